@@ -1,0 +1,1 @@
+"""Shift iQ Booking events, collected per organization with Dagster into DuckDB."""

@@ -1,0 +1,24 @@
+"""All tables together, in the order in which they are built.
+
+What lives here: the lists that writers, checks, the snapshot and the docs walk through.
+What must not: a table's contract (`raw`, `marts`).
+"""
+
+from __future__ import annotations
+
+from booking_assets.tables import marts, raw
+from booking_assets.tables.contract import Table
+
+RAW_TABLES: tuple[Table, ...] = (
+    raw.EVENT_COUNTS,
+    raw.EVENTS,
+    raw.REJECTED_ROWS,
+    raw.COLLECTIONS,
+)
+MART_TABLES: tuple[Table, ...] = (
+    marts.CAPACITY_BY_EVENT,
+    marts.CAPACITY_UTILIZATION,
+    marts.DISTRIBUTION_BY_EVENT,
+    marts.DISTRIBUTION_STATUS,
+)
+TABLES: tuple[Table, ...] = RAW_TABLES + MART_TABLES

@@ -1,0 +1,216 @@
+"""The raw tables: what the API said, typed, nothing lost.
+
+What lives here: one dataframely schema and one `Table` for each table of the `raw` schema, and how
+the API's member names follow from the column names.
+What must not: rules about meaning (`transforms`), other spellings of a member (`api.wire`).
+Read more: `docs/tables.md`.
+"""
+
+from __future__ import annotations
+
+import dataframely as dy
+
+from booking_assets.tables.contract import (
+    Count,
+    Flag,
+    Identifier,
+    Instant,
+    Json,
+    Measure,
+    Number,
+    Table,
+    Text,
+)
+
+ORGANIZATION = "The organization's slug: the Dagster partition key."
+COLLECTED_AT = "When the collection that wrote the row started (UTC)."
+
+
+class EventCounts(dy.Schema):
+    """Columns of `raw.event_counts`."""
+
+    organization = Text(ORGANIZATION, nullable=False)
+    organization_identifier = Identifier(
+        "The organization's identifier in the API.", nullable=False
+    )
+    event_count = Count("Events that `count` reported before collecting.", nullable=False)
+    counted_at = Instant("When `count` was asked (UTC).", nullable=False)
+
+
+class Events(dy.Schema):
+    """Columns of `raw.events`: the 62 members of the API's event model, in its order."""
+
+    organization = Text(ORGANIZATION, nullable=False)
+
+    achievement_identifier = Identifier("Credential granted for completing the class.")
+    event_identifier = Identifier("The event.", nullable=False)
+    learner_registration_group_identifier = Identifier("Group that a learner joins on registering.")
+    mandatory_survey_form_identifier = Identifier("Form that a registrant must submit.")
+    organization_identifier = Identifier(
+        "The tenant that the API says owns the row; always the partition's own.", nullable=False
+    )
+    venue_coordinator_identifier = Identifier("Venue coordinator (legacy).")
+    venue_location_identifier = Identifier("Venue where the event takes place.")
+    venue_office_identifier = Identifier("Invigilating office.")
+
+    allow_multiple_registrations = Flag("One user may register several people in one go.")
+    allow_registration_with_link = Flag("Registration through an unlisted link; true or null.")
+    billing_code_enabled = Flag("Ask for a billing code at registration.")
+    integration_withhold_distribution = Flag("Place no distribution orders for this exam.")
+    integration_withhold_grades = Flag("Hold back the release of results.")
+    person_code_is_required = Flag("A registrant must have a person code.")
+    waitlist_enabled = Flag("A full class accepts waitlisted registrations.")
+
+    appointment_type = Text("Kind of appointment, from the organization's own list.")
+    content = Text("JSON text: titles, descriptions and instructions by language.")
+    distribution_code = Text("Distribution job id, or `Error`.")
+    distribution_errors = Text("What the distributor answered when an order failed.")
+    distribution_process = Text("How the exam package is distributed; null means Standard.")
+    distribution_status = Text("Distribution status: free text of the distributor, or `Error`.")
+    duration_unit = Text("Unit of duration_quantity: Minute, Hour, Day, Week, Month, Year.")
+    event_billing_type = Text("Billing type, from the organization's own list.")
+    event_calendar_color = Text("Calendar indicator, such as Primary or Warning.")
+    event_class_code = Text("Class or session code.")
+    event_description = Text("Description of an appointment or a meeting.")
+    event_format = Text("Online or Paper for exams, else null.")
+    event_publication_status = Text("Drafted, Published, Unpublished, Archived; open vocabulary.")
+    event_requisition_status = Text("Exam request status, from the organization's own list.")
+    event_scheduling_status = Text("Active, Approved, Cancelled, Completed; open vocabulary.")
+    event_source = Text("Who created the event: a user interface, an API or an import.")
+    event_summary = Text("Summary (legacy).")
+    event_title = Text("Title.")
+    event_type = Text("Class, Exam, Meeting or Appointment; open vocabulary.")
+    exam_material_return_shipment_code = Text("Tracking code of returned exam materials.")
+    exam_material_return_shipment_condition = Text(
+        "Full or Partial; set even when nothing was received."
+    )
+    exam_score_warnings = Text("Score warnings; absent in newer releases of the API.")
+    exam_type = Text("Class, Sitting, Test, Individual (A), Individual (N); open vocabulary.")
+    last_change_type = Text("Name of the last change to the event.")
+    last_change_user = Text("Full name of the person who changed the event last: personal data.")
+    publication_errors = Text("Errors of an outside publication.")
+    registration_fields = Text("JSON text: the fields that a registrant fills in.")
+    venue_room = Text("Room, as free text.")
+
+    capacity_maximum = Number("Seats; null, zero or negative means no limit.")
+    capacity_minimum = Number("Minimum attendance; null, zero or negative means none.")
+    duration_quantity = Number("Length, in duration_unit.")
+    event_number = Number("Number within the organization; repeats, so no key.")
+    exam_duration_in_minutes = Number("Length of the exam in minutes, as set at creation.")
+    invigilator_minimum = Number("Invigilators needed.")
+
+    credit_hours = Measure("Credit for the class, in hours.")
+
+    distribution_expected = Instant("Planned shipping of the exam package (UTC).")
+    distribution_ordered = Instant("When the package was ordered, also where that failed (UTC).")
+    distribution_shipped = Instant("When the package was shipped, as typed by a person (UTC).")
+    distribution_tracked = Instant("When the distributor was last asked for the status (UTC).")
+    event_scheduled_end = Instant("End of the event (UTC).")
+    event_scheduled_start = Instant("Start of the event (UTC).")
+    exam_material_return_shipment_received = Instant("When exam materials came back (UTC).")
+    exam_started = Instant("When the exam really began (UTC).")
+    last_change_time = Instant("Last change to the event; registrations do not move it (UTC).")
+    registration_deadline = Instant("Last moment to register (UTC).")
+    registration_locked = Instant(
+        "Set where registration is locked; its value means nothing (UTC)."
+    )
+    registration_start = Instant("First moment to register (UTC).")
+
+    event_scheduled_start_offset_minutes = Number(
+        "Minutes to add to event_scheduled_start for the venue's local time."
+    )
+    event_scheduled_end_offset_minutes = Number(
+        "Minutes to add to event_scheduled_end for the venue's local time."
+    )
+    extra = Json("Members that this contract does not know, as one JSON object; null without any.")
+    collected_at = Instant(COLLECTED_AT, nullable=False)
+
+
+class RejectedRows(dy.Schema):
+    """Columns of `raw.rejected_rows`."""
+
+    organization = Text(ORGANIZATION, nullable=False)
+    resource = Text("`events` or `registrations`.", nullable=False)
+    identifier = Text("The row's identifier as received; null where absent.")
+    fields = Text("Members at fault, separated by commas.", nullable=False)
+    reason = Text("Why the row could not be typed, for a person to read.", nullable=False)
+    payload = Json(
+        "The row exactly as received (registrations: the allow-listed members only).",
+        nullable=False,
+    )
+    collected_at = Instant(COLLECTED_AT, nullable=False)
+
+
+class Collections(dy.Schema):
+    """Columns of `raw.collections`."""
+
+    organization = Text(ORGANIZATION, nullable=False)
+    resource = Text("`events` or `registrations`.", nullable=False)
+    run_id = Text("The Dagster run.", nullable=False)
+    mode = Text("`full` or `incremental`.", nullable=False)
+    started_at = Instant("When the collection started (UTC).", nullable=False)
+    finished_at = Instant("When its verdict was reached (UTC).", nullable=False)
+    count_before = Count("What `count` said before collecting; null where it never answered.")
+    count_after = Count("What `count` said after collecting; null where it was not reached.")
+    rows_received = Count("Rows that arrived: loaded + rejected + duplicates.", nullable=False)
+    rows_loaded = Count("Rows that are typed and distinct.", nullable=False)
+    rows_rejected = Count(
+        "Rows that could not be typed, kept in raw.rejected_rows.", nullable=False
+    )
+    duplicates_dropped = Count("Rows whose identifier had already arrived.", nullable=False)
+    rows_deleted = Count("Stored rows that the API no longer has.", nullable=False)
+    pages = Count("Pages of rows that were received.", nullable=False)
+    requests = Count("Requests sent, retries included.", nullable=False)
+    retries = Count("Requests that repeated a failed one.", nullable=False)
+    bytes_received = Count("Bytes of the answers' bodies.", nullable=False)
+    verdict = Text("`complete`, or the reason why the rows were refused.", nullable=False)
+
+
+EVENT_COUNTS = Table(
+    name="raw.event_counts",
+    columns=EventCounts,
+    row="an organization",
+    description="The answer of the newest `count` of each organization's events.",
+    grain=("organization",),
+)
+EVENTS = Table(
+    name="raw.events",
+    columns=Events,
+    row="an event",
+    description="Every event that the API holds, all 62 members, typed.",
+    grain=("organization", "event_identifier"),
+)
+REJECTED_ROWS = Table(
+    name="raw.rejected_rows",
+    columns=RejectedRows,
+    row="a row that could not be typed",
+    description="Rows that do not fit the contract, kept whole: none is dropped.",
+    grain=(),
+)
+COLLECTIONS = Table(
+    name="raw.collections",
+    columns=Collections,
+    row="an organization, a resource and a run",
+    description="Append-only log of collections: what was counted, received, stored, or why not.",
+    grain=("organization", "resource", "run_id"),
+)
+
+_NOT_MEMBERS = frozenset(
+    {
+        "organization",
+        "event_scheduled_start_offset_minutes",
+        "event_scheduled_end_offset_minutes",
+        "extra",
+        "collected_at",
+    }
+)
+
+EVENT_MEMBERS: tuple[str, ...] = tuple(
+    name for name in EVENTS.column_names if name not in _NOT_MEMBERS
+)
+"""The columns of `raw.events` that are members of the API's event model, in its order."""
+
+
+def member_name(column: str) -> str:
+    """The API's name for a column: `event_scheduled_start` -> `EventScheduledStart`."""
+    return column.title().replace("_", "")

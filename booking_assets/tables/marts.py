@@ -111,7 +111,7 @@ class DistributionByEvent(dy.Schema):
     distribution_shipped = as_in(Events, "distribution_shipped")
     distribution_tracked = as_in(Events, "distribution_tracked")
     distribution_state = Text(
-        "Cancelled, Not Applicable, Withheld, Failed, Shipped, Ordered, Overdue, Planned, Unplanned",
+        "State of the package, from Planned to Shipped; docs/tables.md gives the nine states.",
         nullable=False,
     )
     days_until_expected = Measure("Days from as_of to distribution_expected; negative when past.")

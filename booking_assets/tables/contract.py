@@ -26,10 +26,14 @@ class Identifier(dy.String):
 
 
 class Text(dy.String):
-    """Text of any length, kept as received."""
+    """Text of any length, kept as received.
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
+    `free` text is written by people, and may be personal: it is stored, but shown nowhere else.
+    """
+
+    def __init__(self, description: str, *, nullable: bool = True, free: bool = False) -> None:
         super().__init__(description=description, nullable=nullable)
+        self.free = free
 
 
 class Json(dy.String):

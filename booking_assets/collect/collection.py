@@ -1,0 +1,238 @@
+"""One organization's collection: count, pages, verify, mend, land.
+
+What lives here: the order of events, and the decision between complete and refused.
+What must not: requests (`api`), bytes (`decoding`), storing (`warehouse`).
+Read more: `docs/reliability.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from booking_assets.api.client import BookingClient
+from booking_assets.api.errors import NotFound
+from booking_assets.collect.contracts import RowContract
+from booking_assets.collect.decoding import DecodedPage, Decoder
+from booking_assets.collect.errors import Incomplete, Shrunk
+from booking_assets.collect.landing import Landing
+from booking_assets.collect.pages import all_identifiers, each, row_pages
+from booking_assets.collect.spool import Spool
+from booking_assets.collect.tally import Mode, Tally
+from booking_assets.collect.verdict import has_shrunk, is_complete
+
+SEARCH_PAGE_SIZE = 5_000
+RETRIEVED_AT_MOST = 200
+"""Missing rows that are worth a request each; more of them are worth a new collection."""
+
+
+class Progress(Protocol):
+    """Whoever watches a run; called from several threads."""
+
+    def received(self, organization: str, rows: int, expected: int) -> None:
+        """So many rows of the expected ones have arrived."""
+
+    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+        """The organization's rows are stored, or refused for the reason given."""
+
+
+class NobodyWatches:
+    """For runs without a person before them."""
+
+    def received(self, organization: str, rows: int, expected: int) -> None:
+        """Tells nobody."""
+
+    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+        """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to collect, the same for every organization of a run.
+
+    Args:
+        run_id: the Dagster run, for the log.
+        landing: the folder of the landings.
+        page_size: rows a request.
+        max_concurrency: requests in flight, an organization.
+        attempts: how often rows that moved while they were read are collected again.
+        max_shrink: share of the stored rows that may vanish.
+        allow_shrink: a person consents to any loss.
+        clock: the present instant, UTC.
+        progress: told after each page.
+    """
+
+    run_id: str
+    landing: Path
+    page_size: int
+    max_concurrency: int
+    attempts: int
+    max_shrink: float
+    allow_shrink: bool
+    clock: Callable[[], datetime]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A complete collection, landed; `unknown` names members that the contract does not know."""
+
+    landing: Landing
+    unknown: frozenset[str]
+
+    @property
+    def organization(self) -> str:
+        """The slug."""
+        return self.landing.organization
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The collection of one resource of one organization.
+
+    Args:
+        connect: gives a client that asks with the organization's own credential.
+        contract: what the rows may hold.
+        organization: the slug.
+        identifier: the tenant that every row must belong to.
+        stored_rows: rows of the stored slice; None where nothing was ever stored.
+        plan: how to go about it.
+    """
+
+    connect: Callable[[], BookingClient]
+    contract: RowContract
+    organization: str
+    identifier: UUID
+    stored_rows: int | None
+    plan: Plan
+
+    @cached_property
+    def client(self) -> BookingClient:
+        """The organization's client."""
+        return self.connect()
+
+    def begin(self, mode: Mode) -> Tally:
+        """A tally that starts now; it keeps its numbers also where the collection is refused."""
+        return Tally(
+            organization=self.organization,
+            resource=self.contract.resource.name,
+            run_id=self.plan.run_id,
+            mode=mode,
+            started_at=self.plan.clock(),
+        )
+
+    def run(self, tally: Tally) -> Collected:
+        """Collects every row and lands it.
+
+        Raises:
+            CollectionRefused: the rows are foreign, incomplete or far fewer than stored.
+            BookingError: a request failed for good.
+            OSError: the landing could not be written.
+        """
+        decoder = Decoder(
+            self.contract, self.organization, self.identifier, collected_at=tally.started_at
+        )
+        name = f"{tally.resource}-{tally.started_at:%Y%m%dT%H%M%S.%fZ}-{tally.run_id[:8]}"
+        client = self.client
+        try:
+            tally.count_before = client.count()
+            with Spool(self.plan.landing, self.organization, name, self.contract) as spool:
+                self._gather(spool, decoder, tally)
+                self._refuse_shrinkage(tally)
+                self._settle(tally)
+                landing = spool.land(self.identifier, tally.entry())
+                return Collected(landing, spool.unknown)
+        finally:
+            self._settle(tally)
+
+    def _gather(self, spool: Spool, decoder: Decoder, tally: Tally) -> None:
+        """Reads pages until what is held is what was counted."""
+        for attempt in range(self.plan.attempts):
+            if attempt:
+                spool.clear()
+                tally.count_before, tally.totals = tally.count_after, set()
+            self._read(spool, decoder, tally)
+            if self._is_complete(spool, tally) or self._mend(spool, decoder, tally):
+                return
+        raise Incomplete(
+            self.organization,
+            f"{tally.rows_loaded + tally.rows_rejected} distinct rows arrived, but the API counted "
+            f"{tally.count_before} before and {tally.count_after} after"
+            f" (totals seen: {sorted(tally.counts)}), {self.plan.attempts} times over",
+            "The stored rows stay; run it again when the organization is quieter",
+        )
+
+    def _read(self, spool: Spool, decoder: Decoder, tally: Tally) -> None:
+        expected = tally.count_before or 0
+        for page in row_pages(
+            self.client, decoder, self.plan.page_size, expected, self.plan.max_concurrency
+        ):
+            spool.add(page.content)
+            tally.pages += 1
+            if page.total_count is not None:
+                tally.totals.add(page.total_count)
+            self.plan.progress.received(self.organization, spool.received, expected)
+        tally.count_after = self.client.count()
+
+    def _is_complete(self, spool: Spool, tally: Tally) -> bool:
+        """Whether one count held throughout and equals what is held, which the tally now says."""
+        tally.rows_received = spool.received
+        tally.rows_loaded, tally.rows_rejected = spool.loaded, spool.rejected
+        tally.duplicates_dropped = spool.received - spool.loaded - spool.rejected
+        held = tally.rows_loaded + tally.rows_rejected
+        return len(tally.counts) == 1 and is_complete(held, tally.counts)
+
+    def _mend(self, spool: Spool, decoder: Decoder, tally: Tally) -> bool:
+        """Asks for what is missing and withdraws what is gone; whether that makes it complete.
+
+        Rows moved while they were read. The identifiers, which are cheap, tell which.
+        """
+        listed = all_identifiers(
+            self.client, SEARCH_PAGE_SIZE, tally.count_after or 0, self.plan.max_concurrency
+        )
+        held = spool.identifiers()
+        missing = listed - held
+        if len(missing) > RETRIEVED_AT_MOST:
+            return False
+        spool.drop(held - listed)
+        for found in each(self._retrieve(decoder), sorted(missing), self.plan.max_concurrency):
+            if found is not None:
+                spool.add(found)
+        counted = {tally.count_after or 0}
+        tally.count_after = self.client.count()
+        self._is_complete(spool, tally)
+        counted.add(tally.count_after)
+        return is_complete(tally.rows_loaded + tally.rows_rejected, counted)
+
+    def _retrieve(self, decoder: Decoder) -> Callable[[str], DecodedPage | None]:
+        def retrieve(identifier: str) -> DecodedPage | None:
+            try:
+                return decoder(b"[" + self.client.retrieve(identifier) + b"]")
+            except NotFound:
+                return None
+
+        return retrieve
+
+    def _refuse_shrinkage(self, tally: Tally) -> None:
+        if self.plan.allow_shrink:
+            return
+        if has_shrunk(tally.rows_loaded, self.stored_rows, self.plan.max_shrink):
+            raise Shrunk(
+                self.organization,
+                f"{tally.rows_loaded} rows where {self.stored_rows} are stored: "
+                f"a loss of more than {self.plan.max_shrink:.0%}",
+                "The API's read model may be under rebuild; if the loss is real, run it again with "
+                "--allow-shrink (run config: allow_shrink)",
+            )
+
+    def _settle(self, tally: Tally) -> None:
+        """Closes the tally: when it ended and what was sent for it."""
+        usage = self.client.usage
+        tally.requests, tally.retries = usage.requests, usage.retries
+        tally.bytes_received = usage.bytes_received
+        tally.finished_at = self.plan.clock()

@@ -1,0 +1,105 @@
+"""A landing: one organization's complete collection on disk, from which a slice can be stored.
+
+What lives here: the folder's layout, its manifest, reading it back, removing old ones.
+What must not: rows on their way (`spool`), DuckDB.
+Read more: `docs/reliability.md`, "Landings".
+
+    <landing>/<organization>/<resource>-<started_at>-<run>/
+        rows-00000.parquet ...    the rows, in the columns of the resource's raw table
+        rejected_rows.parquet     where there are any
+        collection.json           what was counted and received; written last
+
+The folder is renamed into place when it is whole, and never changed afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from booking_assets.collect.tally import collections_frame
+from booking_assets.tables.raw import EVENT_COUNTS
+
+MANIFEST = "collection.json"
+REJECTED = "rejected_rows.parquet"
+ROWS = "rows-*.parquet"
+_INSTANTS = ("started_at", "finished_at")
+
+
+@dataclass(frozen=True)
+class Landing:
+    """A whole landing; `entry` is its row of raw.collections as plain values."""
+
+    folder: Path
+    identifier: UUID
+    entry: dict[str, Any]
+
+    @property
+    def organization(self) -> str:
+        """The slug."""
+        return str(self.entry["organization"])
+
+    @property
+    def rows(self) -> tuple[Path, ...]:
+        """The Parquet files of the typed rows; none where there are none."""
+        return tuple(sorted(self.folder.glob(ROWS)))
+
+    @property
+    def rejected(self) -> tuple[Path, ...]:
+        """The Parquet file of the rejected rows, where there are any."""
+        return tuple(self.folder.glob(REJECTED))
+
+    def collection(self) -> pl.DataFrame:
+        """Its row of raw.collections."""
+        return collections_frame([self.entry])
+
+    def event_count(self) -> pl.DataFrame:
+        """Its row of raw.event_counts."""
+        return event_count(
+            self.organization, self.identifier, self.entry["count_before"], self.entry["started_at"]
+        )
+
+
+def event_count(
+    organization: str, identifier: UUID, count: int, counted_at: datetime
+) -> pl.DataFrame:
+    """One row of raw.event_counts."""
+    return pl.DataFrame(
+        [[organization], [str(identifier)], [count], [counted_at]], schema=EVENT_COUNTS.dtypes
+    )
+
+
+def write_manifest(folder: Path, identifier: UUID, entry: dict[str, Any]) -> None:
+    """Completes a landing with its numbers, on disk when this returns."""
+    document = {"identifier": str(identifier), "collection": entry}
+    with (folder / MANIFEST).open("x", encoding="utf-8") as file:
+        json.dump(document, file, default=datetime.isoformat, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_landing(folder: Path) -> Landing:
+    """A landing from its folder.
+
+    Raises:
+        OSError, ValueError, KeyError: the folder holds no whole landing.
+    """
+    document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    entry = document["collection"]
+    instants = {name: datetime.fromisoformat(entry[name]) for name in _INSTANTS}
+    return Landing(folder, UUID(document["identifier"]), entry | instants)
+
+
+def prune_landings(root: Path, organization: str, resource: str, keep: int) -> None:
+    """Removes all but the newest `keep` landings of one organization and resource."""
+    folders = sorted((root / organization).glob(f"{resource}-*"))
+    for folder in folders[:-keep]:
+        shutil.rmtree(folder, ignore_errors=True)

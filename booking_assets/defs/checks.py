@@ -1,0 +1,161 @@
+"""The promises as asset checks: contracts hold, counted is stored, no row is foreign.
+
+What lives here: which promise belongs to which table, how grave a breach is, and its wording.
+What must not: the questions (`warehouse.questions`), the promises (`transforms.promises`).
+Read more: https://docs.dagster.io/guides/test/asset-checks
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from booking_assets.defs.names import asset_key
+from booking_assets.settings import Settings
+from booking_assets.tables.catalog import MART_TABLES, RAW_TABLES
+from booking_assets.tables.contract import Table
+from booking_assets.tables.raw import COLLECTIONS, EVENTS, REJECTED_ROWS
+from booking_assets.transforms import promises
+from booking_assets.warehouse.warehouse import Warehouse
+
+CONTRACT = "contract_holds"
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Something that must be true of every organization.
+
+    Args:
+        name: what holds, in a name.
+        table: whose rows it is about.
+        description: the same as a sentence.
+        blocking: whether nothing may be derived or published where it does not hold.
+        broken_by: finds the organizations for which it does not.
+    """
+
+    name: str
+    table: Table
+    description: str
+    blocking: bool
+    broken_by: Callable[[Warehouse], Collection[str]]
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """The promise in Dagster's terms."""
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=asset_key(self.table),
+            description=self.description,
+            blocking=self.blocking,
+        )
+
+    def result(self, warehouse: Warehouse) -> dg.AssetCheckResult:
+        """Whether it holds, and for whom it does not."""
+        broken = sorted(self.broken_by(warehouse))
+        return dg.AssetCheckResult(
+            passed=not broken,
+            asset_key=asset_key(self.table),
+            check_name=self.name,
+            severity=dg.AssetCheckSeverity.ERROR if self.blocking else dg.AssetCheckSeverity.WARN,
+            metadata={"broken by": len(broken), "organizations": ", ".join(broken[:SHOWN])},
+        )
+
+
+def raw_promises(settings: Settings) -> tuple[Promise, ...]:
+    """What must be true of the collected rows."""
+    collect, schedules = settings.collect, settings.schedules
+    return (
+        Promise(
+            "counted_is_stored",
+            EVENTS,
+            "What was counted is what is stored, rejected rows and duplicates accounted for.",
+            blocking=True,
+            broken_by=lambda warehouse: promises.unaccounted(warehouse.tallies()),
+        ),
+        Promise(
+            "no_foreign_rows",
+            EVENTS,
+            "Every event belongs to the organization under which it is stored.",
+            blocking=True,
+            broken_by=lambda warehouse: warehouse.foreign_rows(),
+        ),
+        Promise(
+            "nothing_rejected",
+            REJECTED_ROWS,
+            "Every row could be typed; those that could not are in raw.rejected_rows.",
+            blocking=False,
+            broken_by=lambda warehouse: promises.rejecting(warehouse.tallies()),
+        ),
+        Promise(
+            "no_sharp_shrink",
+            COLLECTIONS,
+            f"No organization lost more than {collect.max_shrink:.0%} of its events at once.",
+            blocking=False,
+            broken_by=lambda warehouse: promises.shrunken(
+                warehouse.read(COLLECTIONS), EVENTS.short_name, collect.max_shrink
+            ),
+        ),
+        Promise(
+            "fresh_enough",
+            COLLECTIONS,
+            f"Every organization was collected in the last {schedules.max_age_hours:g} hours.",
+            blocking=False,
+            broken_by=lambda warehouse: promises.overdue(
+                warehouse.newest_collections(),
+                datetime.now(UTC),
+                timedelta(hours=schedules.max_age_hours),
+            ),
+        ),
+    )
+
+
+def checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """Every check: one step for the raw tables, which one step writes, and one for each mart."""
+    return [
+        _table_checks("raw_checks", RAW_TABLES, raw_promises(settings)),
+        *(_table_checks(f"{table.short_name}_checks", [table], ()) for table in MART_TABLES),
+    ]
+
+
+def _table_checks(
+    name: str, tables: Collection[Table], kept: Collection[Promise]
+) -> dg.AssetChecksDefinition:
+    contracts = [_contract_spec(table) for table in tables]
+
+    @dg.multi_asset_check(name=name, specs=[*contracts, *(promise.spec for promise in kept)])
+    def table_checks(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.AssetCheckResult]:
+        for table in tables:
+            yield _contract_result(warehouse, table)
+        for promise in kept:
+            yield promise.result(warehouse)
+
+    return table_checks
+
+
+def _contract_spec(table: Table) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        CONTRACT,
+        asset=asset_key(table),
+        description="Columns and types are the contract's, its key is unique and never null.",
+        blocking=True,
+    )
+
+
+def _contract_result(warehouse: Warehouse, table: Table) -> dg.AssetCheckResult:
+    breaches = warehouse.contract_breaches(table)
+    return dg.AssetCheckResult(
+        passed=not breaches,
+        asset_key=asset_key(table),
+        check_name=CONTRACT,
+        metadata={
+            "columns that differ": "; ".join(breaches.columns) or "none",
+            "nulls": _shown(breaches.nulls),
+            "duplicate keys": breaches.duplicates,
+        },
+    )
+
+
+def _shown(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"

@@ -1,0 +1,45 @@
+"""Asking each credential what it answers for, without storing anything.
+
+What lives here: one small question an organization. What must not: printing (`cli`).
+Read more: `docs/configuration.md`, "Credentials".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from booking_assets.api.errors import BookingError
+from booking_assets.collect.contracts import EVENT_ROWS
+from booking_assets.collect.decoding import Decoder
+from booking_assets.collect.errors import CollectionRefused
+from booking_assets.defs.resources import booking_api
+from booking_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class CredentialReport:
+    """What a credential answers: how many events, and why not where it does not fit."""
+
+    organization: str
+    identifier: str
+    events: int | None
+    fault: str | None
+
+
+def credential_reports(settings: Settings) -> Iterator[CredentialReport]:
+    """Asks every organization's count and one of its rows, which names its owner."""
+    with booking_api(settings) as api:
+        for organization in settings.organizations:
+            decoder = Decoder(
+                EVENT_ROWS, organization.slug, organization.identifier, datetime.now(UTC)
+            )
+            events, fault = None, None
+            try:
+                client = api.connect(organization)
+                events = client.count()
+                client.collect(1, 1, decoder)
+            except (BookingError, CollectionRefused) as error:
+                fault = str(error)
+            yield CredentialReport(organization.slug, str(organization.identifier), events, fault)

@@ -1,0 +1,32 @@
+"""Where Dagster keeps its state when it is started by `booking-assets`.
+
+What lives here: finding and preparing DAGSTER_HOME. What must not: runs (`refresh`).
+Read more: https://docs.dagster.io/deployment/oss/dagster-yaml
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from booking_assets.settings import Settings
+
+HOME_VARIABLE = "DAGSTER_HOME"
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """The folder of Dagster's state, for this process and those that it starts.
+
+    It is DAGSTER_HOME where that is set, and whoever set it also wrote its `dagster.yaml`; else
+    `.dagster/` beside the configuration, with this package's instance settings.
+    """
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        return Path(named)
+    home = settings.root / ".dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    instance_settings = resources.files("booking_assets").joinpath("dagster.yaml")
+    (home / "dagster.yaml").write_text(instance_settings.read_text(encoding="utf-8"), "utf-8")
+    os.environ[HOME_VARIABLE] = str(home)
+    return home

@@ -1,0 +1,94 @@
+"""What Dagster shows of a table: its columns, its size, a few rows, a collection's numbers.
+
+What lives here: contracts and numbers in Dagster's metadata types and under its standard names.
+What must not: computing the numbers; texts of events or people, which never leave the warehouse.
+Read more: https://docs.dagster.io/guides/build/assets/metadata-and-tags
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from booking_assets.tables.contract import Table, Text
+
+PREVIEW_ROWS = 8
+PREVIEW_COLUMNS = 12
+
+
+def definition_metadata(table: Table) -> dict[str, Any]:
+    """What is known of a table before it holds any row."""
+    return {
+        "dagster/table_name": table.name,
+        "dagster/column_schema": table_schema(table),
+        "grain": ", ".join(table.grain) or "none: a log",
+        "one row": table.row,
+    }
+
+
+def table_schema(table: Table) -> dg.TableSchema:
+    """The contract's columns, as the asset's page lists them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=str(dtype),
+                description=table.meanings[name],
+                constraints=dg.TableColumnConstraints(nullable=name not in table.required),
+            )
+            for name, dtype in table.dtypes.items()
+        ]
+    )
+
+
+def frame_metadata(table: Table, frame: pl.DataFrame) -> dict[str, Any]:
+    """Rows, and the first of them, of a frame that was just stored."""
+    return {"dagster/row_count": frame.height, "preview": preview(table, frame)}
+
+
+def preview(table: Table, frame: pl.DataFrame) -> dg.MetadataValue:
+    """The first rows as a Markdown table, without columns of free text (see `Text.free`)."""
+    columns = table.columns.columns()
+    free = {name for name, one in columns.items() if isinstance(one, Text) and one.free}
+    shown = [name for name in frame.columns if name not in free][:PREVIEW_COLUMNS]
+    lines = [
+        _line(shown),
+        _line("---" for _ in shown),
+        *(_line(row) for row in frame.select(shown).head(PREVIEW_ROWS).iter_rows()),
+    ]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _line(cells: Any) -> str:
+    return (
+        "| "
+        + " | ".join("" if cell is None else str(cell).replace("|", "\\|") for cell in cells)
+        + " |"
+    )
+
+
+def collection_metadata(
+    entry: Mapping[str, Any], rows_deleted: int, unknown: Collection[str]
+) -> dict[str, Any]:
+    """The tally of one collection; `unknown` names members that the contract does not know."""
+    seconds = (entry["finished_at"] - entry["started_at"]).total_seconds()
+    return {
+        "dagster/partition_row_count": entry["rows_loaded"],
+        "counted before": entry["count_before"],
+        "counted after": entry["count_after"],
+        "received": entry["rows_received"],
+        "loaded": entry["rows_loaded"],
+        "rejected": entry["rows_rejected"],
+        "duplicates": entry["duplicates_dropped"],
+        "deleted": rows_deleted,
+        "pages": entry["pages"],
+        "requests": entry["requests"],
+        "retries": entry["retries"],
+        "received MiB": round(entry["bytes_received"] / 2**20, 3),
+        "seconds": round(seconds, 3),
+        "mode": entry["mode"],
+        "unknown members": ", ".join(sorted(unknown)) or "none",
+    }

@@ -1,0 +1,133 @@
+"""One refresh in this process: collect, derive, publish, as Dagster runs.
+
+What lives here: the order of the runs, and what became of each organization.
+What must not: printing (`cli`), what the runs do (`raw`, `marts`, `snapshot`).
+Read more: `docs/decisions/0004-two-jobs.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from booking_assets.collect.collection import Progress
+from booking_assets.defs.jobs import COLLECT, DERIVE
+from booking_assets.defs.partitions import contiguous, range_tags
+from booking_assets.defs.resources import warehouse
+from booking_assets.defs.sensors import DERIVED_TAG
+from booking_assets.settings import Settings
+from booking_assets.tables.catalog import TABLES
+
+DERIVE_ATTEMPTS = 3
+# What a person should see is printed from the outcome; Dagster's own lines are in its UI.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Outcomes:
+    """Keeps what became of each organization, and passes on what it is told."""
+
+    watcher: Progress
+    stored: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, Exception] = field(default_factory=dict)
+
+    def received(self, organization: str, rows: int, expected: int) -> None:
+        """Passes it on."""
+        self.watcher.received(organization, rows, expected)
+
+    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+        """Remembers it and passes it on."""
+        if error is None:
+            self.stored[organization] = rows
+        else:
+            self.refused[organization] = error
+        self.watcher.ended(organization, rows, error)
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh came to: rows stored or reason refused by organization, failures of runs."""
+
+    stored: dict[str, int]
+    refused: dict[str, Exception]
+    failures: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every organization is stored and everything is published."""
+        return not self.refused and not self.failures
+
+
+def refresh(
+    build: Callable[[Progress], dg.Definitions],
+    settings: Settings,
+    wanted: Sequence[str],
+    watcher: Progress,
+    *,
+    allow_shrink: bool,
+    instance: dg.DagsterInstance,
+) -> Refreshed:
+    """Collects the wanted organizations, then derives and publishes whatever is stored.
+
+    Args:
+        build: makes the code location for a watcher.
+        settings: the organizations, in the order of their partitions.
+        wanted: slugs.
+        watcher: is told as it goes.
+        allow_shrink: store slices that lost more rows than the settings allow.
+        instance: where the runs are recorded.
+    """
+    outcomes = Outcomes(watcher)
+    definitions = build(outcomes)
+    config = {"ops": {"collected_events": {"config": {"allow_shrink": allow_shrink}}}}
+    failures = []
+    for run in contiguous([one.slug for one in settings.organizations], wanted):
+        tags = range_tags(run[0], run[-1]) | {DERIVED_TAG: "true"}
+        known = set(outcomes.refused)
+        failure = _run(definitions, COLLECT, instance, config, tags)
+        if failure and not outcomes.refused.keys() - known:
+            failures.append(failure)
+    if outcomes.stored:
+        failures += _derive(definitions, instance)
+    return Refreshed(outcomes.stored, outcomes.refused, tuple(failures))
+
+
+def rows_stored(settings: Settings) -> dict[str, Mapping[str, int]]:
+    """What the warehouse holds: rows by table and organization."""
+    store = warehouse(settings)
+    return {table.short_name: store.row_counts(table) for table in TABLES}
+
+
+def _derive(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
+    """Derives until nothing was stored meanwhile: a snapshot of moved tables is refused."""
+    failure = None
+    for _ in range(DERIVE_ATTEMPTS):
+        failure = _run(definitions, DERIVE, instance, {}, {})
+        if failure is None:
+            return []
+    return [failure] if failure else []
+
+
+def _run(
+    definitions: dg.Definitions,
+    job: str,
+    instance: dg.DagsterInstance,
+    config: dict[str, Any],
+    tags: dict[str, str],
+) -> str | None:
+    """Runs a job in this process; the reason where it failed."""
+    result = definitions.resolve_job_def(job).execute_in_process(
+        run_config=config | _QUIET, instance=instance, tags=tags, raise_on_error=False
+    )
+    if result.success:
+        return None
+    reasons = [
+        f"{event.step_key}: {data.user_failure_data.description or data.error_display_string}"
+        if (data := event.step_failure_data).user_failure_data
+        else f"{event.step_key}: {data.error_display_string}"
+        for event in result.get_step_failure_events()
+    ]
+    return f"{job} run {result.run_id} failed: " + "; ".join(reasons or ["see the Dagster UI"])

@@ -1,0 +1,88 @@
+"""Tenants: an organization of the sandbox, with the one token and the one secret bound to it.
+
+What lives here: `Tenant`, and tenants made up from a seed or for given identifiers.
+What must not: how a token is signed and read (`tokens`), a tenant's events (`world`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID, uuid5
+
+from booking_assets.sandbox import tokens
+
+_NAMESPACE = UUID("5b0c9d0e-6a52-5c0b-9a3f-0d1f6f0a7c11")
+_PLACES = (
+    *("harbour", "northern", "river", "prairie", "coastal", "summit", "lakeside", "cedar"),
+    *("granite", "island", "meadow", "western", "juniper", "glacier", "valley", "maple"),
+    *("eastern", "orchard", "canyon", "birch", "southern", "delta", "aurora", "ridge"),
+)
+_PURPOSES = (
+    *("trades", "health", "college", "safety", "academy", "marine", "institute", "apprentices"),
+)
+_OPAQUE_EVERY = 3
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization: `token` is a bearer token that lasts, `secret` is exchanged for one."""
+
+    slug: str
+    identifier: UUID
+    token: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether the tenant's tokens tell a client nothing: no claims that it could read."""
+        return not tokens.is_readable(self.token)
+
+
+def generated_tenants(organizations: int, seed: int) -> tuple[Tenant, ...]:
+    """That many tenants; the same for a seed in every process, and a prefix of any larger number.
+
+    Every third has an opaque token, the others one with an `org_id` claim.
+    """
+    return tuple(
+        _tenant(_slug(number), uuid5(_NAMESPACE, f"{seed}/{number}"), number)
+        for number in range(organizations)
+    )
+
+
+def tenants_of(identifiers: Iterable[UUID]) -> tuple[Tenant, ...]:
+    """A tenant for each given organization, in the order of the identifiers.
+
+    The slug is `organization-` and the first 8 characters of the identifier, or more where two
+    organizations share those.
+    """
+    known = sorted(set(identifiers))
+    taken: set[str] = set()
+    tenants = []
+    for number, identifier in enumerate(known):
+        digits = identifier.hex
+        length = next(n for n in range(8, 33) if f"organization-{digits[:n]}" not in taken)
+        slug = f"organization-{digits[:length]}"
+        taken.add(slug)
+        tenants.append(_tenant(slug, identifier, number))
+    return tuple(tenants)
+
+
+def _tenant(slug: str, identifier: UUID, number: int) -> Tenant:
+    opaque = number % _OPAQUE_EVERY == _OPAQUE_EVERY - 1
+    return Tenant(
+        slug=slug,
+        identifier=identifier,
+        token=tokens.lasting_token(identifier, slug, opaque=opaque),
+        secret=tokens.secret_of(identifier),
+    )
+
+
+def _slug(number: int) -> str:
+    round_, place = divmod(number, len(_PLACES))
+    # 25 = one more than there are places, and prime to the 8 purposes: no pair comes twice
+    # within 192 numbers.
+    purpose = (number + round_) % len(_PURPOSES)
+    again = number // (len(_PLACES) * len(_PURPOSES))
+    name = f"{_PLACES[place]}-{_PURPOSES[purpose]}"
+    return f"{name}-{again + 1}" if again else name

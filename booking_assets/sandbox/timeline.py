@@ -1,0 +1,82 @@
+"""When a generated event is born, changes and disappears: arithmetic on the clock, no state.
+
+What lives here: the rhythm of a slot, and where a slot stands at an instant. A slot holds one event
+at a time; when that is deleted the next one, with a new identifier, takes its place.
+What must not: what an event looks like (`story`).
+
+All times are ticks of 100 ns since 1970. The story is a function of (seed, organization, slot,
+clock), so a sandbox started anew, in another process, goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from uuid import UUID
+
+from booking_assets.sandbox.wire import TICKS_A_SECOND
+
+# Slot n lives about 43 * (n + 20) seconds, at most 90 days. The busiest slots give an organization
+# of 400 slots an event that comes or goes about every 15 seconds; a hundred times as many slots add
+# only twice as many, as in a real organization, where most events are old and quiet.
+_SECONDS_A_SLOT = 43
+_SLOTS_AHEAD = 20
+_LONGEST_SECONDS = 90 * 86_400
+_CHANGES = (1, 2, 2, 3, 4)
+_GAP_SECONDS = (0, 0, 0, 0, 0, 0, 7, 45)
+# Fraction digits of the change times: people's tools write none, the server's clock all seven.
+_RESOLUTIONS = (1, 1, 1, 10, 100, 10_000, 100_000, 1_000_000, TICKS_A_SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The pace of a slot: an event lives `step * (changes + 1)` and is followed by `gap`."""
+
+    phase: int
+    step: int
+    changes: int
+    gap: int
+
+    @property
+    def lifetime(self) -> int:
+        """Ticks from an event's birth to its deletion."""
+        return self.step * (self.changes + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a slot stands: `version` changes of `generation` have happened; holds until `until`.
+
+    `version` is None in the gap between two events. `born` is the birth of the generation, `step`
+    the ticks between its changes.
+    """
+
+    generation: int
+    version: int | None
+    born: int
+    step: int
+    until: int
+
+
+def rhythm_of(seed: int, organization: UUID, slot: int) -> Rhythm:
+    """The pace of a slot, drawn from the seed."""
+    # Not for secrets: repeatable chance is the point.
+    chance = Random(f"rhythm/{seed}/{organization}/{slot}")  # noqa: S311
+    changes = chance.choice(_CHANGES)
+    lifetime = min(_SECONDS_A_SLOT * (slot + _SLOTS_AHEAD), _LONGEST_SECONDS)
+    step = max(1, round(lifetime * chance.uniform(0.6, 1.4) / (changes + 1))) * TICKS_A_SECOND
+    gap = chance.choice(_GAP_SECONDS) * TICKS_A_SECOND
+    resolution = chance.choice(_RESOLUTIONS)
+    phase = chance.randrange(step * (changes + 1) + gap) // resolution * resolution
+    return Rhythm(phase=phase, step=step, changes=changes, gap=gap)
+
+
+def standing_at(rhythm: Rhythm, now: int) -> Standing:
+    """Where a slot of this pace stands at `now`."""
+    cycle = rhythm.lifetime + rhythm.gap
+    generation, age = divmod(now - rhythm.phase, cycle)
+    born = rhythm.phase + generation * cycle
+    if age >= rhythm.lifetime:
+        return Standing(generation, None, born, rhythm.step, born + cycle)
+    version = age // rhythm.step
+    return Standing(generation, version, born, rhythm.step, born + (version + 1) * rhythm.step)

@@ -1,0 +1,112 @@
+"""The words that generated events are made of: the values that the vendor's members take.
+
+What lives here: statuses, types, codes and texts, known ones and a few that no documentation names.
+A value that stands more often in a list is drawn more often.
+What must not: which value goes with which (`kinds`, `changes`, `packages`), names of real people.
+"""
+
+from __future__ import annotations
+
+TRADES = (
+    *("Welding", "Carpentry", "Plumbing", "Electrical", "Sheet Metal", "Heavy Equipment"),
+    *("Practical Nursing", "First Aid", "Paramedic", "Food Safety", "Marine Survival"),
+    *("Rigging", "Gasfitting", "Bricklaying", "Soudage à l'arc", "Mécanique générale"),
+    *("Refrigeration", "Hairstyling", "Glazing", "Industrial Mechanic", "造船 basics"),
+)
+LEVELS = ("Level 1", "Level 2", "Level 3", "Foundation", "Refresher", "Red Seal", "Recertification")
+ROOMS = (
+    *("Room 101", "Room 102", "Room 214", "Shop A", "Shop B", "Lab 3", "Gymnasium", "Théâtre"),
+    *("MAIN-0.12", "Boardroom", "Salle 4", "Annex 2/3"),
+)
+VENUES = (
+    *("Harbour Campus", "Northgate Centre", "Riverside Hall", "Pavillon Québec", "Ōtautahi Annex"),
+    *("Union Training Centre", "Community College East", "Remote Office", "Test Centre 7"),
+    *("Åland Shipyard School",),
+)
+ZONES = (
+    *((-480, -420), (-480, -420), (-480, -420), (-420, -360), (-360, -300)),
+    *((-300, -240), (-210, -150), (0, 60), (0, 0), (330, 330)),
+)
+"""Offsets of the venues' zones in minutes: in winter, and from April to October."""
+
+SENTENCES = (
+    "Bring steel-toed boots, safety glasses and government-issued photo identification.",
+    "Doors open thirty minutes before the scheduled start; late arrivals cannot be admitted.",
+    "The course combines theory in the classroom with supervised practice in the shop.",
+    "Participants who complete all modules receive a certificate valid for three years.",
+    "<p>Parking is available <strong>behind the building</strong>; permits at reception.</p>",
+    "A minimum attendance of 80 % is required to sit the final assessment.",
+    "Lunch is not provided. A cafeteria and vending machines are on the ground floor.",
+    "Please contact the training office at least ten business days ahead to cancel.",
+    "Les manuels sont remis à l'arrivée; une connaissance de base des matériaux est exigée.",
+    "See the *participant guide* for the list of tools that you have to supply yourself.",
+    'Ask for "accommodation" forms early: requests are reviewed weekly.',
+    "Virtual attendance is possible for theory days; a link is sent two days before. 🎓",
+)
+CONTENT_BLOCKS = (
+    *("Summary", "MaterialsForParticipation", "Contact", "Accommodation", "Additional"),
+    *("Cancellation", "Completion", "ClassLink"),
+)
+REGISTRATION_FIELDS = (
+    *("Birthdate", "City", "Country", "Email", "EmergencyContactName", "EmergencyContactPhone"),
+    *("EmployerPanel", "FirstLanguage", "FirstName", "LastName", "MiddleName", "PersonCode"),
+    *("Phone", "PhoneMobile", "PostalCode", "Province", "Street1", "WorkBasedHoursToDate"),
+)
+COLOURS = (
+    *("Default", "Primary", "Success", "Info", "Warning", "Danger", "Light", "Dark", "None"),
+    "primary",
+)
+SOURCES = ("Shift UI", "Shift UI", "Shift UI", "Shift API")
+IMPORT = "Sandbox Import 2024"
+USERS = (
+    *("Sandbox Scheduler", "Sandbox Registrar", "Sandbox Administrator", "Sandbox Invigilator"),
+    *("Sandbox Integration", "Sandbox Coördinator"),
+)
+
+PUBLICATION = (
+    *("Published",) * 10,
+    *("Drafted", "Drafted", "Drafted (In Development)", "Drafted (In Development)"),
+    *("Unpublished", "Archived", "published", "PUBLISHED", "drafted", "Cancelled", "Soft Launch"),
+    *(None, None),
+)
+CLASS_SCHEDULING = (
+    *("Active",) * 20,
+    *("Cancelled", "Cancelled", "CANCELLED", "cancelled ", "active", "Pending"),
+    *("Awaiting Instructor", None),
+)
+EXAM_SCHEDULING = (
+    *("Approved",) * 6,
+    *("Ready to Schedule", "Under Review", "Pending", "Completed", "Completed", "Cancelled"),
+    *("Approved with Errors", "Approved (Provisional)", "approved", "cancelled", "On Hold"),
+    *(None, None),
+)
+REQUISITION = ("Requested", "Accepted", "Accepted", "Declined", "Awaiting Payment", None, None)
+BILLING = (
+    *("031 Standard Sitting", "032 Late Sitting", "041 Level Exam", "045 Level Exam (4h)"),
+    *("054 Interprovincial", "055 Interprovincial", "Internal (2h)"),
+)
+EXAM_TYPES = (
+    *("Class", "Class", "Class", "Sitting", "Sitting", "Test", "Individual (A)", "Individual (N)"),
+    *("Individual", "Accessibility and Resource Centre (ARC)", "Challenge"),
+)
+EXAM_FORMATS = ("Paper", "Paper", "Paper", "Paper", "Online", "Online", "paper", None)
+APPOINTMENT_TYPES = ("Interview", "Counselling", "Practical Assessment", "Équivalence", "Other")
+UNUSUAL_TYPES = ("Unknown", "exam", "Workshop", None)
+
+PROCESSES = (
+    *("Standard", "Standard", "Standard", None, "Late Addition - Training Provider"),
+    *("Late Addition - Internal", "Escalation"),
+)
+PACKAGE_STATUSES = (
+    *("RECORD_RECEIVED", "PACKAGE_GENERATED", "PACKAGE_GENERATED", "RESPONSE_UPLOADED"),
+    *("PdfCreated", "ProcessingError", "In transit - depot 4"),
+)
+PACKAGE_ERRORS = (
+    "<html><head><title>502 Bad Gateway</title></head><body>upstream timed out</body></html>",
+    '{"error":"ADDRESS_INVALID","field":"postalCode"}',
+    "The remote name could not be resolved.",
+)
+PUBLICATION_ERRORS = (
+    "Direct Access refused the session: venue code is unknown.",
+    "Direct Access: timeout after 100 s",
+)

@@ -1,0 +1,120 @@
+"""How the vendor's server writes and orders values: JSON, date-times, identifiers.
+
+What lives here: the event model's members and their kinds, and the text forms of their values.
+What must not: what an event means (`story`), routes and statuses (`application`).
+Read more: https://www.newtonsoft.com/json/help/html/SerializationGuide.htm
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from booking_assets.tables import raw
+
+KINDS: dict[str, type] = {
+    raw.member_name(column): type(raw.Events.columns()[column]) for column in raw.EVENT_MEMBERS
+}
+"""The 62 members of the event model in their order, each with its kind of column."""
+
+NOT_STORED = "ExamScoreWarnings"
+"""A member of the model that the vendor's table does not have: always null, never sortable."""
+
+NOT_CRITERIA = frozenset({"EventIdentifier", "BillingCodeEnabled"})
+"""Members of the model that are no criteria."""
+
+TICKS_A_SECOND = 10_000_000
+"""The server keeps time in ticks of 100 ns (`datetimeoffset(7)`)."""
+
+NEW_LINE = b"\r\n"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_FRACTION = re.compile(r"\.(\d{1,7})(?!\d)")
+
+
+class Instant(NamedTuple):
+    """A point in time as the server keeps it: ticks since 1970 (UTC) and an offset in minutes."""
+
+    ticks: int
+    offset: int
+
+
+def ticks_of(moment: datetime) -> int:
+    """The ticks of an aware date-time."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 10
+
+
+def date_time(instant: Instant) -> str:
+    """Local time with an explicit offset, never `Z`; 0 to 7 fraction digits, zeros trimmed."""
+    seconds, fraction = divmod(instant.ticks, TICKS_A_SECOND)
+    local = _EPOCH + timedelta(seconds=seconds + instant.offset * 60)
+    digits = f".{fraction:07d}".rstrip("0") if fraction else ""
+    sign = "-" if instant.offset < 0 else "+"
+    hours, minutes = divmod(abs(instant.offset), 60)
+    return f"{local.isoformat()[:19]}{digits}{sign}{hours:02d}:{minutes:02d}"
+
+
+def instant_of(text: str) -> Instant:
+    """Read an ISO 8601 date-time of up to 7 fraction digits; without an offset it is UTC.
+
+    Raises:
+        ValueError: The text is no date-time.
+    """
+    whole = datetime.fromisoformat(_FRACTION.sub("", text, count=1))
+    if whole.tzinfo is None:
+        whole = whole.replace(tzinfo=UTC)
+    fraction = _FRACTION.search(text)
+    ticks = ticks_of(whole) + (int(fraction[1].ljust(7, "0")) if fraction else 0)
+    offset = whole.utcoffset() or timedelta()
+    return Instant(ticks, int(offset.total_seconds()) // 60)
+
+
+def identifier_order(identifier: UUID) -> bytes:
+    """A key that sorts as SQL Server sorts `uniqueidentifier`: the last group of bytes first.
+
+    Source: https://learn.microsoft.com/en-us/sql/connect/ado-net/sql/compare-guid-uniqueidentifier-values
+    """
+    raw_bytes = identifier.bytes_le
+    return raw_bytes[10:] + raw_bytes[8:10] + raw_bytes[6:8] + raw_bytes[4:6] + raw_bytes[:4]
+
+
+def json_text(value: Any) -> bytes:
+    """Indented JSON as Newtonsoft writes it on Windows."""
+    return _formatted(value).replace(b"\n", NEW_LINE)
+
+
+def row_json(members: Mapping[str, Any]) -> bytes:
+    """One event as an item of an indented array; members that are null must be left out already."""
+    return b"  " + _formatted(members).replace(b"\n", NEW_LINE + b"  ")
+
+
+def array_of(rows: list[bytes]) -> bytes:
+    """An indented array of rows, each as `row_json` wrote it."""
+    if not rows:
+        return b"[]"
+    return b"[" + NEW_LINE + (b"," + NEW_LINE).join(rows) + NEW_LINE + b"]"
+
+
+def outside_array(row: bytes) -> bytes:
+    """A row of an array as a document of its own: two blanks less before each line."""
+    return row[2:].replace(NEW_LINE + b"  ", NEW_LINE)
+
+
+def event_members(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that have a value, in the model's order, date-times as text."""
+    return {
+        member: date_time(value) if isinstance(value, Instant) else value
+        for member in KINDS
+        if (value := values.get(member)) is not None
+    }
+
+
+def _formatted(value: Any) -> bytes:
+    # Within strings line feeds are escaped: every line feed here is the formatter's.
+    return msgspec.json.format(_ENCODER.encode(value), indent=2)

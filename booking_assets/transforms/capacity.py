@@ -1,0 +1,226 @@
+"""Capacity: how many seats there are, how many are taken, and who may still register.
+
+What lives here: the rules of `marts.capacity_by_event` and `marts.capacity_utilization`.
+What must not: a clock (`as_of` is given), and a guess at seats: unknown is null, never zero.
+Read more: `docs/tables.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import polars as pl
+
+from booking_assets.tables.marts import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
+from booking_assets.tables.raw import EVENTS
+from booking_assets.transforms.rules import (
+    as_table,
+    first_match,
+    local_time,
+    plain,
+    says,
+    with_as_of,
+)
+
+EVENT_COLUMNS: tuple[str, ...] = (
+    *(name for name in CAPACITY_BY_EVENT.column_names if name in EVENTS.column_names),
+    "event_publication_status",
+    "event_scheduling_status",
+    "registration_deadline",
+    "registration_locked",
+    "registration_start",
+    "event_scheduled_start_offset_minutes",
+)
+"""The columns of `raw.events` that `capacity_by_event` reads."""
+
+REGISTRATION_COLUMNS: tuple[str, ...] = (
+    "organization",
+    "event_identifier",
+    "approval_status",
+    "attendance_status",
+)
+"""The columns of `raw.registrations` that `capacity_by_event` reads."""
+
+_COUNTED_SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted")
+
+
+def capacity_by_event(
+    events: pl.DataFrame,
+    as_of: pl.DataFrame,
+    registrations: pl.DataFrame | None = None,
+    known_organizations: Collection[str] = (),
+) -> pl.DataFrame:
+    """`marts.capacity_by_event`: limits, seats, availability and registration state of each event.
+
+    A limit that is null, zero or negative is no limit, in every rule that asks for one. Seats are
+    counted only where all of an organization's registrations are known: an event without any then
+    has zero; elsewhere its seats are null, as is every answer that depends on them.
+
+    Args:
+        events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
+        as_of: `organization` and `as_of`, one row an organization.
+        registrations: Rows of `raw.registrations`, at least `REGISTRATION_COLUMNS`; null where
+            registrations were never collected. Those of events that are not in `events` count
+            nowhere.
+        known_organizations: The organizations whose registrations were collected completely.
+
+    Returns:
+        One row an event, sorted by organization and event.
+
+    Raises:
+        ValueError: An organization has events and no `as_of`.
+    """
+    taken, maximum = pl.col("seats_taken"), pl.col("capacity_maximum")
+    return as_table(
+        with_as_of(events.select(EVENT_COLUMNS), as_of)
+        .pipe(_with_seats, registrations, known_organizations)
+        .with_columns(
+            _limit("capacity_minimum"),
+            _limit("capacity_maximum"),
+            local_date=local_time("event_scheduled_start").dt.date(),
+            lifecycle_status=_lifecycle_status(),
+            seats_taken=pl.col("seats_confirmed") + pl.col("seats_invited"),
+        )
+        .with_columns(
+            seats_available=(maximum - taken).clip(lower_bound=0),
+            utilization=taken / maximum,
+            availability=_availability(),
+            registration_state=_registration_state(),
+        ),
+        CAPACITY_BY_EVENT,
+    )
+
+
+def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
+    """`marts.capacity_utilization`: seats offered, required, published and taken, by month.
+
+    Seats taken are those of events that have a maximum, so that they compare with the seats
+    offered. Seats required are those of all events; `minimum_fill` counts only the minima of
+    events that have a maximum, for the same reason. Cancelled events are in `events_cancelled`
+    alone, and a group of nothing else offers zero seats.
+
+    Args:
+        by_event: `marts.capacity_by_event`.
+
+    Returns:
+        One row an organization, month, event type and venue, sorted by these; an event without a
+        start is in the month null.
+    """
+    active = pl.col("lifecycle_status") != "Cancelled"
+    held = pl.col("lifecycle_status").is_in(["Published", "In Progress", "Completed"])
+    limited = pl.col("capacity_maximum").is_not_null()
+    # Seats are known for all events of an organization or for none, so also for a whole group.
+    known = pl.col("seats_taken").is_not_null().all()
+
+    def seats(column: str, where: pl.Expr) -> pl.Expr:
+        # The sum of 32-bit integers is a 32-bit integer in polars: it would overflow in silence.
+        return pl.col(column).cast(pl.Int64).filter(where).sum()
+
+    def events_that_are(availability: str) -> pl.Expr:
+        return pl.when(known).then((active & (pl.col("availability") == availability)).sum())
+
+    return as_table(
+        by_event.with_columns(month=pl.col("local_date").dt.month_start())
+        .group_by(CAPACITY_UTILIZATION.grain)
+        .agg(
+            events=active.sum(),
+            events_cancelled=(~active).sum(),
+            events_unlimited=(active & ~limited).sum(),
+            seats_offered=seats("capacity_maximum", active),
+            seats_required=seats("capacity_minimum", active),
+            seats_required_of_limited=seats("capacity_minimum", active & limited),
+            seats_published=seats("capacity_maximum", held),
+            seats_taken=pl.when(known).then(seats("seats_taken", active & limited)),
+            seats_waitlisted=pl.when(known).then(seats("seats_waitlisted", active)),
+            events_under=events_that_are("Under"),
+            events_over=events_that_are("Over"),
+            events_full=events_that_are("Full"),
+            events_empty=events_that_are("Empty"),
+            events_open=events_that_are("Open"),
+            as_of=pl.col("as_of").first(),
+        )
+        .with_columns(
+            utilization=_ratio_of_offered("seats_taken"),
+            minimum_fill=_ratio_of_offered("seats_required_of_limited"),
+        ),
+        CAPACITY_UTILIZATION,
+    )
+
+
+def _limit(column: str) -> pl.Expr:
+    return pl.when(pl.col(column) > 0).then(pl.col(column)).alias(column)
+
+
+def _lifecycle_status() -> pl.Expr:
+    as_of = pl.col("as_of")
+    return first_match(
+        (says("event_scheduling_status", "Cancelled"), "Cancelled"),
+        (pl.col("event_scheduled_end") <= as_of, "Completed"),
+        (pl.col("event_scheduled_start") <= as_of, "In Progress"),
+        (says("event_publication_status", "Published"), "Published"),
+        otherwise="Drafted",
+    )
+
+
+def _availability() -> pl.Expr:
+    taken = pl.col("seats_taken")
+    minimum, maximum = pl.col("capacity_minimum"), pl.col("capacity_maximum")
+    return first_match(
+        (pl.col("registration_locked").is_not_null(), "Full"),
+        (taken.is_null(), None),
+        (taken < minimum, "Under"),
+        (taken > maximum, "Over"),
+        (taken == maximum, "Full"),
+        (taken == 0, "Empty"),
+        otherwise="Open",
+    )
+
+
+def _registration_state() -> pl.Expr:
+    as_of = pl.col("as_of")
+    closes = pl.coalesce("registration_deadline", "event_scheduled_start")
+    return first_match(
+        (pl.col("lifecycle_status") != "Published", "Closed"),
+        (pl.col("registration_locked").is_not_null(), "Locked"),
+        (pl.col("registration_start") > as_of, "Not Open"),
+        (closes <= as_of, "Closed"),
+        otherwise="Open",
+    )
+
+
+def _with_seats(
+    events: pl.DataFrame, registrations: pl.DataFrame | None, known_organizations: Collection[str]
+) -> pl.DataFrame:
+    if registrations is None:
+        return events.with_columns(
+            pl.lit(None, dtype=pl.Int64).alias(name) for name in _COUNTED_SEATS
+        )
+    known = pl.col("organization").is_in(list(known_organizations))
+    return events.join(
+        _seats_by_event(registrations),
+        on=("organization", "event_identifier"),
+        how="left",
+        validate="m:1",
+    ).with_columns(
+        pl.when(known).then(pl.col(name).fill_null(0)).alias(name) for name in _COUNTED_SEATS
+    )
+
+
+def _seats_by_event(registrations: pl.DataFrame) -> pl.DataFrame:
+    """Confirmed, invited and waitlisted registrations of each event that has any."""
+    unanswered = plain("approval_status").fill_null("") == ""
+    return (
+        registrations.select(REGISTRATION_COLUMNS)
+        .filter(~says("attendance_status", "Withdrawn/Cancelled"))
+        .group_by("organization", "event_identifier")
+        .agg(
+            (unanswered | says("approval_status", "Registered")).sum().alias("seats_confirmed"),
+            says("approval_status", "Invitation Sent").sum().alias("seats_invited"),
+            says("approval_status", "Waitlisted").sum().alias("seats_waitlisted"),
+        )
+    )
+
+
+def _ratio_of_offered(column: str) -> pl.Expr:
+    offered = pl.col("seats_offered")
+    return pl.when(offered > 0).then(pl.col(column) / offered)

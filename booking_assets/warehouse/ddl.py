@@ -1,0 +1,194 @@
+"""How a contract becomes a DuckDB table, and how a stored table is compared with its contract.
+
+What lives here: DuckDB's types, quoting, CREATE, COMMENT, and the migrations that only add columns.
+What must not: rows.
+Read more: https://duckdb.org/docs/2.0/sql/data_types/overview.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import dataframely as dy
+import duckdb
+
+from booking_assets.tables.contract import (
+    Count,
+    Day,
+    Flag,
+    Identifier,
+    Instant,
+    Json,
+    Measure,
+    Number,
+    Table,
+    Text,
+)
+from booking_assets.warehouse.errors import REBUILD, NeverWritten, SchemaMismatch
+
+# Spelled as DuckDB's catalog spells them, so that stored and contracted types compare as text.
+DUCKDB_TYPES: Mapping[type[dy.Column], str] = MappingProxyType(
+    {
+        Identifier: "UUID",
+        Text: "VARCHAR",
+        Json: "VARCHAR",
+        Flag: "BOOLEAN",
+        Number: "INTEGER",
+        Count: "BIGINT",
+        Measure: "DOUBLE",
+        Instant: "TIMESTAMP WITH TIME ZONE",
+        Day: "DATE",
+    }
+)
+
+
+def quoted(name: str) -> str:
+    """A name of a schema, table or column, safe in a statement."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(table: Table, database: str | None = None) -> str:
+    """A table's full name, in the database in use or in another attached one."""
+    parts = [table.schema, table.short_name]
+    return ".".join(quoted(part) for part in ([database, *parts] if database else parts))
+
+
+def types(table: Table) -> dict[str, str]:
+    """The DuckDB type of each column, in order."""
+    return {name: DUCKDB_TYPES[type(c)] for name, c in table.columns.columns().items()}
+
+
+def parquet_types(table: Table) -> dict[str, str]:
+    """The type of each column in a landing file, as DuckDB sees it: identifiers are text there."""
+    return {name: "VARCHAR" if kind == "UUID" else kind for name, kind in types(table).items()}
+
+
+def declarations(table: Table) -> dict[str, str]:
+    """What a CREATE says of each column: its type, and NOT NULL where the contract requires it."""
+    return {
+        name: f"{kind} NOT NULL" if name in table.required else kind
+        for name, kind in types(table).items()
+    }
+
+
+def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    """What the database in use says of each column; empty where the table does not exist."""
+    rows = con.execute(
+        """
+        SELECT column_name, data_type, is_nullable FROM duckdb_columns()
+        WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
+        ORDER BY column_index
+        """,
+        [table.schema, table.short_name],
+    ).fetchall()
+    return {name: kind if nullable else f"{kind} NOT NULL" for name, kind, nullable in rows}
+
+
+def require_stored(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    """What the database in use says of each column of a table that must be there.
+
+    Raises:
+        NeverWritten: The table does not exist.
+    """
+    stored = stored_declarations(con, table)
+    if not stored:
+        raise NeverWritten(
+            f"The table {table.name} was never written: run `booking-assets refresh` first"
+        )
+    return stored
+
+
+def differences(table: Table, stored: Mapping[str, str]) -> tuple[str, ...]:
+    """Each column in which a stored table and its contract differ, in words."""
+    contract = declarations(table)
+    return tuple(
+        f"{name} is {stored.get(name, 'absent')}, the contract says {contract.get(name, 'absent')}"
+        for name in sorted({*stored, *contract})
+        if stored.get(name) != contract.get(name)
+    )
+
+
+def addable(table: Table, stored: Mapping[str, str]) -> dict[str, str]:
+    """The columns that the stored table lacks, by name, where nothing else is different.
+
+    Raises:
+        SchemaMismatch: Something else is: a type, a column that the contract does not have, or a
+            lacking column that may not be null.
+    """
+    contract = declarations(table)
+    lacking = {name: contract[name] for name in contract if name not in stored}
+    changed = any(contract.get(name) != kind for name, kind in stored.items())
+    if changed or any(name in table.required for name in lacking):
+        raise SchemaMismatch(
+            f"The stored table {table.name} does not fit this version of booking-assets:"
+            f" {'; '.join(differences(table, stored))}. Run `{REBUILD}`, which makes a new"
+            " warehouse from the landing files"
+        )
+    return lacking
+
+
+def prepare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Create the table, or add the columns that its contract has gained; then comment it.
+
+    Raises:
+        SchemaMismatch: The stored table cannot be brought to the contract by adding columns.
+    """
+    stored = stored_declarations(con, table)
+    if not stored:
+        create(con, table)
+        return
+    for name, declaration in addable(table, stored).items():
+        con.execute(f"ALTER TABLE {qualified(table)} ADD COLUMN {quoted(name)} {declaration}")
+    _comment(con, table)
+
+
+def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Create the table anew, with its comments, in place of the stored one if there is one."""
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in declarations(table).items())
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
+    con.execute(f"CREATE OR REPLACE TABLE {qualified(table)} ({columns})")
+    _comment(con, table)
+
+
+def selection(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> str:
+    """The SELECT list for these columns of a stored table, null for those it has yet to gain.
+
+    Raises:
+        KeyError: The contract has no such column.
+        NeverWritten: The table does not exist.
+        SchemaMismatch: Its columns do not fit the contract.
+    """
+    lacking = addable(table, require_stored(con, table))
+    kinds = types(table)
+    return ", ".join(
+        f"CAST({'NULL' if name in lacking else quoted(name)} AS {kinds[name]}) AS {quoted(name)}"
+        for name in columns
+    )
+
+
+def _comment(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Say what the table and each column mean, where the database does not say it yet."""
+    place = [table.schema, table.short_name]
+    columns = con.execute(
+        """
+        SELECT column_name, comment FROM duckdb_columns()
+        WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
+        """,
+        place,
+    ).fetchall()
+    said = dict(columns)
+    for name, meaning in table.meanings.items():
+        if said.get(name) != meaning:
+            column = f"{qualified(table)}.{quoted(name)}"
+            con.execute(f"COMMENT ON COLUMN {column} IS {_literal(meaning)}")
+    con.execute(f"COMMENT ON TABLE {qualified(table)} IS {_literal(_table_comment(table))}")
+
+
+def _table_comment(table: Table) -> str:
+    return f"{table.description} One row is {table.row}."
+
+
+def _literal(text: str) -> str:
+    """Text of a contract as SQL: COMMENT takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,176 @@
+"""What is asked of the stored tables: by checks, by the publisher, by whoever derives.
+
+What lives here: the SQL of each question; every answer is small.
+What must not: changing anything, or deciding whether an answer is good.
+Read more: `docs/architecture.md`, "Dagster", checks.
+"""
+
+# ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from booking_assets.tables.contract import Table
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
+from booking_assets.warehouse import ddl
+from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.frames import fetch, registered
+
+AS_OF = "as_of"
+"""The column of a mart that says which collection of an organization it was derived from."""
+
+_NEWEST = f"""
+    SELECT * FROM {qualified(COLLECTIONS)}
+    WHERE resource = $resource AND verdict = 'complete'
+    QUALIFY row_number() OVER (
+        PARTITION BY organization ORDER BY started_at DESC, finished_at DESC
+    ) = 1
+"""
+
+
+@dataclass(frozen=True)
+class Breaches:
+    """Where a stored table departs from its contract.
+
+    Attributes:
+        columns: Columns that differ, in words.
+        nulls: By required column, the rows in which it is null; only those with any.
+        duplicates: Rows beyond the first of each key.
+    """
+
+    columns: tuple[str, ...]
+    nulls: Mapping[str, int]
+    duplicates: int
+
+    def __bool__(self) -> bool:
+        return bool(self.columns or self.nulls or self.duplicates)
+
+
+def is_stored(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Whether the table was ever written."""
+    return bool(ddl.stored_declarations(con, table))
+
+
+def row_counts(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
+    """How many rows each organization has."""
+    return dict(
+        con.execute(
+            f"SELECT organization, count(*) FROM {qualified(table)} GROUP BY organization"
+        ).fetchall()
+    )
+
+
+def newest_collections(con: duckdb.DuckDBPyConnection, resource: str) -> pl.DataFrame:
+    """The log's row of each organization's newest complete collection, by organization."""
+    columns = ddl.selection(con, COLLECTIONS, COLLECTIONS.column_names)
+    return fetch(
+        con,
+        f"SELECT {columns} FROM ({_NEWEST}) ORDER BY organization",
+        {"resource": resource},
+    )
+
+
+def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> Breaches:
+    """Where a stored table departs from its contract, columns first, then rows."""
+    stored = ddl.stored_declarations(con, table)
+    required = [name for name in table.required if name in stored]
+    columns = ["count(*)", *(f"count({quoted(name)})" for name in required)]
+    ((rows, *filled),) = con.execute(
+        f"SELECT {', '.join(columns)} FROM {qualified(table)}"
+    ).fetchall()
+    return Breaches(
+        columns=ddl.differences(table, stored),
+        nulls={n: rows - count for n, count in zip(required, filled, strict=True) if count < rows},
+        duplicates=_duplicates(con, table) if stored.keys() >= {*table.grain} else 0,
+    )
+
+
+def _duplicates(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    if not table.grain:
+        return 0
+    key = ", ".join(quoted(name) for name in table.grain)
+    (row,) = con.execute(
+        f"""
+        SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT)
+        FROM (SELECT count(*) AS copies FROM {qualified(table)} GROUP BY {key})
+        """
+    ).fetchall()
+    return int(row[0])
+
+
+def foreign_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Events that carry another identifier than their organization's count did, by organization."""
+    return dict(
+        con.execute(
+            f"""
+            SELECT organization, count(*)
+            FROM {qualified(EVENTS)} AS event
+            LEFT JOIN {qualified(EVENT_COUNTS)} AS counted USING (organization)
+            WHERE event.organization_identifier IS DISTINCT FROM counted.organization_identifier
+            GROUP BY organization
+            """
+        ).fetchall()
+    )
+
+
+def tallies(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
+    """What is stored of a resource beside what the log says, one row an organization."""
+    return fetch(
+        con,
+        f"""
+        SELECT
+            organization,
+            coalesce(loaded.stored, 0) AS stored_loaded,
+            coalesce(rejected.stored, 0) AS stored_rejected,
+            count_before, count_after,
+            rows_received, rows_loaded, rows_rejected, duplicates_dropped
+        FROM ({_NEWEST}) AS newest
+        FULL JOIN (
+            SELECT organization, count(*) AS stored FROM {qualified(table)} GROUP BY organization
+        ) AS loaded USING (organization)
+        FULL JOIN (
+            SELECT organization, count(*) AS stored FROM {qualified(REJECTED_ROWS)}
+            WHERE resource = $resource GROUP BY organization
+        ) AS rejected USING (organization)
+        ORDER BY organization
+        """,
+        {"resource": table.short_name},
+    )
+
+
+def stale_marts(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> dict[str, list[str]]:
+    """The organizations for which stored marts are not derived from what is stored, by mart.
+
+    A mart is stale for an organization where its `as_of` is not the start of the newest complete
+    collection. An organization whose stored events no mart mentions is named under `raw.events`: it
+    was collected for the first time after the marts were derived.
+    """
+    marts = [table for table in tables if AS_OF in table.column_names and is_stored(con, table)]
+    if not marts:
+        return {}
+    stale = {}
+    with registered(con, "newest", newest_collections(con, EVENTS.short_name)):
+        for mart in marts:
+            stale[mart.name] = _organizations(
+                con,
+                f"""
+                SELECT mart.organization FROM {qualified(mart)} AS mart
+                LEFT JOIN newest USING (organization)
+                WHERE mart.{AS_OF} IS DISTINCT FROM newest.started_at
+                """,
+            )
+    mentioned = " UNION ".join(f"SELECT organization FROM {qualified(mart)}" for mart in marts)
+    stale[EVENTS.name] = _organizations(
+        con, f"SELECT organization FROM {qualified(EVENTS)} EXCEPT ({mentioned})"
+    )
+    return {name: organizations for name, organizations in stale.items() if organizations}
+
+
+def _organizations(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    rows = con.execute(f"SELECT DISTINCT organization FROM ({query}) ORDER BY 1").fetchall()
+    return [organization for (organization,) in rows]

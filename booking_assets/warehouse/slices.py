@@ -1,0 +1,346 @@
+"""How organizations' slices are replaced: delete, insert, verify, all before the commit.
+
+What lives here: `Delivery`, and the statements that store any number of them. Each statement works
+on the whole batch, so that a thousand small organizations cost about as much as a large one.
+What must not: opening or committing (`connection`), judging a collection (`collect`).
+Read more: `docs/architecture.md`, "Warehouse".
+"""
+
+# ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import polars as pl
+
+from booking_assets.tables.contract import Table
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
+from booking_assets.warehouse import ddl
+from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.errors import StoreRefused
+from booking_assets.warehouse.frames import append, registered
+
+OWNER = "organization_identifier"
+"""The column that says which tenant the API gave a row for, in tables that have it."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One organization's complete collection of one resource, ready to be stored.
+
+    Attributes:
+        organization: The slug.
+        identifier: The organization's identifier in the API, which each row must carry.
+        slices: The organization's rows of each raw table, as Parquet files with the table's
+            columns (identifiers as text, instants in microseconds UTC). No file: an empty slice.
+        rows: How many rows each slice must hold afterwards.
+        event_count: One row of `raw.event_counts`, which replaces the stored one.
+        collection: One row of `raw.collections`, appended; its `rows_deleted` is filled in here.
+    """
+
+    organization: str
+    identifier: UUID
+    slices: Mapping[Table, tuple[Path, ...]]
+    rows: Mapping[Table, int]
+    event_count: pl.DataFrame | None
+    collection: pl.DataFrame
+
+    @property
+    def resource(self) -> str:
+        """What was collected: `events` or `registrations`."""
+        return str(self.collection.item(0, "resource"))
+
+
+def store(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> dict[str, int]:
+    """Replace the slices of all deliveries within the open transaction.
+
+    Returns:
+        By organization, how many stored rows the new slices lack (of tables that have a key).
+
+    Raises:
+        StoreRefused: A slice is not what its delivery promises.
+        SchemaMismatch: A stored table cannot be brought to its contract by adding columns.
+    """
+    deleted = Counter({delivery.organization: 0 for delivery in deliveries})
+    gone: Counter[tuple[str, str]] = Counter()
+    for delivery in deliveries:
+        _require_own_rows(delivery)
+    for table in dict.fromkeys(table for delivery in deliveries for table in delivery.slices):
+        batch = _Batch(table, tuple(d for d in deliveries if table in d.slices))
+        for key, count in batch.replace(con).items():
+            gone[key] += count
+            deleted[key[0]] += count
+    counts = [d.event_count for d in deliveries if d.event_count is not None]
+    collections = [
+        d.collection.with_columns(rows_deleted=pl.lit(gone[d.organization, d.resource], pl.Int64))
+        for d in deliveries
+    ]
+    if counts:
+        replace_counts(con, pl.concat(counts))
+    log(con, pl.concat(collections))
+    return dict(deleted)
+
+
+def replace_counts(con: duckdb.DuckDBPyConnection, event_counts: pl.DataFrame) -> None:
+    """Replace the stored counts of the organizations that the frame holds."""
+    ddl.prepare(con, EVENT_COUNTS)
+    with registered(con, "counted", event_counts):
+        con.execute(
+            f"DELETE FROM {qualified(EVENT_COUNTS)}"
+            " WHERE organization IN (SELECT organization FROM counted)"
+        )
+    append(con, EVENT_COUNTS, event_counts)
+
+
+def log(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame) -> None:
+    """Append collections to the log.
+
+    Raises:
+        StoreRefused: The log holds one of them already.
+    """
+    ddl.prepare(con, COLLECTIONS)
+    key = ", ".join(quoted(name) for name in COLLECTIONS.grain)
+    with registered(con, "logged", collections):
+        known = con.execute(
+            f"SELECT {key} FROM logged SEMI JOIN {qualified(COLLECTIONS)} USING ({key})"
+        ).fetchone()
+    if known is not None:
+        organization, resource, run = known
+        raise StoreRefused(
+            organization, f"{COLLECTIONS.name} already holds the {resource} of run {run}"
+        )
+    append(con, COLLECTIONS, collections)
+
+
+def _require_own_rows(delivery: Delivery) -> None:
+    """Check that the delivery's single rows speak of its organization."""
+    for frame in (delivery.collection, delivery.event_count):
+        if frame is None:
+            continue
+        if frame.height != 1:
+            raise StoreRefused(delivery.organization, f"{frame.height} log rows instead of one")
+        named = frame.item(0, "organization")
+        if named != delivery.organization:
+            raise StoreRefused(delivery.organization, f"its log row names {named}")
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """All new slices of one table."""
+
+    table: Table
+    deliveries: tuple[Delivery, ...]
+
+    def replace(self, con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+        """Put the new slices in place of the stored ones, and verify them.
+
+        Returns:
+            By organization and resource, the stored rows whose key the new slice lacks.
+        """
+        ddl.prepare(con, self.table)
+        with registered(con, "promised", self._promised()), registered(con, "files", self._files()):
+            if self._paths:
+                self._require_columns(con)
+                self._require_rows(con)
+            self._keep_keys(con)
+            con.execute(
+                f"DELETE FROM {qualified(self.table)}"
+                f" WHERE ({self._slice}) IN (SELECT ({self._slice}) FROM promised)"
+            )
+            if self._paths:
+                self._insert(con)
+            self._require_counts(con)
+            self._require_keys(con)
+            return self._missing_keys(con)
+
+    @property
+    def _slice(self) -> str:
+        """The columns that tell whose slice a row belongs to."""
+        both = ("organization", "resource")
+        return ", ".join(quoted(name) for name in both if name in self.table.column_names)
+
+    @property
+    def _key(self) -> str:
+        return ", ".join(quoted(name) for name in self.table.grain)
+
+    @property
+    def _paths(self) -> dict[str, Delivery]:
+        """The delivery of each landing file."""
+        return {
+            str(path.absolute()): delivery
+            for delivery in self.deliveries
+            for path in delivery.slices[self.table]
+        }
+
+    @property
+    def _patterns(self) -> dict[str, list[str]]:
+        """The files as `read_parquet` wants them: it takes every name for a pattern."""
+        return {"files": [glob.escape(path) for path in self._paths]}
+
+    def _promised(self) -> pl.DataFrame:
+        return pl.DataFrame(
+            [(d.organization, d.resource, d.rows[self.table]) for d in self.deliveries],
+            schema={"organization": pl.String, "resource": pl.String, "promised": pl.Int64},
+            orient="row",
+        )
+
+    def _files(self) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                (path, d.organization, d.resource, str(d.identifier))
+                for path, d in self._paths.items()
+            ],
+            schema=dict.fromkeys(("file", "organization", "resource", "owner"), pl.String),
+            orient="row",
+        )
+
+    def _require_columns(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Check names and types in every file, without reading rows."""
+        expected = ddl.parquet_types(self.table)
+        shapes = self._read(
+            con,
+            """
+            SELECT columns, min(file_name) FROM (
+                SELECT file_name, list((name, duckdb_type) ORDER BY name) AS columns
+                FROM parquet_schema($files) WHERE duckdb_type IS NOT NULL GROUP BY file_name
+            ) GROUP BY columns
+            """,
+        )
+        for columns, file in shapes:
+            found = dict(columns)
+            faults = [
+                f"{name} is {found.get(name, 'absent')} instead of {expected.get(name, 'absent')}"
+                for name in sorted({*found, *expected})
+                if found.get(name) != expected.get(name)
+            ]
+            if faults:
+                raise StoreRefused(
+                    self._paths[file].organization,
+                    f"the landing file {file} does not fit {self.table.name}: {'; '.join(faults)}",
+                )
+
+    def _require_rows(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Check that every row is whole, typed and its organization's own, file by file."""
+        conditions = self._row_faults()
+        counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions.values())
+        rows = self._read(
+            con,
+            f"""
+            SELECT files.organization, {counts}
+            FROM read_parquet($files, filename = 'landing_file', hive_partitioning = false) AS read
+            JOIN files ON files.file = read.landing_file
+            GROUP BY files.organization
+            """,
+        )
+        for organization, *found in rows:
+            for fault, count in zip(conditions, found, strict=True):
+                if count:
+                    raise StoreRefused(organization, f"{count} rows for {self.table.name} {fault}")
+
+    def _row_faults(self) -> dict[str, str]:
+        """What may be wrong with a row, in words and as a condition."""
+        faults = {
+            "name another organization": "read.organization IS DISTINCT FROM files.organization"
+        }
+        if "resource" in self.table.column_names:
+            faults["name another resource"] = "read.resource IS DISTINCT FROM files.resource"
+        for name in self.table.required:
+            faults[f"have no {name}"] = f"read.{quoted(name)} IS NULL"
+        for name, kind in ddl.types(self.table).items():
+            if kind == "UUID":
+                column = f"read.{quoted(name)}"
+                faults[f"have a {name} that is no UUID"] = (
+                    f"{column} IS NOT NULL AND TRY_CAST({column} AS UUID) IS NULL"
+                )
+        if OWNER in self.table.column_names:
+            faults["belong to another organization of the API"] = (
+                f"TRY_CAST(read.{OWNER} AS UUID) IS DISTINCT FROM CAST(files.owner AS UUID)"
+            )
+        return faults
+
+    def _insert(self, con: duckdb.DuckDBPyConnection) -> None:
+        values = ", ".join(
+            f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}"
+            for name, kind in ddl.types(self.table).items()
+        )
+        self._read(
+            con,
+            f"""
+            INSERT INTO {qualified(self.table)} BY NAME
+            SELECT {values} FROM read_parquet($files, hive_partitioning = false)
+            """,
+        )
+
+    def _keep_keys(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Remember which keys are stored before they are deleted."""
+        if self.table.grain:
+            con.execute(
+                f"CREATE OR REPLACE TEMP TABLE held AS SELECT {self._key}"
+                f" FROM {qualified(self.table)} SEMI JOIN promised USING ({self._slice})"
+            )
+
+    def _missing_keys(self, con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+        if not self.table.grain:
+            return {}
+        rows = con.execute(
+            f"""
+            SELECT promised.organization, promised.resource, count(*)
+            FROM held ANTI JOIN {qualified(self.table)} USING ({self._key})
+            JOIN promised USING ({self._slice}) GROUP BY ALL
+            """
+        ).fetchall()
+        return {(organization, resource): count for organization, resource, count in rows}
+
+    def _require_counts(self, con: duckdb.DuckDBPyConnection) -> None:
+        wrong = con.execute(
+            f"""
+            SELECT promised.organization, promised.promised, count(stored.organization)
+            FROM promised LEFT JOIN {qualified(self.table)} AS stored USING ({self._slice})
+            GROUP BY ALL HAVING count(stored.organization) <> promised.promised
+            """
+        ).fetchone()
+        if wrong is not None:
+            organization, promised, stored = wrong
+            raise StoreRefused(
+                organization,
+                f"{self.table.name} would hold {stored} rows, {promised} were promised",
+            )
+
+    def _require_keys(self, con: duckdb.DuckDBPyConnection) -> None:
+        if not self.table.grain:
+            return
+        repeated = con.execute(
+            f"""
+            SELECT organization, count(*) FROM (
+                SELECT organization
+                FROM {qualified(self.table)} SEMI JOIN promised USING ({self._slice})
+                GROUP BY {self._key} HAVING count(*) > 1
+            ) GROUP BY organization
+            """
+        ).fetchone()
+        if repeated is not None:
+            organization, count = repeated
+            key = ", ".join(self.table.grain)
+            raise StoreRefused(
+                organization, f"{count} keys ({key}) of {self.table.name} came more than once"
+            )
+
+    def _read(self, con: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement over the landing files; name the organization of one that is damaged."""
+        try:
+            return con.execute(statement, self._patterns).fetchall()
+        except duckdb.Error as error:
+            for path, delivery in self._paths.items():
+                if path in str(error):
+                    raise StoreRefused(
+                        delivery.organization, f"the landing file cannot be read ({error})"
+                    ) from error
+            raise

@@ -1,0 +1,226 @@
+"""The file that analysts open: written whole beside its place, compared, then swapped in.
+
+What lives here: the copy, its comparison with the source, the symlink, and the removal of old ones.
+What must not: replacing a file that somebody may have open. DuckDB 2.0 opens a path three times, so
+a version is never changed once it has its name, and only the symlink moves.
+Read more: `docs/architecture.md`, "Warehouse".
+"""
+
+# ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from booking_assets.tables.contract import Table
+from booking_assets.warehouse import ddl, questions
+from booking_assets.warehouse.connection import STORAGE, WAREHOUSE, sync_folder, transaction
+from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.errors import NeverWritten, SnapshotRefused, StaleMarts
+
+COPY = "snapshot"
+"""The catalog name of the copy while it is written."""
+
+PARTIAL = ".partial"
+_NO_SYMLINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was published.
+
+    Attributes:
+        path: Where analysts open it: a symlink to `version`, or a copy of it.
+        version: The immutable file.
+        rows: Rows of each table in it.
+        bytes: Its size.
+        seconds: How long publishing took.
+    """
+
+    path: Path
+    version: Path
+    rows: Mapping[str, int]
+    bytes: int
+    seconds: float
+
+
+def publish(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], path: Path, *, keep: int
+) -> Snapshot:
+    """Publish the stored ones among `tables` at `path`, and keep the newest `keep` versions.
+
+    Args:
+        con: The warehouse, open for reading and held alone.
+        tables: What to publish; a table that was never written is left out.
+        path: Where analysts look.
+        keep: How many versions to keep, this one included.
+
+    Raises:
+        NeverWritten: None of the tables is stored.
+        SnapshotRefused: `path` holds something that was not published here, or the copy differs.
+        StaleMarts: A mart is not derived from what the raw tables hold.
+    """
+    started = time.monotonic()
+    stored = [table for table in tables if questions.is_stored(con, table)]
+    if not stored:
+        raise NeverWritten("There is nothing to publish yet: run `booking-assets refresh` first")
+    _require_fresh(con, stored)
+    folder = path.with_name(f"{path.name}.d")
+    folder.mkdir(parents=True, exist_ok=True)
+    _require_free(path, folder)
+    _remove_partial(folder)
+    version = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}.duckdb"
+    partial = version.with_name(f"{version.name}{PARTIAL}")
+    try:
+        rows = _copy(con, stored, partial)
+        _sync(partial)
+        partial.rename(version)
+    finally:
+        _remove_partial(folder)
+    sync_folder(folder)
+    point(path, version)
+    _prune(folder, version, keep)
+    return Snapshot(
+        path=path,
+        version=version,
+        rows=rows,
+        bytes=version.stat().st_size,
+        seconds=time.monotonic() - started,
+    )
+
+
+def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.symlink) -> None:
+    """Make `path` lead to `version` in one step: whoever opens it finds the old one or the new one.
+
+    Args:
+        path: Where analysts look.
+        version: A file in the folder beside it.
+        link: Makes a symlink; where the file system has none, the version is copied instead.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    try:
+        link(str(version.relative_to(path.parent)), fresh)
+    except OSError as error:
+        if error.errno not in _NO_SYMLINKS:
+            raise
+        _log.warning(
+            "No symlinks can be made in %s (%s): the snapshot %s is a copy, and a reader who opens"
+            " it at the very moment of publishing may have to open it again",
+            path.parent,
+            error.strerror,
+            path,
+        )
+        shutil.copyfile(version, fresh)
+        _sync(fresh)
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def _require_fresh(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    stale = questions.stale_marts(con, tables)
+    if stale:
+        named = "; ".join(f"{table}: {', '.join(names)}" for table, names in stale.items())
+        raise StaleMarts(
+            "The raw tables have moved on since the marts were derived, so nothing was published"
+            f" and the last snapshot stays ({named}). Derive the marts again, then publish"
+        )
+
+
+def _require_free(path: Path, folder: Path) -> None:
+    """Check that `path` is a symlink, nothing at all, or a copy of one of our own versions."""
+    if path.is_symlink() or not path.exists():
+        return
+    ours = path.is_file() and any(
+        filecmp.cmp(path, version, shallow=False) for version in folder.glob("*.duckdb")
+    )
+    if not ours:
+        raise SnapshotRefused(
+            f"{path} is there already and was not published by booking-assets: move it away, or"
+            " name another place with BOOKING_SNAPSHOT"
+        )
+
+
+def _copy(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path) -> dict[str, int]:
+    """Write the tables to a new file, compact and with their comments, and compare each.
+
+    A table's fingerprint is its row count and the sum of its rows' hashes: it does not depend on
+    the order, and reading both sides whole costs a fifth of the copy.
+
+    Returns:
+        The rows of each table.
+    """
+    lists = {table: ddl.selection(con, table, table.column_names) for table in tables}
+    con.execute(f"ATTACH ? AS {COPY} ({STORAGE})", [str(target)])
+    con.execute(f"USE {COPY}")
+    # Each thread writes the row groups that it read: faster, and a stored table has no order.
+    con.execute("SET preserve_insertion_order = false")
+    try:
+        with transaction(con):
+            for table, columns in lists.items():
+                ddl.create(con, table)
+                con.execute(
+                    f"INSERT INTO {qualified(table, COPY)} BY NAME"
+                    f" SELECT {columns} FROM {qualified(table, WAREHOUSE)}"
+                )
+        con.execute(f"CHECKPOINT {COPY}")
+        rows = {}
+        for table, columns in lists.items():
+            source = _fingerprint(con, table, WAREHOUSE, columns)
+            copied = _fingerprint(con, table, COPY, columns)
+            if source != copied:
+                raise SnapshotRefused(
+                    f"The copy of {table.name} differs from its source ({copied[0]} rows against"
+                    f" {source[0]}): the last snapshot stays. Publish again; if it happens again,"
+                    " the disk or the memory of this machine is not to be trusted"
+                )
+            rows[table.name] = source[0]
+    finally:
+        con.execute(f"USE {WAREHOUSE}")
+        con.execute(f"DETACH {COPY}")
+    return rows
+
+
+def _fingerprint(
+    con: duckdb.DuckDBPyConnection, table: Table, database: str, columns: str
+) -> tuple[int, int]:
+    names = ", ".join(quoted(name) for name in table.column_names)
+    source = qualified(table, database)
+    (row,) = con.execute(
+        f"""
+        SELECT count(*), sum(CAST(hash({names}) AS HUGEINT)) FROM (SELECT {columns} FROM {source})
+        """
+    ).fetchall()
+    return row[0], row[1] or 0
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+
+
+def _remove_partial(folder: Path) -> None:
+    """Remove what a failed or killed publisher left: nobody else publishes, the lock is ours."""
+    for leftover in folder.glob(f"*{PARTIAL}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _prune(folder: Path, current: Path, keep: int) -> None:
+    """Remove all but the newest versions, never the current one; who has one open keeps it."""
+    older = sorted(version for version in folder.glob("*.duckdb") if version != current)
+    for version in older[: max(len(older) - (keep - 1), 0)]:
+        version.unlink(missing_ok=True)

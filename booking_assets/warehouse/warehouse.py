@@ -1,0 +1,188 @@
+"""The warehouse as the rest of the project sees it.
+
+What lives here: `Warehouse`, the only way to read, store, replace, log and publish.
+What must not: SQL beyond a line (`slices`, `questions`, `snapshot`), rules about meaning.
+Read more: `docs/architecture.md`, "Warehouse".
+"""
+
+# ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from booking_assets.tables.catalog import TABLES
+from booking_assets.tables.contract import Table
+from booking_assets.tables.raw import EVENTS
+from booking_assets.warehouse import ddl, frames, questions, slices, snapshot
+from booking_assets.warehouse.connection import DatabaseFile
+from booking_assets.warehouse.questions import Breaches
+from booking_assets.warehouse.slices import Delivery
+from booking_assets.warehouse.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One DuckDB file that only this project opens, and the snapshot that is published from it.
+
+    Each method opens the file for itself, waits for others in bounded time, and closes it. All
+    raise `WarehouseBusy` when the time is up and `WarehouseUnreadable` when the file is damaged.
+
+    Attributes:
+        path: The warehouse; written when first needed, with its folder.
+        snapshot: Where analysts find the published copy: a symlink into `<snapshot>.d/`.
+        memory_limit: Bound on DuckDB's buffers; beyond it, DuckDB spills to disk.
+        threads: DuckDB's threads.
+        busy_timeout_seconds: How long to wait for other users of the warehouse.
+        snapshots_kept: How many published versions to keep.
+        clock: Seconds, monotonic.
+        sleep: Waits for some seconds.
+    """
+
+    path: Path
+    snapshot: Path
+    memory_limit: str = "512MB"
+    threads: int = 2
+    busy_timeout_seconds: float = 60
+    snapshots_kept: int = 3
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    def store(self, deliveries: Sequence[Delivery]) -> Mapping[str, int]:
+        """Replace the slices of these organizations, all in one transaction or none.
+
+        Returns:
+            By organization, how many stored rows its new slices lack.
+
+        Raises:
+            StoreRefused: A slice is not what its delivery promises; the error has the organization.
+            SchemaMismatch: A stored table cannot be brought to its contract by adding columns.
+        """
+        with self._file.writing() as con:
+            # Else DuckDB holds many small files in memory to keep their order.
+            con.execute("SET preserve_insertion_order = false")
+            return slices.store(con, deliveries)
+
+    def log(self, collections: pl.DataFrame, event_counts: pl.DataFrame | None = None) -> None:
+        """Append refused collections to the log, and replace these organizations' counts.
+
+        Raises:
+            FrameRefused: A frame does not fit its contract.
+            StoreRefused: The log holds one of the collections already.
+        """
+        with self._file.writing() as con:
+            slices.log(con, collections)
+            if event_counts is not None:
+                slices.replace_counts(con, event_counts)
+
+    def replace(self, table: Table, frame: pl.DataFrame) -> None:
+        """Put a frame in place of a whole table.
+
+        Raises:
+            FrameRefused: The frame does not fit the contract; the stored table is unchanged.
+        """
+        frames.require_fit(table, frame)
+        with self._file.writing() as con:
+            ddl.create(con, table)
+            frames.append(con, table, frame)
+
+    def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """A stored table, or some of its columns, typed as its contract says.
+
+        Identifiers are lower-case text, instants microseconds in UTC. Rows come in no order.
+
+        Raises:
+            NeverWritten: The table does not exist: a table without rows does.
+            SchemaMismatch: The stored columns do not fit the contract.
+        """
+        names = table.column_names if columns is None else tuple(columns)
+        with self._file.reading() as con:
+            selection = ddl.selection(con, table, names)
+            frame = frames.fetch(con, f"SELECT {selection} FROM {ddl.qualified(table)}")
+        return frame.cast({name: table.dtypes[name] for name in names})
+
+    def row_counts(self, table: Table) -> Mapping[str, int]:
+        """How many rows each organization has; empty where nothing was ever written."""
+        if not self.path.exists():
+            return {}
+        with self._file.reading() as con:
+            return questions.row_counts(con, table) if questions.is_stored(con, table) else {}
+
+    def newest_collections(self, resource: str = "events") -> pl.DataFrame:
+        """Each organization's newest complete collection: its row of `raw.collections`.
+
+        `started_at` is the `as_of` of marts. An organization that was never complete has no row.
+
+        Raises:
+            NeverWritten: Nothing was ever collected.
+        """
+        with self._file.reading() as con:
+            return questions.newest_collections(con, resource)
+
+    def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
+        """Publish the stored tables for analysts, as a new file behind the symlink.
+
+        Raises:
+            NeverWritten: There is nothing to publish.
+            SnapshotRefused: The snapshot's place is taken, or the copy differs from its source.
+            StaleMarts: A mart is not derived from what the raw tables hold.
+        """
+        with self._file.reading(alone=True) as con:
+            return snapshot.publish(con, tables, self.snapshot.absolute(), keep=self.snapshots_kept)
+
+    def contract_breaches(self, table: Table) -> Breaches:
+        """Where a stored table departs from its contract; falsy where nowhere.
+
+        Raises:
+            NeverWritten: The table does not exist.
+        """
+        with self._asking(table) as con:
+            return questions.breaches(con, table)
+
+    def foreign_rows(self) -> Mapping[str, int]:
+        """Events that carry another identifier than their organization's count, by organization.
+
+        Raises:
+            NeverWritten: No events were ever stored.
+        """
+        with self._asking(EVENTS) as con:
+            return questions.foreign_rows(con)
+
+    def tallies(self, table: Table = EVENTS) -> pl.DataFrame:
+        """What is stored of a resource beside what the log of its newest complete collection says.
+
+        Returns:
+            organization, stored_loaded, stored_rejected, count_before, count_after, rows_received,
+            rows_loaded, rows_rejected, duplicates_dropped; null where the log has no such row.
+
+        Raises:
+            NeverWritten: The table does not exist.
+        """
+        with self._asking(table) as con:
+            return questions.tallies(con, table)
+
+    @property
+    def _file(self) -> DatabaseFile:
+        return DatabaseFile(
+            path=self.path.absolute(),
+            snapshot=self.snapshot,
+            memory_limit=self.memory_limit,
+            threads=self.threads,
+            busy_timeout_seconds=self.busy_timeout_seconds,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    @contextmanager
+    def _asking(self, table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open for a question about a table that must be stored."""
+        with self._file.reading() as con:
+            ddl.require_stored(con, table)
+            yield con

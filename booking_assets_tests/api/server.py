@@ -1,0 +1,157 @@
+"""An HTTP server on the loopback that answers by a script and remembers what it was asked.
+
+What lives here: `ScriptedServer`, and `Reply`, which can also break off, drip or reset.
+What must not: the behaviour of the Booking API (`booking_assets.sandbox`).
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One scripted answer."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    missing_bytes: int = 0  # announced in Content-Length, never sent
+    drip_seconds: float = 0.0  # between single bytes of the body
+    reset: bool = False  # no answer at all, a reset connection instead
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it came."""
+
+    method: str
+    path: str
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def reply_json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    """A reply of JSON."""
+    named = {"Content-Type": "application/json", **(headers or {})}
+    return Reply(status, json.dumps(value).encode(), named)
+
+
+class ScriptedServer:
+    """Answers in the order of its script; the last reply again and again."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._lock = Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins anew, for the next test."""
+        self.received: list[Received] = []
+        self._replies: list[Reply] = [Reply(418, b"nothing scripted")]
+        self._by_path: dict[str, Callable[[Received], Reply]] = {}
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v2/E01"
+
+    def script(self, *replies: Reply) -> None:
+        self._replies = list(replies)
+
+    def at(self, path: str, answer: Callable[[Received], Reply]) -> None:
+        """Answers at one path (below the base URL) by a function instead."""
+        self._by_path[f"/v2/E01{path}"] = answer
+
+    def asked(self, path: str) -> list[Received]:
+        return [request for request in self.received if request.path == f"/v2/E01{path}"]
+
+    def reply(self, request: Received) -> Reply:
+        with self._lock:
+            self.received.append(request)
+            answer = self._by_path.get(request.path)
+            if answer is not None:
+                return answer(request)
+            return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+
+class _Server(ThreadingHTTPServer):
+    """The socket behind a `ScriptedServer`."""
+
+    def __init__(self, script: ScriptedServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script = script
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is part of the script; anything else is shown."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Hands each request to the script and sends the reply, as broken as it asks to be."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 10
+    # Else Nagle's algorithm and delayed acknowledgements cost 40 ms an answer.
+    disable_nagle_algorithm = True
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        reply = self.server.script.reply(Received(self.command, self.path, self.headers, body))
+        self.close_connection = reply.reset or reply.missing_bytes > 0
+        if reply.reset:
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            return
+        self.send_response_only(reply.status, reply.reason)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body) + reply.missing_bytes))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.send_body(reply)
+
+    do_GET = do_HEAD = do_POST = answer  # noqa: N815 - the names that http.server looks for
+
+    def send_body(self, reply: Reply) -> None:
+        if not reply.drip_seconds:
+            self.wfile.write(reply.body)
+            return
+        for byte in reply.body:
+            self.wfile.write(bytes([byte]))
+            time.sleep(reply.drip_seconds)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+        """Requests are in the script; the tests' output stays clean."""
+
+
+@contextmanager
+def running_server() -> Iterator[ScriptedServer]:
+    """A scripted server on a free port, stopped at the end."""
+    script = ScriptedServer()
+    with _Server(script) as server:
+        script.port = server.server_address[1]
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield script
+        finally:
+            server.shutdown()
+            thread.join()

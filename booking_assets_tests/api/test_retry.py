@@ -1,0 +1,215 @@
+"""What is asked again, how long the client waits, and where it stops."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from booking_assets.api.client import BookingClient
+from booking_assets.api.errors import (
+    Forbidden,
+    MalformedBody,
+    RateLimited,
+    Rejected,
+    TryLater,
+    Unauthorized,
+    Unavailable,
+)
+from booking_assets.api.retry import RetryPolicy
+from booking_assets_tests.api.conftest import EXACT, ClientFactory, Clock
+from booking_assets_tests.api.server import Reply, ScriptedServer, reply_json
+
+SEVEN = reply_json({"Count": 7})
+
+PASSING = {
+    "408": Reply(408),
+    "425": Reply(425),
+    "429": Reply(429),
+    "500": Reply(500),
+    "502 HTML": Reply(502, b"<h1>Bad Gateway</h1>", {"Content-Type": "text/html"}),
+    "503": Reply(503),
+    "504": Reply(504),
+    "403 that is a limit": Reply(403, b"Quota Exceeded"),
+    "HTML with 200": Reply(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}),
+    "a body that breaks off": Reply(200, b'{"Cou', missing_bytes=5),
+    "a body that is cut": Reply(200, b'{"Cou'),
+    "an empty body": Reply(200),
+    "a reset connection": Reply(reset=True),
+    "a broken compression": Reply(200, b"not gzip", {"Content-Encoding": "gzip"}),
+}
+
+
+@pytest.mark.parametrize("reply", PASSING.values(), ids=PASSING)
+def test_a_failure_that_passes_is_asked_again(
+    client: BookingClient, server: ScriptedServer, clock: Clock, reply: Reply
+) -> None:
+    server.script(reply, SEVEN)
+    assert client.count() == 7
+    assert (len(server.received), clock.sleeps) == (2, [1])
+
+
+STAYING = {
+    "400": (Reply(400), Rejected),
+    "401": (Reply(401), Unauthorized),
+    "403": (Reply(403), Forbidden),
+    "406": (Reply(406), Rejected),
+    "500 by an illegal sort": (reply_json({"Detail": "cannot sort by EventId"}, 500), Rejected),
+}
+
+
+@pytest.mark.parametrize(("reply", "kind"), STAYING.values(), ids=STAYING)
+def test_a_failure_that_stays_is_asked_once(
+    client: BookingClient, server: ScriptedServer, clock: Clock, reply: Reply, kind: type[Exception]
+) -> None:
+    server.script(reply)
+    with pytest.raises(kind):
+        client.count()
+    assert (len(server.received), clock.sleeps) == (1, [])
+
+
+def test_waits_double_and_attempts_end(
+    client: BookingClient, server: ScriptedServer, clock: Clock
+) -> None:
+    server.script(Reply(503, b"maintenance"))
+    with pytest.raises(Unavailable) as caught:
+        client.count()
+    assert clock.sleeps == [1, 2, 4]
+    assert (caught.value.attempts, caught.value.seconds, caught.value.status) == (4, 7, 503)
+    assert str(caught.value) == (
+        "acme: events: count was given up after 4 attempts in 7 s (HTTP 503: maintenance). "
+        "Run it again later; if it goes on, look at base_url and the API's health page."
+    )
+
+
+def test_time_ends_the_attempts_too(
+    make_client: ClientFactory, server: ScriptedServer, clock: Clock
+) -> None:
+    server.script(Reply(503))
+    policy = replace(EXACT, attempts=1000, timeout_seconds=60)
+    with pytest.raises(Unavailable):
+        make_client(retry=policy).count()
+    assert sum(clock.sleeps) < policy.timeout_seconds + policy.wait_max_seconds
+    assert len(server.received) < 10
+
+
+def test_a_wait_in_seconds_wins_over_the_backoff(
+    client: BookingClient, server: ScriptedServer, clock: Clock
+) -> None:
+    server.script(Reply(429, headers={"Retry-After": "17"}), SEVEN)
+    assert client.count() == 7
+    assert clock.sleeps == [17]
+
+
+def test_a_wait_until_a_date_wins_over_the_backoff(
+    client: BookingClient, server: ScriptedServer, clock: Clock
+) -> None:
+    headers = {
+        "Date": "Wed, 21 Oct 2015 07:28:00 GMT",
+        "Retry-After": "Wed, 21 Oct 2015 07:28:42 GMT",
+    }
+    server.script(Reply(503, headers=headers), SEVEN)
+    assert client.count() == 7
+    assert clock.sleeps == [42]
+
+
+def test_a_wait_of_zero_does_not_hammer(
+    client: BookingClient, server: ScriptedServer, clock: Clock
+) -> None:
+    server.script(Reply(429, headers={"Retry-After": "0"}), SEVEN)
+    client.count()
+    assert clock.sleeps == [1]
+
+
+def test_a_wait_beyond_the_time_that_is_left_fails_at_once(
+    client: BookingClient, server: ScriptedServer, clock: Clock
+) -> None:
+    server.script(Reply(429, b"come back tomorrow", headers={"Retry-After": "86400"}))
+    with pytest.raises(RateLimited, match=r"after 1 attempt in 0 s .*tomorrow") as caught:
+        client.count()
+    assert isinstance(caught.value, TryLater)
+    assert clock.sleeps == []
+
+
+def test_a_wait_is_spread_by_the_jitter(
+    make_client: ClientFactory, server: ScriptedServer, clock: Clock
+) -> None:
+    server.script(Reply(429, headers={"Retry-After": "10"}), SEVEN)
+    make_client(retry=replace(EXACT, wait_jitter_seconds=5)).count()
+    assert 10 <= clock.sleeps[0] <= 15
+
+
+def test_a_page_that_does_not_decode_is_asked_again(
+    client: BookingClient, server: ScriptedServer
+) -> None:
+    bodies: list[bytes] = []
+
+    def decode(body: bytes) -> int:
+        bodies.append(body)
+        if body == b"[1, 2":
+            raise MalformedBody("the page breaks off")
+        return len(body)
+
+    server.script(Reply(200, b"[1, 2"), Reply(200, b"[1, 2]"))
+    assert client.collect(1, 2, decode).content == 6
+    assert bodies == [b"[1, 2", b"[1, 2]"]
+
+
+def test_a_page_that_never_decodes_is_given_up_with_the_reason(
+    client: BookingClient, server: ScriptedServer
+) -> None:
+    def decode(body: bytes) -> int:
+        raise MalformedBody(f"no array but {body!r}")
+
+    server.script(Reply(200, b"{}"))
+    with pytest.raises(Unavailable, match=r"collect page 5 .*HTTP 200: no array but b'\{\}'"):
+        client.collect(5, 2, decode)
+
+
+def test_a_fault_of_the_decoder_is_not_asked_again(
+    client: BookingClient, server: ScriptedServer
+) -> None:
+    def decode(body: bytes) -> int:
+        raise KeyError(body)
+
+    server.script(Reply(200, b"[]"))
+    with pytest.raises(KeyError):
+        client.collect(1, 2, decode)
+    assert len(server.received) == 1
+
+
+def test_a_server_that_is_not_there_is_given_up(make_client: ClientFactory, clock: Clock) -> None:
+    # Port 1 of the loopback: nobody listens there.
+    client = make_client(base_url="http://127.0.0.1:1")
+    with pytest.raises(Unavailable, match="ConnectError") as caught:
+        client.count()
+    assert caught.value.status is None
+    assert len(clock.sleeps) == 3
+
+
+def test_each_retry_is_a_warning_with_its_reason(
+    client: BookingClient, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script(Reply(503, b"busy"), Reply(429, headers={"Retry-After": "3"}), SEVEN)
+    with caplog.at_level(logging.WARNING):
+        client.count()
+    assert [record.getMessage() for record in caplog.records] == [
+        "acme: events: count: attempt 1 of 4 failed (status 503: busy); trying again soon",
+        "acme: events: count: attempt 2 of 4 failed (status 429: Too Many Requests); "
+        "trying again in 3 s, as the server asks",
+    ]
+
+
+def test_nothing_but_the_log_speaks_of_a_retry(
+    client: BookingClient, server: ScriptedServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.script(Reply(503), SEVEN)
+    client.count()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("policy", [{"attempts": 0}, {"timeout_seconds": 0}])
+def test_a_policy_without_an_attempt_is_refused(policy: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least one attempt"):
+        RetryPolicy(**policy)

@@ -1,0 +1,1 @@
+"""The sandbox behaves as the vendor's server does, and its story is the same in every process."""

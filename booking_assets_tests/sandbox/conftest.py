@@ -1,0 +1,39 @@
+"""One sandbox at rest for the tests that only ask, and a client for its first tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from booking_assets.sandbox.server import SandboxServer
+from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.world import generated_world
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="package")
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer(generated_world(3, 60, seed=7, clock=lambda: NOON)) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def tenant(sandbox: SandboxServer) -> Tenant:
+    return sandbox.world.tenants[0]
+
+
+@pytest.fixture(scope="package")
+def client(sandbox: SandboxServer, tenant: Tenant) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {tenant.token}"}
+    with httpx.Client(base_url=sandbox.base_url, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture(scope="package")
+def anonymous(sandbox: SandboxServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=sandbox.base_url) as client:
+        yield client

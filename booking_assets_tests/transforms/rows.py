@@ -1,0 +1,61 @@
+"""Builders of small raw frames: a test gives the columns that matter, all others are null.
+
+What lives here: `events_frame`, `as_of_frame`, `registrations_frame` and the instants of the cases.
+What must not: a rule of a mart.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from booking_assets.tables.raw import EVENTS
+
+Row = dict[str, Any]
+
+AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)
+DAY = timedelta(days=1)
+PAST = AS_OF - DAY
+FUTURE = AS_OF + DAY
+
+ACME = "acme"
+BOLT = "bolt"
+VENUE = "a0000000-0000-0000-0000-000000000001"
+
+
+def identifier(number: int) -> str:
+    """The identifier of the event at a position, counted from zero."""
+    return str(UUID(int=number))
+
+
+def events_frame(*rows: Row) -> pl.DataFrame:
+    """`raw.events` of these rows: of `ACME` and identified by position where a row does not say."""
+    complete = [
+        {
+            "organization": ACME,
+            "event_identifier": identifier(position),
+            "organization_identifier": identifier(0),
+            "collected_at": AS_OF,
+        }
+        | row
+        for position, row in enumerate(rows)
+    ]
+    return pl.DataFrame(complete, schema=EVENTS.dtypes)
+
+
+def as_of_frame(*organizations: str, at: datetime = AS_OF) -> pl.DataFrame:
+    """The same instant for each of these organizations (`ACME` alone where none is named)."""
+    return pl.DataFrame(
+        {"organization": organizations or (ACME,)}, schema={"organization": pl.String}
+    ).with_columns(as_of=pl.lit(at, dtype=EVENTS.dtypes["collected_at"]))
+
+
+def registrations_frame(*rows: Row) -> pl.DataFrame:
+    """Columns of `raw.registrations` that count: of `ACME`'s first event unless a row says."""
+    complete = [{"organization": ACME, "event_identifier": identifier(0)} | row for row in rows]
+    columns = ("organization", "event_identifier", "approval_status", "attendance_status")
+    return pl.DataFrame(complete, schema=dict.fromkeys(columns, pl.String))

@@ -1,0 +1,469 @@
+"""Capacity by worked cases: every branch of every rule, and what unknown seats leave unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+
+from booking_assets.tables.marts import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
+from booking_assets.transforms.capacity import capacity_by_event, capacity_utilization
+from booking_assets_tests.transforms.rows import (
+    ACME,
+    AS_OF,
+    BOLT,
+    FUTURE,
+    INSTANT,
+    PAST,
+    VENUE,
+    Row,
+    as_of_frame,
+    events_frame,
+    identifier,
+    registrations_frame,
+)
+
+CANCELLED = {"event_scheduling_status": "Cancelled"}
+PUBLISHED = {"event_publication_status": "Published"}
+OPEN = PUBLISHED | {"event_scheduled_start": FUTURE, "event_scheduled_end": FUTURE}
+
+
+def registered(seats: int, event: int = 0) -> list[Row]:
+    """Confirmed registrations of the event at a position."""
+    return [{"event_identifier": identifier(event), "approval_status": "Registered"}] * seats
+
+
+def by_event(
+    *events: Row,
+    registrations: Sequence[Row] | None = None,
+    known: Collection[str] = (ACME,),
+    organizations: Collection[str] = (ACME,),
+) -> pl.DataFrame:
+    return capacity_by_event(
+        events_frame(*events),
+        as_of_frame(*organizations),
+        None if registrations is None else registrations_frame(*registrations),
+        known,
+    )
+
+
+def only(
+    column: str, event: Row, registrations: Sequence[Row] | None = None, known: Any = (ACME,)
+) -> Any:
+    """What the only event has in a column."""
+    return by_event(event, registrations=registrations, known=known)[column].item()
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        pytest.param(
+            CANCELLED | PUBLISHED | {"event_scheduled_start": PAST, "event_scheduled_end": PAST},
+            "Cancelled",
+            id="cancelled comes before completed",
+        ),
+        pytest.param({"event_scheduling_status": " CANCELLED "}, "Cancelled", id="any case"),
+        pytest.param(
+            {"event_publication_status": "Cancelled"},
+            "Drafted",
+            id="a cancelled publication cancels nothing",
+        ),
+        pytest.param(
+            {"event_scheduled_start": PAST, "event_scheduled_end": AS_OF},
+            "Completed",
+            id="ends at this instant",
+        ),
+        pytest.param(
+            {"event_scheduled_start": AS_OF, "event_scheduled_end": AS_OF},
+            "Completed",
+            id="of no length, now",
+        ),
+        pytest.param(
+            {"event_scheduled_start": PAST, "event_scheduled_end": AS_OF + INSTANT},
+            "In Progress",
+            id="ends an instant later",
+        ),
+        pytest.param({"event_scheduled_start": PAST}, "In Progress", id="without an end"),
+        pytest.param(
+            PUBLISHED | {"event_scheduled_start": AS_OF}, "In Progress", id="starts at this instant"
+        ),
+        pytest.param(
+            PUBLISHED | {"event_scheduled_start": AS_OF + INSTANT},
+            "Published",
+            id="starts an instant later",
+        ),
+        pytest.param(PUBLISHED, "Published", id="published without a start"),
+        pytest.param({"event_publication_status": "published "}, "Published", id="any case too"),
+        pytest.param({"event_publication_status": "Unpublished"}, "Drafted", id="unpublished"),
+        pytest.param({"event_publication_status": "On Hold"}, "Drafted", id="unknown status"),
+        pytest.param({}, "Drafted", id="nothing known"),
+    ],
+)
+def test_lifecycle_status(event: Row, expected: str) -> None:
+    assert only("lifecycle_status", event) == expected
+
+
+@pytest.mark.parametrize("column", ["capacity_minimum", "capacity_maximum"])
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        pytest.param(None, None, id="null"),
+        pytest.param(-1, None, id="negative"),
+        pytest.param(0, None, id="zero"),
+        pytest.param(1, 1, id="one"),
+    ],
+)
+def test_a_limit_that_is_not_positive_is_no_limit(
+    column: str, limit: int | None, expected: int | None
+) -> None:
+    assert only(column, {column: limit}) == expected
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"),
+    [
+        pytest.param(None, date(2026, 3, 31), id="no offset is UTC"),
+        pytest.param(0, date(2026, 3, 31), id="UTC"),
+        pytest.param(-480, date(2026, 3, 31), id="west, the same day"),
+        pytest.param(-1440, date(2026, 3, 30), id="a day west"),
+        pytest.param(29, date(2026, 3, 31), id="a minute short of midnight"),
+        pytest.param(30, date(2026, 4, 1), id="midnight at the venue"),
+    ],
+)
+def test_local_date_is_the_venues_day(offset: int | None, expected: date) -> None:
+    event = {
+        "event_scheduled_start": datetime(2026, 3, 31, 23, 30, tzinfo=UTC),
+        "event_scheduled_start_offset_minutes": offset,
+        "event_scheduled_end_offset_minutes": 840,
+    }
+    row = by_event(event)
+    assert row["local_date"].item() == expected
+    assert capacity_utilization(row)["month"].item() == expected.replace(day=1)
+
+
+@pytest.mark.parametrize(
+    ("approval", "counted"),
+    [
+        pytest.param(None, "seats_confirmed", id="no approval"),
+        pytest.param("", "seats_confirmed", id="empty"),
+        pytest.param("  ", "seats_confirmed", id="blank"),
+        pytest.param("registered ", "seats_confirmed", id="registered"),
+        pytest.param("INVITATION SENT", "seats_invited", id="invited"),
+        pytest.param("Waitlisted", "seats_waitlisted", id="waitlisted"),
+        pytest.param("Invitation Expired", None, id="invitation expired"),
+        pytest.param("Invitation Declined", None, id="invitation declined"),
+        pytest.param("Moved", None, id="moved"),
+        pytest.param("Eligible", None, id="an exam's eligibility"),
+        pytest.param("Anything", None, id="unknown"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("attendance", "counts"),
+    [
+        pytest.param(None, True, id="no attendance"),
+        pytest.param("Absent", True, id="absent"),
+        pytest.param("Withdrawn/Cancelled", False, id="withdrawn"),
+        pytest.param(" withdrawn/cancelled", False, id="withdrawn in any case"),
+    ],
+)
+def test_a_registration_counts_once_or_not_at_all(
+    approval: str | None, counted: str | None, attendance: str | None, counts: bool
+) -> None:
+    row = by_event(
+        {}, registrations=[{"approval_status": approval, "attendance_status": attendance}]
+    ).row(0, named=True)
+    seats = {name: row[name] for name in ("seats_confirmed", "seats_invited", "seats_waitlisted")}
+    assert seats == {name: int(counts and name == counted) for name in seats}
+    assert row["seats_taken"] == seats["seats_confirmed"] + seats["seats_invited"]
+
+
+@pytest.mark.parametrize(
+    ("registrations", "known"),
+    [
+        pytest.param(None, (), id="never collected"),
+        pytest.param(None, (ACME,), id="known, but none given"),
+        pytest.param([], (BOLT,), id="another organization's are known"),
+        pytest.param(registered(2), (), id="some rows of an incomplete collection"),
+    ],
+)
+def test_unknown_seats_are_null_and_not_zero(
+    registrations: list[Row] | None, known: tuple[str, ...]
+) -> None:
+    event = {"capacity_minimum": 1, "capacity_maximum": 2}
+    row = by_event(event, registrations=registrations, known=known)
+    unknown = (
+        "seats_confirmed",
+        "seats_invited",
+        "seats_waitlisted",
+        "seats_taken",
+        "seats_available",
+        "utilization",
+        "availability",
+    )
+    assert row.select(unknown).row(0) == (None,) * len(unknown)
+    assert row.select("capacity_minimum", "capacity_maximum").row(0) == (1, 2)
+
+
+def test_no_registration_is_an_answer_where_registrations_are_known() -> None:
+    row = by_event({"capacity_maximum": 4}, registrations=[])
+    columns = ("seats_confirmed", "seats_invited", "seats_waitlisted", "seats_taken")
+    assert row.select(columns).row(0) == (0, 0, 0, 0)
+    assert row.select("seats_available", "utilization", "availability").row(0) == (4, 0.0, "Empty")
+
+
+def test_registrations_of_unknown_events_and_other_organizations_make_and_change_no_row() -> None:
+    strangers: list[Row] = [
+        {"event_identifier": identifier(99)},
+        {"event_identifier": None},
+        {"organization": BOLT},
+    ]
+    rows = by_event({}, registrations=[*strangers, *registered(1)])
+    assert rows.select("event_identifier", "seats_taken").rows() == [(identifier(0), 1)]
+
+
+@pytest.mark.parametrize(
+    ("maximum", "taken", "available", "utilization"),
+    [
+        pytest.param(4, 1, 3, 0.25, id="seats left"),
+        pytest.param(4, 4, 0, 1.0, id="full"),
+        pytest.param(2, 3, 0, 1.5, id="over: never below zero, may pass one"),
+        pytest.param(None, 3, None, None, id="no maximum"),
+        pytest.param(0, 3, None, None, id="a maximum of zero is none"),
+    ],
+)
+def test_seats_available_and_utilization(
+    maximum: int | None, taken: int, available: int | None, utilization: float | None
+) -> None:
+    row = by_event({"capacity_maximum": maximum}, registrations=registered(taken))
+    assert row.select("seats_available", "utilization").row(0) == (available, utilization)
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "taken", "expected"),
+    [
+        pytest.param(3, 9, 2, "Under", id="below the minimum"),
+        pytest.param(3, 9, 0, "Under", id="nobody, with a minimum: under and not empty"),
+        pytest.param(3, 2, 2, "Under", id="the minimum comes before the maximum"),
+        pytest.param(3, 9, 3, "Open", id="at the minimum"),
+        pytest.param(None, 2, 3, "Over", id="above the maximum"),
+        pytest.param(None, 2, 2, "Full", id="at the maximum"),
+        pytest.param(None, 2, 1, "Open", id="below the maximum"),
+        pytest.param(None, 2, 0, "Empty", id="nobody"),
+        pytest.param(None, None, 0, "Empty", id="nobody, without limits"),
+        pytest.param(None, None, 5, "Open", id="somebody, without limits"),
+        pytest.param(0, 0, 0, "Empty", id="zero limits are none: nobody"),
+        pytest.param(-3, -2, 1, "Open", id="negative limits are none: somebody"),
+    ],
+)
+def test_availability(minimum: int | None, maximum: int | None, taken: int, expected: str) -> None:
+    event = {"capacity_minimum": minimum, "capacity_maximum": maximum}
+    assert only("availability", event, registered(taken)) == expected
+
+
+@pytest.mark.parametrize(
+    "registrations",
+    [
+        pytest.param(None, id="seats unknown"),
+        pytest.param([], id="nobody"),
+        pytest.param(registered(3), id="over"),
+    ],
+)
+def test_a_locked_event_is_full_whatever_is_taken(registrations: list[Row] | None) -> None:
+    event = {"registration_locked": FUTURE, "capacity_minimum": 1, "capacity_maximum": 2}
+    assert only("availability", event, registrations) == "Full"
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        pytest.param(OPEN | CANCELLED, "Closed", id="cancelled"),
+        pytest.param(OPEN | {"event_publication_status": None}, "Closed", id="drafted"),
+        pytest.param(OPEN | {"event_scheduled_start": PAST}, "Closed", id="in progress"),
+        pytest.param(
+            OPEN
+            | {"registration_locked": PAST}
+            | {"registration_start": FUTURE, "registration_deadline": PAST},
+            "Locked",
+            id="locked comes before the dates",
+        ),
+        pytest.param(
+            OPEN | {"registration_start": AS_OF + INSTANT, "registration_deadline": PAST},
+            "Not Open",
+            id="not open comes before the deadline",
+        ),
+        pytest.param(OPEN | {"registration_start": AS_OF}, "Open", id="opens at this instant"),
+        pytest.param(OPEN | {"registration_deadline": AS_OF}, "Closed", id="deadline now"),
+        pytest.param(
+            OPEN | {"registration_deadline": AS_OF + INSTANT}, "Open", id="deadline ahead"
+        ),
+        pytest.param(OPEN, "Open", id="no dates: open until the start"),
+        pytest.param(PUBLISHED, "Open", id="no dates and no start"),
+    ],
+)
+def test_registration_state(event: Row, expected: str) -> None:
+    assert only("registration_state", event) == expected
+
+
+def test_members_are_carried_over_as_received() -> None:
+    event = {
+        "event_number": 7,
+        "event_title": " Welding ",
+        "event_type": "class",
+        "event_class_code": "W-1",
+        "event_format": "Paper",
+        "achievement_identifier": identifier(8),
+        "venue_location_identifier": VENUE,
+        "venue_room": " 12 ",
+        "event_scheduled_start": PAST,
+        "event_scheduled_end": FUTURE,
+    }
+    row = by_event(event).row(0, named=True)
+    assert {name: row[name] for name in event} == event
+    assert row["as_of"] == AS_OF
+
+
+def test_each_organization_is_judged_at_its_own_instant() -> None:
+    ends_between = {"event_scheduled_start": PAST, "event_scheduled_end": AS_OF + INSTANT}
+    as_of = pl.concat([as_of_frame(ACME), as_of_frame(BOLT, at=FUTURE)])
+    rows = capacity_by_event(
+        events_frame(ends_between, ends_between | {"organization": BOLT}), as_of
+    )
+    assert rows.select("organization", "lifecycle_status", "as_of").rows() == [
+        (ACME, "In Progress", AS_OF),
+        (BOLT, "Completed", FUTURE),
+    ]
+
+
+def test_no_events_make_empty_marts_of_the_right_types() -> None:
+    rows = capacity_by_event(events_frame(), as_of_frame())
+    assert dict(rows.schema) == CAPACITY_BY_EVENT.dtypes
+    assert rows.is_empty()
+    groups = capacity_utilization(rows)
+    assert dict(groups.schema) == CAPACITY_UTILIZATION.dtypes
+    assert groups.is_empty()
+
+
+# One month, one venue, all that a sum has to tell apart. Seats taken: 3, 1, 2, 9, 4, 0.
+GROUP: tuple[Row, ...] = (
+    {"capacity_minimum": 2, "capacity_maximum": 10, "event_scheduled_start": FUTURE} | PUBLISHED,
+    {"capacity_minimum": 4, "capacity_maximum": 6, "event_scheduled_start": FUTURE},
+    {"capacity_minimum": 8, "event_scheduled_start": PAST},
+    {"capacity_minimum": 5, "capacity_maximum": 50, "event_scheduled_start": PAST} | CANCELLED,
+    {"capacity_maximum": 4, "event_scheduled_start": PAST, "event_scheduled_end": PAST},
+    {"capacity_maximum": 5, "event_scheduled_start": PAST},
+)
+WAITING: Row = {"approval_status": "Waitlisted"}
+GROUP_REGISTRATIONS: list[Row] = [
+    *registered(3, event=0),
+    *registered(1, event=1),
+    *registered(2, event=2),
+    *registered(9, event=3),
+    *registered(4, event=4),
+    WAITING | {"event_identifier": identifier(2)},
+    WAITING | {"event_identifier": identifier(3)},
+]
+KNOWN_FROM_EVENTS = {
+    "events": 5,
+    "events_cancelled": 1,
+    "events_unlimited": 1,
+    "seats_offered": 10 + 6 + 4 + 5,
+    "seats_required": 2 + 4 + 8,
+    "seats_published": 10 + 4 + 5,
+    "minimum_fill": (2 + 4) / 25,
+}
+KNOWN_FROM_REGISTRATIONS = {
+    "seats_taken": 3 + 1 + 4 + 0,
+    "seats_waitlisted": 1,
+    "utilization": 8 / 25,
+    "events_under": 2,
+    "events_over": 0,
+    "events_full": 1,
+    "events_empty": 1,
+    "events_open": 1,
+}
+
+
+def test_a_month_is_the_sum_of_its_events_without_the_cancelled() -> None:
+    month = capacity_utilization(by_event(*GROUP, registrations=GROUP_REGISTRATIONS))
+    assert month.to_dicts() == [
+        {
+            "organization": ACME,
+            "month": date(2026, 3, 1),
+            "event_type": None,
+            "venue_location_identifier": None,
+            **KNOWN_FROM_EVENTS,
+            **KNOWN_FROM_REGISTRATIONS,
+            "as_of": AS_OF,
+        }
+    ]
+
+
+def test_a_month_of_unknown_seats_has_null_where_a_seat_counts_also_when_locked() -> None:
+    locked = GROUP[0] | {"registration_locked": PAST}
+    month = capacity_utilization(by_event(locked, *GROUP[1:])).row(0, named=True)
+    assert {name: month[name] for name in KNOWN_FROM_EVENTS} == KNOWN_FROM_EVENTS
+    assert {month[name] for name in KNOWN_FROM_REGISTRATIONS} == {None}
+
+
+@pytest.mark.parametrize(
+    ("registrations", "taken"),
+    [pytest.param(None, None, id="seats unknown"), pytest.param([], 0, id="seats known")],
+)
+def test_a_month_of_cancelled_events_offers_nothing(
+    registrations: list[Row] | None, taken: int | None
+) -> None:
+    event = CANCELLED | {"capacity_minimum": 3, "capacity_maximum": 9}
+    month = capacity_utilization(by_event(event, registrations=registrations)).row(0, named=True)
+    assert (month["events"], month["events_cancelled"], month["events_unlimited"]) == (0, 1, 0)
+    assert (month["seats_offered"], month["seats_required"], month["seats_published"]) == (0, 0, 0)
+    assert (month["utilization"], month["minimum_fill"]) == (None, None)
+    assert {month["seats_taken"], month["seats_waitlisted"], month["events_empty"]} == {taken}
+
+
+def test_a_month_of_unlimited_events_has_no_ratio() -> None:
+    month = capacity_utilization(
+        by_event({"capacity_minimum": 3}, registrations=registered(5))
+    ).row(0, named=True)
+    assert (month["events"], month["events_unlimited"]) == (1, 1)
+    assert (month["seats_offered"], month["seats_required"], month["seats_taken"]) == (0, 3, 0)
+    assert (month["utilization"], month["minimum_fill"]) == (None, None)
+    assert month["events_open"] == 1
+
+
+def test_a_month_without_minima_needs_nothing_of_what_it_offers() -> None:
+    assert capacity_utilization(by_event({"capacity_maximum": 3}))["minimum_fill"].item() == 0.0
+
+
+def test_null_month_type_and_venue_are_groups_of_their_own() -> None:
+    start = {"event_scheduled_start": AS_OF}
+    venue = {"venue_location_identifier": VENUE}
+    groups = capacity_utilization(
+        by_event({}, start, start | venue, start | {"event_type": "Class"}, start | venue, {})
+    )
+    march = date(2026, 3, 1)
+    assert groups.select("month", "event_type", "venue_location_identifier", "events").rows() == [
+        (None, None, None, 2),
+        (march, None, None, 1),
+        (march, None, VENUE, 2),
+        (march, "Class", None, 1),
+    ]
+
+
+def test_one_organizations_unknown_seats_leave_anothers_known() -> None:
+    rows = by_event(
+        {}, {"organization": BOLT}, registrations=[], known=[BOLT], organizations=(ACME, BOLT)
+    )
+    assert rows["seats_taken"].to_list() == [None, 0]
+    assert capacity_utilization(rows)["events_empty"].to_list() == [None, 1]
+
+
+def test_sums_pass_32_bits() -> None:
+    largest = 2**31 - 1
+    event = {"capacity_minimum": largest, "capacity_maximum": largest} | PUBLISHED
+    month = capacity_utilization(by_event(event, event, event))
+    sums = ("seats_offered", "seats_required", "seats_published")
+    assert month.select(sums).row(0) == (3 * largest,) * 3
+    assert month["minimum_fill"].item() == 1.0

@@ -1,0 +1,101 @@
+"""What all marts share: comparing statuses, first match, days, local time, the instant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from booking_assets.tables.raw import EVENTS
+from booking_assets.transforms import capacity, distribution
+from booking_assets.transforms.rules import days, first_match, says, with_as_of
+from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, as_of_frame, events_frame
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param("Cancelled", True, id="as documented"),
+        pytest.param("CANCELLED", True, id="upper case"),
+        pytest.param("\t cancelled \n", True, id="surrounded by blanks"),
+        pytest.param("Cancelled by us", False, id="more words"),
+        pytest.param("", False, id="empty"),
+        pytest.param(None, False, id="null is an answer: no"),
+    ],
+)
+def test_a_status_compares_whatever_its_case_and_blanks(status: str | None, expected: bool) -> None:
+    frame = pl.DataFrame({"status": [status]}, schema={"status": pl.String})
+    assert frame.select(says("status", "Cancelled")).item() is expected
+
+
+def test_the_first_rule_that_holds_wins_and_a_null_condition_does_not_hold() -> None:
+    frame = pl.DataFrame({"number": [1, 2, 3, None]})
+    answers = frame.select(
+        first_match(
+            (pl.col("number") < 2, "small"),
+            (pl.col("number") < 3, None),
+            (pl.col("number") < 4, "large"),
+            otherwise="else",
+        )
+    )
+    assert answers.to_series().to_list() == ["small", None, "large", "else"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        pytest.param(timedelta(days=2), 2.0, id="whole days"),
+        pytest.param(timedelta(hours=-6), -0.25, id="a negative fraction"),
+        pytest.param(timedelta(microseconds=1), 1 / 86_400_000_000, id="a microsecond"),
+        pytest.param(None, None, id="null"),
+    ],
+)
+def test_days_keep_their_fraction(duration: timedelta | None, expected: float | None) -> None:
+    frame = pl.DataFrame({"duration": [duration]}, schema={"duration": pl.Duration("us")})
+    assert frame.select(days(pl.col("duration"))).item() == expected
+
+
+@given(durations=st.lists(st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000))))
+@settings(deadline=None)
+def test_days_are_exact_however_many_rows_there_are(durations: list[timedelta]) -> None:
+    frame = pl.DataFrame({"duration": durations}, schema={"duration": pl.Duration("us")})
+    assert frame.select(days(pl.col("duration"))).to_series().to_list() == [
+        duration / timedelta(days=1) for duration in durations
+    ]
+
+
+def test_organizations_without_an_as_of_are_named() -> None:
+    events = events_frame({"organization": "zinc"}, {"organization": ACME}, {"organization": BOLT})
+    with pytest.raises(ValueError, match="events of bolt, zinc are stored"):
+        with_as_of(events, as_of_frame(ACME))
+
+
+def test_a_null_as_of_is_a_missing_one() -> None:
+    as_of = as_of_frame(ACME).with_columns(as_of=pl.lit(None, dtype=EVENTS.dtypes["collected_at"]))
+    with pytest.raises(ValueError, match="events of acme are stored"):
+        with_as_of(events_frame({}), as_of)
+
+
+def test_two_instants_for_one_organization_are_refused() -> None:
+    with pytest.raises(pl.exceptions.ComputeError):
+        with_as_of(events_frame({}), as_of_frame(ACME, ACME))
+
+
+def test_an_organization_without_events_makes_no_row() -> None:
+    dated = with_as_of(events_frame({}), as_of_frame(ACME, BOLT))
+    assert dated.select("organization", "as_of").rows() == [(ACME, AS_OF)]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param(capacity.EVENT_COLUMNS, id="capacity"),
+        pytest.param(distribution.EVENT_COLUMNS, id="distribution"),
+    ],
+)
+def test_the_columns_to_read_are_distinct_columns_of_raw_events(columns: tuple[str, ...]) -> None:
+    assert len(set(columns)) == len(columns)
+    assert set(columns) < set(EVENTS.column_names)

@@ -13,7 +13,7 @@ from booking_assets.defs.configuration import effective_settings
 from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
 from booking_assets.defs.marts import MARTS
 from booking_assets.defs.partitions import organization_partitions
-from booking_assets.defs.raw import raw_assets
+from booking_assets.defs.raw import collected_assets, tables_written_beside
 from booking_assets.defs.resources import resource_definitions
 from booking_assets.defs.schedules import schedules
 from booking_assets.defs.sensors import sensors
@@ -38,7 +38,7 @@ def build_definitions(
     partitions = organization_partitions(slugs)
     collect, derive = collect_job(partitions), derive_job()
     return dg.Definitions(
-        assets=[raw_assets(partitions), *MARTS, snapshot],
+        assets=[collected_assets(partitions), *tables_written_beside(), *MARTS, snapshot],
         asset_checks=checks(settings),
         jobs=[collect, derive, refresh_job(partitions)],
         schedules=schedules(slugs, settings.schedules),

@@ -12,6 +12,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from booking_assets.defs.names import SNAPSHOT_KEY, asset_key
+from booking_assets.defs.raw import COLLECTED
 from booking_assets.tables.catalog import MART_TABLES, RAW_TABLES
 
 Job = UnresolvedAssetJobDefinition
@@ -20,8 +21,8 @@ COLLECT = "collect"
 DERIVE = "derive"
 REFRESH = "refresh"
 
-_RAW_KEYS = [asset_key(table) for table in RAW_TABLES]
-_RAW = dg.AssetSelection.assets(*_RAW_KEYS)
+_COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in COLLECTED))
+_RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in RAW_TABLES))
 _DERIVED = dg.AssetSelection.assets(*(asset_key(table) for table in MART_TABLES), SNAPSHOT_KEY)
 
 
@@ -29,7 +30,7 @@ def collect_job(partitions: dg.PartitionsDefinition[str]) -> Job:
     """Count, collect, verify and store; the checks of the raw tables with it."""
     return dg.define_asset_job(
         COLLECT,
-        selection=_RAW,
+        selection=_COLLECTED | _RAW_CHECKS,
         partitions_def=partitions,
         description="Count, collect, verify and store the events of the chosen organizations.",
     )
@@ -43,7 +44,7 @@ def derive_job() -> Job:
     """
     return dg.define_asset_job(
         DERIVE,
-        selection=_DERIVED | dg.AssetSelection.checks_for_assets(*_RAW_KEYS),
+        selection=_DERIVED | _RAW_CHECKS,
         description="Derive every mart from what is stored, and publish the snapshot.",
     )
 
@@ -52,7 +53,7 @@ def refresh_job(partitions: dg.PartitionsDefinition[str]) -> Job:
     """Both in one run; where an organization fails, the run ends before anything is derived."""
     return dg.define_asset_job(
         REFRESH,
-        selection=_RAW | _DERIVED,
+        selection=_COLLECTED | _RAW_CHECKS | _DERIVED,
         partitions_def=partitions,
         description="Collect, derive and publish in one run.",
     )

@@ -70,6 +70,11 @@ def _line(cells: Any) -> str:
     )
 
 
+def count_metadata(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the API counted."""
+    return {"counted": entry["count_before"], "counted again": entry["count_after"]}
+
+
 def collection_metadata(
     entry: Mapping[str, Any], rows_deleted: int, unknown: Collection[str]
 ) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 What lives here: one function a shape; which spelling, content type and nulls each has.
 What must not: when to give which (`application`).
-Read more: section 3 of the notes on the vendor's server: JSON serialization and errors.
+Read more: `docs/sandbox.md`, "Answers and errors".
 """
 
 from __future__ import annotations

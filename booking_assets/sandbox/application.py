@@ -3,7 +3,7 @@
 What lives here: who may ask, what is asked, which rows answer. `middleware` of `application` is the
 one place for faults: it stands between the log and the routes.
 What must not: shapes of answers (`answers`), reading requests (`query`), events (`world`).
-Read more: section 1 of the notes on the vendor's server, and the API reference.
+Read more: `docs/sandbox.md`, "Routes".
 """
 
 from __future__ import annotations

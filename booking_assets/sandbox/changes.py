@@ -3,7 +3,7 @@
 What lives here: changes of a draft, each returning the vendor's name for it (`LastChangeType`), and
 which of them a kind of event can meet.
 What must not: when they happen (`timeline`).
-Read more: section 7.4 of the notes on the vendor's server: values of LastChangeType.
+Read more: `docs/sandbox.md`, "Generated events".
 """
 
 from __future__ import annotations
@@ -59,8 +59,11 @@ def lock_or_unlock(draft: Draft) -> str:
     return "EventRegistrationUnlocked"
 
 
-def cancel(draft: Draft) -> str:
+def cancel_or_reinstate(draft: Draft) -> str:
     """Cancelling archives the event; capacity and dates stay."""
+    if draft.values.get("EventSchedulingStatus") == "Cancelled":
+        draft.values["EventSchedulingStatus"] = "Active"
+        return "EventScheduleStatusChanged"
     draft.values["EventSchedulingStatus"] = "Cancelled"
     draft.values["EventPublicationStatus"] = "Archived"
     return "EventCancelled"
@@ -95,11 +98,11 @@ def describe(draft: Draft) -> str:
 
 CLASS_CHANGES: tuple[Change, ...] = (
     *(retitle, move_room, move_room, adjust_capacity, adjust_capacity, adjust_capacity),
-    *(publish_or_unpublish, publish_or_unpublish, lock_or_unlock, cancel, reschedule),
+    *(publish_or_unpublish, publish_or_unpublish, lock_or_unlock, cancel_or_reinstate, reschedule),
 )
 EXAM_CHANGES: tuple[Change, ...] = (
-    *(retitle, move_room, decide, decide, publish_or_unpublish, cancel, reschedule),
+    *(retitle, move_room, decide, decide, publish_or_unpublish, cancel_or_reinstate, reschedule),
 )
 PAPER_EXAM_CHANGES: tuple[Change, ...] = (*EXAM_CHANGES, *(packages.next_step,) * 8)
-MEETING_CHANGES: tuple[Change, ...] = (retitle, move_room, reschedule, cancel)
+MEETING_CHANGES: tuple[Change, ...] = (retitle, move_room, reschedule, cancel_or_reinstate)
 APPOINTMENT_CHANGES: tuple[Change, ...] = (describe, reschedule, move_room)

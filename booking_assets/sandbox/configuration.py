@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from booking_assets.sandbox.tenants import Tenant
 
-
 WRITTEN_BY_SANDBOX = "# Written by `booking-assets sandbox`: works while that sandbox runs.\n"
 """The first line of both files: who may overwrite them."""
 

@@ -2,7 +2,7 @@
 
 What lives here: the two formats and their file name. The CSV is as lossy as the vendor's.
 What must not: paging and sorting, which a download ignores.
-Read more: section 5 of the notes on the vendor's server.
+Read more: `docs/sandbox.md`, "Download".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What lives here: one function a kind that fills a draft at the event's birth.
 What must not: what happens to an event later (`changes`).
-Read more: section 7 of the notes on the vendor's server: fields and which kinds they belong to.
+Read more: `docs/sandbox.md`, "Generated events".
 """
 
 from __future__ import annotations

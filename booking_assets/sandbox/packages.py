@@ -2,7 +2,7 @@
 
 What lives here: where a new paper exam's package stands, and its next step.
 What must not: the rest of an exam (`kinds`).
-Read more: section 9 of the notes on the vendor's server: the life cycle of a distribution.
+Read more: `docs/sandbox.md`, "Exam packages".
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from booking_assets.sandbox.rows import SortItem
 from booking_assets.tables import contract
 
 _INT32 = range(-(2**31), 2**31)
+_Value = TypeVar("_Value")
+_Members = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 
 class InvalidRequestError(Exception):
@@ -137,7 +139,7 @@ def _bound(document: Mapping[str, Any]) -> Query:
 
 def _converted(
     document: Mapping[str, Any],
-    members: Mapping[str, tuple[str, Callable[[Any], Any]]],
+    members: _Members,
     path: str,
     errors: dict[str, list[str]],
 ) -> dict[str, Any]:
@@ -163,9 +165,6 @@ def _shown(value: Any) -> str:
 def _wrapped(number: int) -> int:
     """What is left of a number in unchecked 32-bit arithmetic."""
     return (number + 2**31) % 2**32 - 2**31
-
-
-_Value = TypeVar("_Value")
 
 
 def _nullable(convert: Callable[[Any], _Value]) -> Callable[[Any], _Value | None]:
@@ -219,7 +218,6 @@ _CONVERT: dict[type, Callable[[Any], Any]] = {
     contract.Instant: _nullable(_instant),
     contract.Text: _text,
 }
-_Members = dict[str, tuple[str, Callable[[Any], Any]]]
 
 
 def _members(converters: Mapping[str, Callable[[Any], Any]]) -> _Members:

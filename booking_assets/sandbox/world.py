@@ -36,7 +36,10 @@ class Events(Protocol):
 
 
 class World:
-    """Tenants, their events, and the clock that both follow."""
+    """Tenants, their events, and the clock that both follow.
+
+    Rows move when they are asked for, so one thread asks: the server's.
+    """
 
     def __init__(self, tenants: dict[Tenant, Events], clock: Clock) -> None:
         self._events = tenants
@@ -115,7 +118,7 @@ def given_world(path: Path, *, clock: Clock = wall_clock) -> World:
             continue
         try:
             organization, row = _given_row(line)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}, line {number}: not an event: {error!r}") from error
         if row.identifier in seen:
             raise ValueError(f"{path}, line {number}: {row.identifier} stands in the file twice")

@@ -59,9 +59,8 @@ def capacity_by_event(
     Args:
         events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
         as_of: `organization` and `as_of`, one row an organization.
-        registrations: Rows of `raw.registrations`, at least `REGISTRATION_COLUMNS`; null where
-            registrations were never collected. Those of events that are not in `events` count
-            nowhere.
+        registrations: Rows of `raw.registrations`, at least `REGISTRATION_COLUMNS`; None
+            where none were ever collected. Those of events that are not in `events` count nowhere.
         known_organizations: The organizations whose registrations were collected completely.
 
     Returns:
@@ -107,7 +106,7 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
         start is in the month null.
     """
     active = pl.col("lifecycle_status") != "Cancelled"
-    held = pl.col("lifecycle_status").is_in(["Published", "In Progress", "Completed"])
+    published = pl.col("lifecycle_status").is_in(["Published", "In Progress", "Completed"])
     limited = pl.col("capacity_maximum").is_not_null()
     # Seats are known for all events of an organization or for none, so also for a whole group.
     known = pl.col("seats_taken").is_not_null().all()
@@ -129,7 +128,7 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
             seats_offered=seats("capacity_maximum", active),
             seats_required=seats("capacity_minimum", active),
             seats_required_of_limited=seats("capacity_minimum", active & limited),
-            seats_published=seats("capacity_maximum", held),
+            seats_published=seats("capacity_maximum", published),
             seats_taken=pl.when(known).then(seats("seats_taken", active & limited)),
             seats_waitlisted=pl.when(known).then(seats("seats_waitlisted", active)),
             events_under=events_that_are("Under"),

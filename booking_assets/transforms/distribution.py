@@ -135,7 +135,7 @@ def _return_state() -> pl.Expr:
 def _return_due() -> pl.Expr:
     """The vendor's own reminder dates, 14 or 60 days of 24 hours after the start."""
     exam_type, start = plain("exam_type"), pl.col("event_scheduled_start")
-    # ARC: an Accessibility and Resource Centre.
+    # ARC, in any case and anywhere in the text: an Accessibility and Resource Centre.
     soon = exam_type.is_in(["class", "sitting"]) | exam_type.str.contains("arc", literal=True)
     late = exam_type.str.starts_with("individual (")
     return (

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from booking_assets.tables.contract import Table
+from booking_assets.tables.contract import UUID_PATTERN, Table
 from booking_assets.warehouse.ddl import qualified, quoted, types
 from booking_assets.warehouse.errors import FrameRefused
 
@@ -37,12 +37,14 @@ class _ArrowStream:
 
 @contextmanager
 def registered(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Iterator[None]:
-    """Let statements read a frame as the view `name`."""
+    """Let statements read a frame as the view `name`.
+
+    When the body fails, the view goes with the connection: DuckDB drops none in an aborted
+    transaction, and its complaint would hide the error.
+    """
     con.register(name, _ArrowStream(frame))
-    try:
-        yield
-    finally:
-        con.unregister(name)
+    yield
+    con.unregister(name)
 
 
 def fetch(
@@ -67,7 +69,7 @@ def append(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) ->
 
 
 def require_fit(table: Table, frame: pl.DataFrame) -> None:
-    """Check a frame against its contract: names in any order, types, required values, grain.
+    """Check a frame against its contract: names in any order, types, values, grain.
 
     Raises:
         FrameRefused: With every fault found.
@@ -95,5 +97,8 @@ def _row_faults(table: Table, frame: pl.DataFrame) -> Iterator[str]:
     for name in table.required:
         if nulls := frame[name].null_count():
             yield f"column {name} is null in {nulls} rows"
+    for name, kind in types(table).items():
+        if kind == "UUID" and (odd := int((~frame[name].str.contains(UUID_PATTERN)).sum())):
+            yield f"column {name} is no UUID in {odd} rows"
     if table.grain and (repeated := int(frame.select(table.grain).is_duplicated().sum())):
         yield f"{repeated} rows share their {', '.join(table.grain)}"

@@ -111,9 +111,8 @@ def log(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame) -> None:
     with registered(con, "logged", collections):
         known = con.execute(
             f"SELECT {key} FROM logged SEMI JOIN {qualified(COLLECTIONS)} USING ({key})"
-        ).fetchone()
-    if known is not None:
-        organization, resource, run = known
+        ).fetchall()
+    for organization, resource, run in known:
         raise StoreRefused(
             organization, f"{COLLECTIONS.name} already holds the {resource} of run {run}"
         )
@@ -306,9 +305,8 @@ class _Batch:
             FROM promised LEFT JOIN {qualified(self.table)} AS stored USING ({self._slice})
             GROUP BY ALL HAVING count(stored.organization) <> promised.promised
             """
-        ).fetchone()
-        if wrong is not None:
-            organization, promised, stored = wrong
+        ).fetchall()
+        for organization, promised, stored in wrong:
             raise StoreRefused(
                 organization,
                 f"{self.table.name} would hold {stored} rows, {promised} were promised",
@@ -325,10 +323,9 @@ class _Batch:
                 GROUP BY {self._key} HAVING count(*) > 1
             ) GROUP BY organization
             """
-        ).fetchone()
-        if repeated is not None:
-            organization, count = repeated
-            key = ", ".join(self.table.grain)
+        ).fetchall()
+        key = ", ".join(self.table.grain)
+        for organization, count in repeated:
             raise StoreRefused(
                 organization, f"{count} keys ({key}) of {self.table.name} came more than once"
             )

@@ -12,7 +12,9 @@ def test_settings_and_environment_fit_together() -> None:
     tenants = generated_tenants(200, seed=1)
     text = booking_toml("http://127.0.0.1:1/v2/E01", tenants)
     settings = tomllib.loads(text)
-    variables = dict(line.split("=", 1) for line in dotenv(tenants).splitlines())
+    comment, *lines = dotenv(tenants).splitlines()
+    variables = dict(line.split("=", 1) for line in lines)
+    assert comment.startswith("# Written by")
     assert settings["api"] == {"base_url": "http://127.0.0.1:1/v2/E01"}
     assert [
         (one["slug"], one["identifier"], variables[one["token_env"]])

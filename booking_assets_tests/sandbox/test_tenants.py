@@ -79,6 +79,9 @@ def test_no_token_and_no_secret_show_in_a_repr() -> None:
 
 
 def test_given_organizations_that_begin_alike_get_different_slugs() -> None:
-    alike = [UUID("11111111-2222-4333-8444-555555555555"), UUID("11111111-3" + "0" * 25 + "0")]
+    alike = [
+        UUID("11111111-2222-4333-8444-555555555555"),
+        UUID("11111111-3000-4000-8000-000000000000"),
+    ]
     slugs = [tenant.slug for tenant in tenants_of([*alike, *alike])]
     assert slugs == ["organization-11111111", "organization-111111113"]

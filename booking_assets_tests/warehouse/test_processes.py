@@ -1,0 +1,279 @@
+"""Promises about others: our own runs, foreign holders, killed writers, damaged files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from booking_assets.tables.raw import COLLECTIONS, EVENTS
+from booking_assets.warehouse.connection import transaction
+from booking_assets.warehouse.errors import WarehouseBusy, WarehouseUnreadable
+from booking_assets.warehouse.lock import locked, waits
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import delivery, events, keys, titles
+
+
+@contextmanager
+def process(script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process that printed its first line; killed at the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+    ) as started:
+        try:
+            assert started.stdout is not None
+            assert started.stdout.readline() == "ready\n"
+            yield started
+        finally:
+            started.kill()
+
+
+class Time:
+    """A clock that only moves when somebody sleeps, and what happens while they do."""
+
+    def __init__(self, meanwhile: Callable[[float], None] = lambda now: None) -> None:
+        self.now = 0.0
+        self.meanwhile = meanwhile
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile(self.now)
+
+
+FOREIGN = """
+import sys, duckdb
+con = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reader")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+OURS = """
+import sys
+from pathlib import Path
+from booking_assets.warehouse.lock import locked
+with locked(Path(sys.argv[1]), exclusive=sys.argv[2] == "exclusive", waiting=iter(())):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kind", ["reader", "writer"])
+def test_a_foreign_holder_is_waited_for_and_then_named(
+    warehouse: Warehouse, landing: Path, kind: str
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    time = Time()
+    patient = dataclasses.replace(warehouse, clock=time.clock, sleep=time.sleep)
+    with process(FOREIGN, str(warehouse.path), kind) as holder:
+        with pytest.raises(WarehouseBusy) as busy:
+            patient.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+    assert time.now == pytest.approx(warehouse.busy_timeout_seconds)
+    for named in (str(warehouse.path), str(warehouse.snapshot), f"python", f"(pid {holder.pid})"):
+        assert named in str(busy.value)
+    assert keys(warehouse, "acme") == {1}
+
+
+def test_a_foreign_holder_that_leaves_in_time_does_no_harm(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    with process(FOREIGN, str(warehouse.path), "writer") as holder:
+
+        def leave(now: float) -> None:
+            if now > 5 and holder.poll() is None:
+                holder.kill()
+                holder.wait()
+
+        time = Time(leave)
+        patient = dataclasses.replace(warehouse, clock=time.clock, sleep=time.sleep)
+        patient.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+    assert 5 < time.now < 6
+    assert keys(warehouse, "acme") == {2}
+
+
+def test_a_connection_of_the_same_process_is_a_foreign_holder_too(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    hasty = dataclasses.replace(warehouse, busy_timeout_seconds=0)
+    with duckdb.connect(str(warehouse.path)):
+        with pytest.raises(WarehouseBusy, match="another connection of this process"):
+            hasty.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+
+
+@pytest.mark.parametrize(
+    ("held", "reads", "writes"), [("shared", True, False), ("exclusive", False, False)]
+)
+def test_our_readers_share_and_our_writers_are_alone(
+    warehouse: Warehouse, landing: Path, held: str, reads: bool, writes: bool
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    hasty = dataclasses.replace(warehouse, busy_timeout_seconds=0)
+
+    def works(ask: Callable[[], object]) -> bool:
+        try:
+            ask()
+        except WarehouseBusy as busy:
+            assert "Another run of booking-assets" in str(busy)
+            return False
+        return True
+
+    with process(OURS, str(warehouse.path), held):
+        assert works(lambda: hasty.row_counts(EVENTS)) is reads
+        assert works(lambda: hasty.log(COLLECTIONS.empty())) is writes
+        assert works(hasty.publish) is False
+    assert works(lambda: hasty.log(COLLECTIONS.empty()))
+
+
+def test_the_lock_of_a_killed_process_is_free_at_once(warehouse: Warehouse, landing: Path) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    with process(OURS, str(warehouse.path), "exclusive") as holder:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        with locked(warehouse.path, exclusive=True, waiting=iter(())):
+            pass
+
+
+def test_waiting_grows_and_ends_at_its_bound() -> None:
+    time = Time()
+    steps = [time.now for _ in waits(3, time.clock, time.sleep)]
+    pauses = [later - earlier for earlier, later in zip([0.0, *steps], steps, strict=False)]
+    assert pauses[:-1] == pytest.approx(sorted(pauses[:-1]))
+    assert max(pauses) == pytest.approx(0.5)
+    assert steps[-1] == pytest.approx(3)
+
+
+WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import delivery, events
+folder = Path(sys.argv[1])
+warehouse = Warehouse(path=folder / "data" / "w.duckdb", snapshot=folder / "data" / "s.duckdb")
+first = int(sys.argv[2])
+made = {n: [events(o, range(300), n) for o in ("acme", "globex")] for n in range(first, first + 9)}
+landed = [[delivery(folder, o, rows, n) for o, rows in zip(("acme", "globex"), frames)]
+          for n, frames in made.items()]
+print("ready", flush=True)
+for batch in landed:
+    warehouse.store(batch)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
+    for number, moment in enumerate((0.0, 0.02, 0.1, 0.17, 0.31, 0.42)):
+        with process(WRITER, str(tmp_path), str(number * 10)) as writer:
+            with pytest.raises(subprocess.TimeoutExpired):
+                writer.wait(moment)
+            writer.kill()
+            writer.wait()
+        if not warehouse.path.exists():
+            continue
+        counts = warehouse.row_counts(EVENTS)
+        assert counts in ({}, {"acme": 300, "globex": 300})
+        if counts:
+            assert len(titles(warehouse, "acme")) == 1
+            assert titles(warehouse, "acme") == titles(warehouse, "globex")
+            assert not warehouse.contract_breaches(EVENTS)
+    warehouse.store([delivery(tmp_path, "acme", events("acme", [1], 99), 99)])
+    assert keys(warehouse, "acme") == {1}
+    assert not [p.name for p in folder.iterdir() if p.suffix in {".wal", ".tmp", ".new"}]
+
+
+@pytest.mark.parametrize("damage", ["emptied", "a few bytes", "half", "noise", "text"])
+def test_a_damaged_warehouse_is_never_overwritten(
+    warehouse: Warehouse, landing: Path, damage: str
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    content = warehouse.path.read_bytes()
+    spoiled = {
+        "emptied": b"",
+        "a few bytes": content[:100],
+        "half": content[: len(content) // 2],
+        "noise": bytes(range(256)) * 400,
+        "text": b"organization,event\n" * 1000,
+    }[damage]
+    warehouse.path.write_bytes(spoiled)
+    for ask in (
+        lambda: warehouse.read(EVENTS),
+        lambda: warehouse.store([delivery(landing, "acme", events("acme", [2]), 1)]),
+        warehouse.publish,
+    ):
+        with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
+            ask()
+    assert warehouse.path.read_bytes() == spoiled
+
+
+def test_a_log_without_its_warehouse_is_not_written_over(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.path.parent.mkdir()
+    log = warehouse.path.with_name(f"{warehouse.path.name}.wal")
+    log.write_bytes(b"committed rows")
+    with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
+        warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    assert not warehouse.path.exists()
+
+
+def test_an_error_that_was_swallowed_cannot_be_committed() -> None:
+    with duckdb.connect() as con:
+        con.execute("CREATE TABLE kept AS SELECT 1 AS number")
+        with pytest.raises(duckdb.TransactionException), transaction(con):
+            con.execute("DELETE FROM kept")
+            with pytest.raises(duckdb.ConversionException):
+                con.execute("INSERT INTO kept SELECT 'x'")
+        assert con.execute("SELECT number FROM kept").fetchall() == [(1,)]
+
+
+def test_an_interrupted_transaction_is_undone() -> None:
+    with duckdb.connect() as con:
+        con.execute("CREATE TABLE kept AS SELECT 1 AS number")
+        with pytest.raises(KeyboardInterrupt), transaction(con):
+            con.execute("DELETE FROM kept")
+            raise KeyboardInterrupt
+        assert con.execute("SELECT number FROM kept").fetchall() == [(1,)]
+
+
+def test_a_process_that_stored_read_and_was_refused_ends_without_a_word(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from booking_assets.tables.raw import EVENTS
+from booking_assets.warehouse.errors import StoreRefused
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import delivery, events
+folder = Path(sys.argv[1])
+warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
+warehouse.store([delivery(folder, "acme", events("acme", [1]))])
+warehouse.read(EVENTS)
+broken = delivery(folder, "acme", events("acme", [1]), 1)
+broken.slices[EVENTS][0].write_bytes(b"noise")
+try:
+    warehouse.store([broken])
+except StoreRefused as refused:
+    print(refused.organization)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "acme\n", "")

@@ -1,0 +1,62 @@
+"""Promises of what checks ask: foreign rows, tallies, the newest collections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from booking_assets.tables.raw import COLLECTIONS
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import (
+    collection,
+    delivery,
+    events,
+    instant,
+    rejected,
+    tenant,
+)
+
+
+def test_foreign_rows_are_counted_by_organization(warehouse: Warehouse, landing: Path) -> None:
+    warehouse.store([delivery(landing, n, events(n, [1, 2])) for n in ("acme", "globex")])
+    assert warehouse.foreign_rows() == {}
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute(
+            "UPDATE raw.events SET organization_identifier = ? WHERE organization = 'acme'",
+            [tenant("globex")],
+        )
+    assert warehouse.foreign_rows() == {"acme": 2}
+
+
+def test_tallies_set_what_is_stored_beside_the_log(warehouse: Warehouse, landing: Path) -> None:
+    warehouse.store(
+        [
+            delivery(landing, "acme", events("acme", [1, 2]), unfit=rejected("acme", 1)),
+            delivery(landing, "globex", events("globex", [])),
+        ]
+    )
+    warehouse.log(collection("acme", 1, rows=9, verdict="refused"))
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("UPDATE raw.events SET organization = 'stray' WHERE event_title = 'round 0'")
+    found = warehouse.tallies().select(
+        "organization", "stored_loaded", "stored_rejected", "rows_loaded", "rows_rejected"
+    )
+    assert found.rows() == [
+        ("acme", 0, 1, 2, 1),
+        ("globex", 0, 0, 0, 0),
+        ("stray", 2, 0, None, None),
+    ]
+
+
+def test_the_newest_complete_collection_of_each_organization_is_found(
+    warehouse: Warehouse,
+) -> None:
+    for round_, verdict in ((2, "complete"), (0, "complete"), (3, "refused")):
+        warehouse.log(collection("acme", round_, verdict=verdict))
+    warehouse.log(collection("acme", 4, resource="registrations"))
+    warehouse.log(collection("globex", 5, verdict="refused"))
+    newest = warehouse.newest_collections()
+    assert newest.schema == COLLECTIONS.dtypes
+    assert newest.select("organization", "started_at").rows() == [("acme", instant(2))]
+    assert warehouse.newest_collections("registrations")["run_id"].to_list() == ["run 4"]

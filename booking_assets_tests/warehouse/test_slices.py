@@ -1,0 +1,265 @@
+"""Promises of `Warehouse.store` and `Warehouse.log`: a slice is replaced whole, or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+import pytest
+
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
+from booking_assets.warehouse.errors import FrameRefused, StoreRefused
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import (
+    collection,
+    delivery,
+    event_count,
+    events,
+    keys,
+    land,
+    rejected,
+    tenant,
+    titles,
+)
+
+
+def test_a_rerun_replaces_the_slice_and_reports_what_is_gone(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    assert warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))]) == {"acme": 0}
+    gone = warehouse.store([delivery(landing, "acme", events("acme", [2, 4], 1), 1)])
+    assert gone == {"acme": 2}
+    assert keys(warehouse, "acme") == {2, 4}
+    log = warehouse.read(COLLECTIONS).sort("started_at")
+    assert log["rows_deleted"].to_list() == [0, 2]
+    assert warehouse.read(EVENT_COUNTS)["event_count"].to_list() == [2]
+
+
+def test_the_same_delivery_twice_changes_no_row(warehouse: Warehouse, landing: Path) -> None:
+    for round_ in (0, 1):
+        warehouse.store([delivery(landing, "acme", events("acme", [1, 2]), round_)])
+    assert warehouse.row_counts(EVENTS) == {"acme": 2}
+
+
+def test_one_batch_stores_each_organization_and_leaves_the_others(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    first = [
+        delivery(landing, name, events(name, [1, 2])) for name in ("acme", "globex", "initech")
+    ]
+    warehouse.store(first)
+    second = [
+        delivery(landing, "acme", events("acme", [2], 1), 1),
+        delivery(landing, "globex", events("globex", [], 1), 1),
+    ]
+    assert warehouse.store(second) == {"acme": 1, "globex": 2}
+    assert warehouse.row_counts(EVENTS) == {"acme": 1, "initech": 2}
+    assert titles(warehouse, "initech") == ["round 0"]
+
+
+def test_an_empty_slice_is_an_answer(warehouse: Warehouse, landing: Path) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", []))])
+    assert warehouse.row_counts(EVENTS) == {}
+    assert warehouse.read(EVENTS).equals(EVENTS.empty())
+    assert warehouse.newest_collections()["organization"].to_list() == ["acme"]
+
+
+def test_a_slice_may_come_in_several_files(warehouse: Warehouse, landing: Path) -> None:
+    whole = delivery(landing, "acme", events("acme", []))
+    parts = land(landing, events("acme", [1])) + land(landing, events("acme", [2]))
+    warehouse.store(
+        [
+            dataclasses.replace(
+                whole,
+                slices=dict(whole.slices) | {EVENTS: parts},
+                rows={EVENTS: 2, REJECTED_ROWS: 0},
+            )
+        ]
+    )
+    assert keys(warehouse, "acme") == {1, 2}
+
+
+def test_rejected_rows_are_replaced_by_organization_and_resource(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]), unfit=rejected("acme", 3))])
+    seats = dataclasses.replace(
+        delivery(landing, "acme", events("acme", []), 0),
+        slices={REJECTED_ROWS: land(landing, rejected("acme", 2, "registrations"))},
+        rows={REJECTED_ROWS: 2},
+        event_count=None,
+        collection=collection("acme", 0, resource="registrations"),
+    )
+    warehouse.store([seats])
+    assert (
+        warehouse.read(REJECTED_ROWS)["resource"].sort().to_list()
+        == ["events"] * 3 + ["registrations"] * 2
+    )
+    warehouse.store([delivery(landing, "acme", events("acme", [1]), 1, unfit=rejected("acme", 1))])
+    assert warehouse.row_counts(REJECTED_ROWS) == {"acme": 3}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a[1]", "st*r", "qu?st", "it's", "organization=globex", "{a,b}", "back\\slash", "a b#%"],
+)
+def test_a_landing_file_may_have_any_name(warehouse: Warehouse, landing: Path, name: str) -> None:
+    decoy = name.replace("[1]", "1").replace("*", "a").replace("?", "e")
+    land(landing, events("globex", [9]), decoy)
+    warehouse.store([delivery(landing, "acme", events("acme", [1]), name=name)])
+    assert warehouse.row_counts(EVENTS) == {"acme": 1}
+
+
+REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
+    "an extra column": (lambda f: f.with_columns(x=1), "x is INTEGER instead of absent"),
+    "a missing column": (lambda f: f.drop("extra"), "extra is absent instead of VARCHAR"),
+    "a wrong type": (
+        lambda f: f.with_columns(pl.col("event_number").cast(pl.String)),
+        "event_number is VARCHAR instead of INTEGER",
+    ),
+    "a time without a zone": (
+        lambda f: f.with_columns(pl.col("exam_started").dt.replace_time_zone(None)),
+        "exam_started is TIMESTAMP instead of TIMESTAMP WITH TIME ZONE",
+    ),
+    "a null key": (
+        lambda f: f.with_columns(event_identifier=pl.lit(None, pl.String)),
+        "2 rows for raw.events have no event_identifier",
+    ),
+    "an identifier that is no UUID": (
+        lambda f: f.with_columns(venue_office_identifier=pl.lit("x")),
+        "2 rows for raw.events have a venue_office_identifier that is no UUID",
+    ),
+    "a key twice, in two spellings": (
+        lambda f: f.with_columns(
+            event_identifier=pl.Series(
+                ["abcdef00-0000-0000-0000-000000000000", "ABCDEF00-0000-0000-0000-000000000000"]
+            )
+        ),
+        "1 keys (organization, event_identifier) of raw.events came more than once",
+    ),
+    "a row of another organization": (
+        lambda f: f.with_columns(organization=pl.Series(["acme", "globex"])),
+        "1 rows for raw.events name another organization",
+    ),
+    "a row of another tenant": (
+        lambda f: f.with_columns(
+            organization_identifier=pl.Series([str(tenant("acme")), str(tenant("globex"))])
+        ),
+        "1 rows for raw.events belong to another organization of the API",
+    ),
+    "fewer rows than promised": (
+        lambda f: f.head(1),
+        "raw.events would hold 1 rows, 2 were promised",
+    ),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refused_slice_leaves_the_old_rows_of_the_whole_batch(
+    warehouse: Warehouse, landing: Path, refusal: str
+) -> None:
+    warehouse.store([delivery(landing, name, events(name, [7])) for name in ("acme", "globex")])
+    spoil, fault = REFUSALS[refusal]
+    good = delivery(landing, "globex", events("globex", [1], 1), 1)
+    bad = delivery(landing, "acme", spoil(events("acme", [1, 2], 1)), 1, promised=2)
+    with pytest.raises(StoreRefused, match="acme: ") as refused:
+        warehouse.store([good, bad])
+    assert fault in str(refused.value)
+    assert refused.value.organization == "acme"
+    assert keys(warehouse, "acme") == keys(warehouse, "globex") == {7}
+    assert warehouse.read(COLLECTIONS)["run_id"].unique().to_list() == ["run 0"]
+    assert warehouse.store([good]) == {"globex": 1}
+
+
+def test_two_organizations_cannot_swap_rows_within_a_batch(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    swapped = [
+        delivery(landing, "acme", events("globex", [1])),
+        delivery(landing, "globex", events("acme", [1])),
+    ]
+    with pytest.raises(StoreRefused, match="1 rows for raw.events name another organization"):
+        warehouse.store(swapped)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "noise", "gone"])
+def test_a_damaged_landing_file_is_named_with_its_organization(
+    warehouse: Warehouse, landing: Path, damage: str
+) -> None:
+    good, bad = (delivery(landing, n, events(n, [1, 2])) for n in ("globex", "acme"))
+    (file,) = bad.slices[EVENTS]
+    content = file.read_bytes()
+    file.unlink()
+    if damage != "gone":
+        file.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"\0" * 5000)
+    with pytest.raises(StoreRefused, match="acme: the landing file") as refused:
+        warehouse.store([good, bad])
+    assert str(file) in str(refused.value)
+
+
+@pytest.mark.parametrize("part", ["collection", "event_count"])
+def test_a_log_row_of_another_organization_is_refused(
+    warehouse: Warehouse, landing: Path, part: str
+) -> None:
+    foreign: dict[str, Any] = {
+        "collection": collection("globex"),
+        "event_count": event_count("globex"),
+    }
+    made = dataclasses.replace(
+        delivery(landing, "acme", events("acme", [1])), **{part: foreign[part]}
+    )
+    with pytest.raises(StoreRefused, match="acme: its log row names globex"):
+        warehouse.store([made])
+
+
+def test_a_refused_collection_is_logged_and_its_slice_stays(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
+    warehouse.log(
+        collection("acme", 1, verdict="counted 9, collected 3"), event_count("acme", 1, 9)
+    )
+    assert keys(warehouse, "acme") == {1, 2}
+    assert warehouse.read(EVENT_COUNTS)["event_count"].to_list() == [9]
+    assert warehouse.newest_collections()["run_id"].to_list() == ["run 0"]
+    assert warehouse.read(COLLECTIONS).height == 2
+
+
+def test_the_log_takes_a_run_once(warehouse: Warehouse) -> None:
+    warehouse.log(collection("acme"))
+    with pytest.raises(StoreRefused, match="already holds the events of run run 0"):
+        warehouse.log(collection("acme"))
+
+
+def test_a_log_row_that_does_not_fit_changes_nothing(warehouse: Warehouse) -> None:
+    with pytest.raises(FrameRefused, match="column verdict is null in 1 rows"):
+        warehouse.log(collection("acme", verdict=None), event_count("acme"))
+    assert warehouse.row_counts(EVENT_COUNTS) == {}
+
+
+def test_values_never_become_sql(warehouse: Warehouse, landing: Path) -> None:
+    name = """x'); DROP TABLE raw.events; --"""
+    warehouse.store([delivery(landing, name, events(name, [1], event_title="';"))])
+    assert warehouse.row_counts(EVENTS) == {name: 1}
+
+
+def test_two_hundred_organizations_fit_into_one_batch(warehouse: Warehouse, landing: Path) -> None:
+    warehouse.store([delivery(landing, f"o{n}", events(f"o{n}", [n])) for n in range(200)])
+    assert len(warehouse.row_counts(EVENTS)) == 200
+    assert warehouse.foreign_rows() == {}
+
+
+def test_a_refusal_survives_the_way_through_another_process() -> None:
+    refused = pickle.loads(pickle.dumps(StoreRefused("acme", "2 rows are foreign")))
+    assert (refused.organization, refused.fault) == ("acme", "2 rows are foreign")
+
+
+def test_identifiers_come_back_in_lower_case(warehouse: Warehouse, landing: Path) -> None:
+    shouted = str(UUID(int=0xABCDEF)).upper()
+    warehouse.store([delivery(landing, "acme", events("acme", [1], event_identifier=shouted))])
+    assert warehouse.read(EVENTS)["event_identifier"].to_list() == [shouted.lower()]

@@ -1,0 +1,226 @@
+"""Promises of `Warehouse.publish`: one whole file, swapped in, agreeing with itself."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import CAPACITY_UTILIZATION, DISTRIBUTION_STATUS
+from booking_assets.tables.raw import COLLECTIONS, EVENTS
+from booking_assets.warehouse.errors import SnapshotRefused, StaleMarts
+from booking_assets.warehouse.snapshot import point
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import collection, delivery, events, frame, instant
+
+
+def mart(organization: str, round_: int, count: int = 1) -> pl.DataFrame:
+    """One row of `marts.capacity_utilization`, derived from the collection of this round."""
+    zeros = {
+        name: 0
+        for name in CAPACITY_UTILIZATION.required
+        if CAPACITY_UTILIZATION.dtypes[name] == pl.Int64
+    }
+    row = zeros | {"organization": organization, "events": count, "as_of": instant(round_)}
+    return frame(CAPACITY_UTILIZATION, [row])
+
+
+def refreshed(warehouse: Warehouse, landing: Path, round_: int = 0) -> None:
+    """Collect two organizations and derive a mart of them."""
+    names = ("acme", "globex")
+    warehouse.store([delivery(landing, n, events(n, [1, 2], round_), round_) for n in names])
+    warehouse.replace(CAPACITY_UTILIZATION, pl.concat([mart(n, round_, 2) for n in names]))
+
+
+def versions(warehouse: Warehouse) -> list[str]:
+    return sorted(path.name for path in Path(f"{warehouse.snapshot}.d").iterdir())
+
+
+def test_a_snapshot_holds_every_stored_table_with_rows_types_and_comments(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    refreshed(warehouse, landing)
+    published = warehouse.publish()
+    assert published.path.is_symlink()
+    assert not published.path.readlink().is_absolute()
+    assert published.path.resolve() == published.version.resolve()
+    assert published.bytes == published.version.stat().st_size
+    assert published.rows == {
+        "raw.event_counts": 2,
+        "raw.events": 4,
+        "raw.rejected_rows": 0,
+        "raw.collections": 2,
+        "marts.capacity_utilization": 2,
+    }
+    copy = Warehouse(path=published.version, snapshot=warehouse.snapshot)
+    for table in (EVENTS, COLLECTIONS, CAPACITY_UTILIZATION):
+        assert not copy.contract_breaches(table)
+        assert copy.read(table).sort(table.grain).equals(warehouse.read(table).sort(table.grain))
+    with duckdb.connect(str(published.version), read_only=True) as con:
+        said = con.execute(
+            "SELECT table_name, comment FROM duckdb_tables() UNION ALL"
+            " SELECT table_name || '.' || column_name, comment FROM duckdb_columns()"
+            " WHERE NOT internal"
+        ).fetchall()
+    assert all(comment for _, comment in said)
+    assert dict(said)["events.capacity_maximum"] == EVENTS.meanings["capacity_maximum"]
+
+
+def test_a_snapshot_is_written_for_older_readers_too(warehouse: Warehouse, landing: Path) -> None:
+    refreshed(warehouse, landing)
+    published = warehouse.publish()
+    with duckdb.connect(str(published.version), read_only=True) as con:
+        tags = con.execute(
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal"
+        ).fetchall()
+    assert [tag for (tag,) in tags if "1.5" in tag]
+
+
+def test_only_some_versions_are_kept_and_nothing_half_written(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    refreshed(warehouse, landing)
+    folder = Path(f"{warehouse.snapshot}.d")
+    folder.mkdir()
+    for leftover in ("x.duckdb.partial", "x.duckdb.partial.wal"):
+        (folder / leftover).write_bytes(b"left by a kill")
+    published = [warehouse.publish([COLLECTIONS]).version.name for _ in range(5)]
+    assert versions(warehouse) == sorted(published[-3:])
+    assert warehouse.snapshot.resolve().name == published[-1]
+
+
+def test_a_reader_of_an_old_version_keeps_it(warehouse: Warehouse, landing: Path) -> None:
+    refreshed(warehouse, landing)
+    old = warehouse.publish().version
+    with duckdb.connect(str(old), read_only=True) as con:
+        for _ in range(4):
+            warehouse.publish([COLLECTIONS])
+        assert not old.exists()
+        assert con.execute("SELECT count(*) FROM raw.events").fetchall() == [(4,)]
+
+
+def test_publishing_leaves_the_warehouse_as_it_is(warehouse: Warehouse, landing: Path) -> None:
+    refreshed(warehouse, landing)
+    before = warehouse.path.read_bytes()
+    warehouse.publish()
+    assert warehouse.path.read_bytes() == before
+
+
+STALE: dict[str, tuple[str, int | None]] = {
+    "an organization collected again": ("marts.capacity_utilization: acme", 1),
+    "an organization emptied since": ("marts.capacity_utilization: acme", 0),
+}
+
+
+@pytest.mark.parametrize("rows", [[1, 2, 3], []], ids=["changed", "emptied"])
+def test_marts_older_than_their_raw_tables_are_not_published(
+    warehouse: Warehouse, landing: Path, rows: list[int]
+) -> None:
+    refreshed(warehouse, landing)
+    first = warehouse.publish()
+    warehouse.store([delivery(landing, "acme", events("acme", rows, 1), 1)])
+    with pytest.raises(StaleMarts, match="marts.capacity_utilization: acme\\)"):
+        warehouse.publish()
+    assert warehouse.snapshot.resolve() == first.version.resolve()
+    assert versions(warehouse) == [first.version.name]
+
+
+def test_an_organization_that_no_mart_has_seen_is_not_published(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    refreshed(warehouse, landing)
+    warehouse.store([delivery(landing, "initech", events("initech", [1]))])
+    with pytest.raises(StaleMarts, match="raw.events: initech"):
+        warehouse.publish()
+
+
+def test_what_changes_no_answer_does_not_hinder_publishing(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    """A refused collection, an organization without events, and a mart without rows."""
+    refreshed(warehouse, landing)
+    warehouse.log(collection("acme", 1, verdict="counted 9, collected 3"))
+    warehouse.store([delivery(landing, "initech", events("initech", []), 1)])
+    warehouse.replace(DISTRIBUTION_STATUS, DISTRIBUTION_STATUS.empty())
+    assert warehouse.publish().rows["raw.collections"] == 4
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_was_not_published_here_is_not_replaced(
+    warehouse: Warehouse, landing: Path, kind: str
+) -> None:
+    refreshed(warehouse, landing)
+    if kind == "file":
+        warehouse.snapshot.write_bytes(b"somebody's own")
+    else:
+        warehouse.snapshot.mkdir()
+    with pytest.raises(SnapshotRefused, match="BOOKING_SNAPSHOT"):
+        warehouse.publish()
+    assert warehouse.snapshot.is_dir() or warehouse.snapshot.read_bytes() == b"somebody's own"
+
+
+def test_where_symlinks_are_not_to_be_had_the_snapshot_is_a_copy(
+    warehouse: Warehouse, landing: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    refreshed(warehouse, landing)
+
+    def refuse(target: str, link: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    version = warehouse.publish().version
+    point(warehouse.snapshot, version, link=refuse)
+    assert not warehouse.snapshot.is_symlink()
+    assert warehouse.snapshot.read_bytes() == version.read_bytes()
+    assert "No symlinks can be made" in caplog.text
+    assert warehouse.publish().path.is_symlink()
+
+
+READER = """
+import os, sys, duckdb
+print("ready", flush=True)
+opened, seen = 0, set()
+while not os.path.exists(sys.argv[2]):
+    with duckdb.connect(os.path.realpath(sys.argv[1]), read_only=True) as con:
+        raw = con.execute("SELECT organization, max(started_at) FROM raw.collections"
+                          " GROUP BY ALL ORDER BY ALL").fetchall()
+        mart = con.execute("SELECT organization, as_of FROM marts.capacity_utilization"
+                           " ORDER BY ALL").fetchall()
+    assert raw == mart, (raw, mart)
+    seen.add(str(raw))
+    opened += 1
+print(opened, len(seen))
+"""
+
+
+def test_readers_are_undisturbed_while_versions_are_published(
+    warehouse: Warehouse, landing: Path, tmp_path: Path
+) -> None:
+    refreshed(warehouse, landing)
+    warehouse.publish()
+    done = tmp_path / "done"
+    command = [sys.executable, "-c", READER, str(warehouse.snapshot), str(done)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+        for round_ in range(1, 6):
+            refreshed(warehouse, landing, round_)
+            warehouse.publish()
+        done.touch()
+        answer, complaint = reader.communicate()
+    assert (reader.returncode, complaint) == (0, "")
+    opened, seen = map(int, answer.split())
+    assert opened >= seen > 1
+
+
+def test_a_table_may_be_published_alone(warehouse: Warehouse, landing: Path) -> None:
+    refreshed(warehouse, landing)
+    only: list[Table] = [EVENTS]
+    assert warehouse.publish(only).rows == {"raw.events": 4}

@@ -1,0 +1,315 @@
+"""Promises of `Warehouse.replace` and `Warehouse.read`, and of the tables that they make."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dataframely as dy
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from booking_assets.tables.catalog import TABLES
+from booking_assets.tables.contract import (
+    Count,
+    Day,
+    Flag,
+    Identifier,
+    Instant,
+    Json,
+    Measure,
+    Number,
+    Table,
+    Text,
+)
+from booking_assets.tables.marts import CAPACITY_UTILIZATION
+from booking_assets.tables.raw import EVENTS
+from booking_assets.warehouse import ddl
+from booking_assets.warehouse.errors import FrameRefused, NeverWritten, SchemaMismatch
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import START, delivery, events, frame, keys
+
+
+class Kinds(dy.Schema):
+    organization = Text('It\'s the "slug".', nullable=False)
+    identifier = Identifier("A UUID.")
+    text = Text("Text.")
+    json = Json("JSON.")
+    flag = Flag("A flag.")
+    number = Number("A number.")
+    count = Count("A count.")
+    measure = Measure("A measure.")
+    instant = Instant("An instant.")
+    day = Day("A day.")
+
+
+class FewerKinds(dy.Schema):
+    organization = Kinds.organization
+    identifier = Kinds.identifier
+
+
+class OtherKinds(dy.Schema):
+    organization = Kinds.organization
+    identifier = Text("No longer a UUID.")
+
+
+class MoreRequiredKinds(dy.Schema):
+    organization = Kinds.organization
+    identifier = Kinds.identifier
+    number = Number("A number.", nullable=False)
+
+
+def table(columns: type[dy.Schema], grain: tuple[str, ...] = ()) -> Table:
+    return Table(name="marts.kinds", columns=columns, row="a kind", description="X.", grain=grain)
+
+
+KINDS = table(Kinds)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "organization": st.text(max_size=5),
+    "identifier": st.uuids().map(str),
+    "text": st.text(),
+    "json": st.just('{"a": [1, null]}'),
+    "flag": st.booleans(),
+    "number": st.integers(-(2**31), 2**31 - 1),
+    "count": st.integers(-(2**63), 2**63 - 1),
+    "measure": st.floats(allow_nan=False),
+    "instant": st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(  # noqa: DTZ001 - hypothesis wants naive bounds
+        lambda moment: moment.replace(tzinfo=UTC)
+    ),
+    "day": st.dates(date(1, 1, 1), date(9999, 12, 31)),
+}
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            name: strategy if name in KINDS.required else st.none() | strategy
+            for name, strategy in VALUES.items()
+        }
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=ROWS)
+def test_a_frame_comes_back_as_it_went_in(rows: list[dict[str, Any]]) -> None:
+    given_frame = pl.DataFrame(rows, schema=KINDS.dtypes, orient="row")
+    with TemporaryDirectory() as folder:
+        warehouse = Warehouse(path=Path(folder) / "w.duckdb", snapshot=Path(folder) / "s.duckdb")
+        warehouse.replace(KINDS, given_frame)
+        stored = warehouse.read(KINDS)
+    assert stored.schema == given_frame.schema
+    assert_frame_equal(stored, given_frame, check_row_order=False)
+
+
+@pytest.mark.parametrize("contract", TABLES, ids=lambda contract: contract.name)
+def test_every_contract_becomes_a_table_that_has_its_types_and_comments(
+    warehouse: Warehouse, contract: Table
+) -> None:
+    warehouse.replace(contract, contract.empty())
+    assert warehouse.read(contract).schema == contract.dtypes
+    assert not warehouse.contract_breaches(contract)
+    with duckdb.connect(str(warehouse.path), read_only=True) as con:
+        comments = con.execute(
+            "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name || '.' || table_name"
+            " = ? ORDER BY column_index",
+            [contract.name],
+        ).fetchall()
+        said = con.execute("SELECT comment FROM duckdb_tables()").fetchall()
+    assert dict(comments) == contract.meanings
+    assert said == [(f"{contract.description} One row is {contract.row}.",)]
+
+
+def test_columns_may_come_in_any_order(warehouse: Warehouse) -> None:
+    row = {"organization": "acme", "text": "t", "json": "j"}
+    warehouse.replace(KINDS, frame(KINDS, [row]).select(reversed(KINDS.column_names)))
+    assert warehouse.read(KINDS, ["json", "text"]).rows() == [("j", "t")]
+
+
+def test_a_replaced_table_holds_the_new_rows_only(warehouse: Warehouse) -> None:
+    for name in ("acme", "globex"):
+        warehouse.replace(KINDS, frame(KINDS, [{"organization": name}]))
+    assert warehouse.row_counts(KINDS) == {"globex": 1}
+
+
+REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
+    "an extra column": (lambda f: f.with_columns(x=1), "column x is not in the contract"),
+    "a missing column": (lambda f: f.drop("text"), "column text is missing"),
+    "a wrong type": (
+        lambda f: f.with_columns(pl.col("number").cast(pl.Int64)),
+        "column number is Int64, the contract says Int32",
+    ),
+    "no type at all": (
+        lambda f: f.with_columns(text=pl.lit(None)),
+        "column text is Null, the contract says String",
+    ),
+    "a null where a value is required": (
+        lambda f: f.with_columns(organization=pl.lit(None, pl.String)),
+        "column organization is null in 2 rows",
+    ),
+    "a key twice, with a null in it": (lambda f: f, "2 rows share their organization, identifier"),
+    "an identifier that is no UUID": (
+        lambda f: f.with_columns(identifier=pl.Series(["x", "y"])),
+        "column identifier is no UUID in 2 rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refused_frame_leaves_the_old_table(warehouse: Warehouse, refusal: str) -> None:
+    contract = table(Kinds, grain=("organization", "identifier"))
+    warehouse.replace(contract, frame(contract, [{"organization": "old"}]))
+    spoil, fault = REFUSALS[refusal]
+    with pytest.raises(FrameRefused) as refused:
+        warehouse.replace(contract, spoil(frame(contract, [{"organization": "acme"}] * 2)))
+    assert fault in str(refused.value)
+    assert warehouse.row_counts(contract) == {"old": 1}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda warehouse: warehouse.read(EVENTS),
+        lambda warehouse: warehouse.newest_collections(),
+        lambda warehouse: warehouse.contract_breaches(EVENTS),
+        lambda warehouse: warehouse.foreign_rows(),
+        lambda warehouse: warehouse.tallies(),
+        lambda warehouse: warehouse.publish(),
+    ],
+    ids=["read", "newest", "breaches", "foreign", "tallies", "publish"],
+)
+@pytest.mark.parametrize("other", [False, True], ids=["no warehouse", "another table only"])
+def test_never_written_is_an_error_with_the_remedy(
+    warehouse: Warehouse, ask: Callable[[Warehouse], object], other: bool
+) -> None:
+    if other:
+        warehouse.replace(KINDS, KINDS.empty())
+    with pytest.raises(NeverWritten, match="booking-assets refresh"):
+        ask(warehouse)
+    assert warehouse.row_counts(EVENTS) == {}
+    assert warehouse.path.exists() is other
+
+
+def test_a_column_that_the_contract_gains_is_added_and_commented(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("ALTER TABLE raw.events DROP COLUMN venue_room")
+        con.execute("ALTER TABLE raw.events DROP COLUMN exam_started")
+    assert warehouse.read(EVENTS)["venue_room"].to_list() == [None, None]
+    assert "venue_room" in " ".join(warehouse.contract_breaches(EVENTS).columns)
+    warehouse.store([delivery(landing, "globex", events("globex", [3], venue_room="R1"))])
+    assert not warehouse.contract_breaches(EVENTS)
+    assert keys(warehouse, "acme") == {1, 2}
+    assert sorted(warehouse.read(EVENTS)["venue_room"].to_list(), key=str) == [None, None, "R1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            "DROP COLUMN event_identifier",
+            "event_identifier is absent, the contract says UUID NOT NULL",
+        ),
+        ("ADD COLUMN mystery INTEGER", "mystery is INTEGER, the contract says absent"),
+        ("ALTER venue_room TYPE INTEGER", "venue_room is INTEGER, the contract says VARCHAR"),
+        ("ALTER collected_at DROP NOT NULL", "the contract says TIMESTAMP WITH TIME ZONE NOT NULL"),
+    ],
+)
+def test_any_other_change_is_refused_with_the_command_that_rebuilds(
+    warehouse: Warehouse, landing: Path, change: str, named: str
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute(f"ALTER TABLE raw.events {change}")
+    for ask in (
+        lambda: warehouse.store([delivery(landing, "acme", events("acme", []), 1)]),
+        lambda: warehouse.read(EVENTS),
+    ):
+        with pytest.raises(SchemaMismatch, match="booking-assets rebuild") as mismatch:
+            ask()
+        assert named in str(mismatch.value)
+    assert warehouse.row_counts(EVENTS) == {"acme": 1}
+
+
+def test_a_mart_is_made_anew_from_its_contract(warehouse: Warehouse) -> None:
+    warehouse.replace(table(OtherKinds), table(OtherKinds).empty())
+    warehouse.replace(KINDS, KINDS.empty())
+    assert warehouse.read(KINDS).schema == KINDS.dtypes
+
+
+def test_a_required_column_cannot_be_added_to_stored_rows() -> None:
+    stored = ddl.declarations(table(FewerKinds))
+    assert ddl.addable(KINDS, stored).keys() == {*KINDS.column_names} - {*stored}
+    with pytest.raises(
+        SchemaMismatch, match="number is absent, the contract says INTEGER NOT NULL"
+    ):
+        ddl.addable(table(MoreRequiredKinds), stored)
+
+
+def test_breaches_count_nulls_and_repeated_keys(warehouse: Warehouse) -> None:
+    loose = dataclasses.replace(KINDS, columns=OtherKinds)
+    rows = [{"organization": "acme"}] * 3
+    warehouse.replace(loose, frame(loose, rows))
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("ALTER TABLE marts.kinds ALTER organization DROP NOT NULL")
+        con.execute("INSERT INTO marts.kinds (organization) VALUES (NULL)")
+    found = warehouse.contract_breaches(dataclasses.replace(loose, grain=("organization",)))
+    assert found
+    assert (found.nulls, found.duplicates) == ({"organization": 1}, 2)
+    assert found.columns == ("organization is VARCHAR, the contract says VARCHAR NOT NULL",)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu"])
+def test_instants_are_utc_whatever_the_zone_of_the_host(warehouse: Warehouse, zone: str) -> None:
+    """A process in another zone writes and reads; both sides agree with this one."""
+    script = f"""
+from datetime import timedelta
+from pathlib import Path
+from booking_assets_tests.warehouse.deliveries import START, frame
+from booking_assets_tests.warehouse.test_tables import KINDS
+from booking_assets.warehouse.warehouse import Warehouse
+warehouse = Warehouse(path=Path({str(warehouse.path)!r}), snapshot=Path("s.duckdb"))
+assert warehouse.read(KINDS)["instant"].to_list() == [START]
+assert str(warehouse.read(KINDS).schema["instant"]) == "Datetime(time_unit='us', time_zone='UTC')"
+row = dict(organization="acme", instant=START + timedelta(hours=5))
+warehouse.replace(KINDS, frame(KINDS, [row]))
+"""
+    warehouse.replace(KINDS, frame(KINDS, [{"organization": "acme", "instant": START}]))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env=os.environ | {"TZ": zone},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    assert warehouse.read(KINDS)["instant"].to_list() == [START + timedelta(hours=5)]
+
+
+def test_an_unknown_column_is_the_callers_mistake(warehouse: Warehouse) -> None:
+    warehouse.replace(CAPACITY_UTILIZATION, CAPACITY_UTILIZATION.empty())
+    with pytest.raises(KeyError, match="nonsense"):
+        warehouse.read(CAPACITY_UTILIZATION, ["nonsense"])
+
+
+def test_files_follow_the_umask(warehouse: Warehouse) -> None:
+    before = os.umask(0o027)
+    try:
+        warehouse.replace(KINDS, KINDS.empty())
+        published = warehouse.publish([KINDS]).version
+    finally:
+        os.umask(before)
+    for file in (warehouse.path, published):
+        assert file.stat().st_mode & 0o777 == 0o640

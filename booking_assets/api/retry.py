@@ -92,6 +92,8 @@ def retried(
         """False: no more. True: stamina's own wait. Seconds: the server's wish, spread a little."""
         if not isinstance(error, Retryable):
             return False
+        # stamina holds both bounds as well, but only later: no warning may announce a retry that
+        # does not come.
         remaining = policy.timeout_seconds - (clock() - started)
         wish = error.retry_after or 0.0
         if attempts >= policy.attempts or wish >= remaining:

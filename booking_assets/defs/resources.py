@@ -16,6 +16,7 @@ import dagster as dg
 from booking_assets.api.authentication import ClientSecret, Token
 from booking_assets.api.client import BookingClient, open_http
 from booking_assets.api.errors import MissingCredential
+from booking_assets.api.retry import silence_stamina
 from booking_assets.collect.collection import Progress
 from booking_assets.defs.collector import Collector
 from booking_assets.defs.configuration import sandbox_world
@@ -68,6 +69,7 @@ def booking_api(settings: Settings) -> Iterator[BookingApi]:
 
 @contextmanager
 def _opened(api: Api, credential: Credentials) -> Iterator[BookingApi]:
+    silence_stamina()
     with open_http(api.timeout_seconds) as http:
 
         def connect(organization: Organization) -> BookingClient:

@@ -13,6 +13,7 @@ from booking_assets.tables.contract import (
     Count,
     Day,
     Flag,
+    Identifier,
     Instant,
     Measure,
     Number,
@@ -147,6 +148,90 @@ class DistributionStatus(dy.Schema):
     as_of = Instant(AS_OF, nullable=False)
 
 
+class RoomUtilization(dy.Schema):
+    """Columns of `marts.room_utilization`."""
+
+    organization = as_in(Events, "organization")
+    venue_location_identifier = as_in(Events, "venue_location_identifier")
+    room = Text("Room, trimmed; null where the events name a venue alone.")
+    week = Day("Monday of the ISO week, in the venue's own time.", nullable=False)
+    booked_hours = Measure(
+        "Hours with at least one booking: overlaps count once. Cancelled events book nothing.",
+        nullable=False,
+    )
+    double_booked_hours = Measure("Hours with two or more bookings at once.", nullable=False)
+    events = Count("Events with a part in the week.", nullable=False)
+    seat_hours = Measure(
+        "Sum of capacity_maximum x hours in the week, of events that have a maximum.",
+        nullable=False,
+    )
+    peak_concurrent_events = Count("Most bookings at one instant.", nullable=False)
+    open_hours = Measure("Hours a week for which a room may be booked: a setting.", nullable=False)
+    room_utilization = Measure("booked_hours / open_hours, a ratio; may pass 1.", nullable=False)
+    as_of = Instant(AS_OF, nullable=False)
+
+
+class RoomConflicts(dy.Schema):
+    """Columns of `marts.room_conflicts`."""
+
+    organization = as_in(Events, "organization")
+    venue_location_identifier = as_in(Events, "venue_location_identifier")
+    room = Text("Room, trimmed.", nullable=False)
+    first_event_identifier = Identifier(
+        "The event that starts earlier; of two that start together, the smaller identifier.",
+        nullable=False,
+    )
+    second_event_identifier = Identifier("The other event.", nullable=False)
+    overlap_start = Instant("First instant in which both have the room (UTC).", nullable=False)
+    overlap_end = Instant("Instant from which one of them has left it (UTC).", nullable=False)
+    overlap_minutes = Measure("Minutes from overlap_start to overlap_end.", nullable=False)
+    same_class = Flag(
+        "True where achievement and class code agree: cross-listed rather than a clash. False where"
+        " either is null.",
+        nullable=False,
+    )
+    as_of = Instant(AS_OF, nullable=False)
+
+
+class EventHistory(Events):
+    """Columns of `marts.event_history`: those of `raw.events`, then what became of the version."""
+
+    valid_from = Instant(
+        "Start of the collection that first saw this version; for `deleted`, of the collection that"
+        " first missed the event (UTC).",
+        nullable=False,
+    )
+    valid_to = Instant(
+        "Start of the collection that saw another version, or missed the event (UTC); null: still"
+        " stored in raw.events. The version held from valid_from until just before valid_to.",
+    )
+    change = Text(
+        "`inserted` (new, or back after a deletion), `updated`, or `deleted`: the event as it was"
+        " last seen, in a row of no duration (valid_to = valid_from).",
+        nullable=False,
+    )
+
+
+class OrganizationFreshness(dy.Schema):
+    """Columns of `marts.organization_freshness`."""
+
+    organization = as_in(Events, "organization")
+    last_complete_at = Instant(
+        "When the newest complete collection of events ended (UTC); null where there is none."
+    )
+    events = Count("Events stored.", nullable=False)
+    rejected = Count("Events that could not be typed, kept in raw.rejected_rows.", nullable=False)
+    registrations = Count("Registrations stored; null where they were never complete.")
+    event_count = Count("Events that the newest `count` reported; null where it never answered.")
+    complete = Flag("True where events + rejected = event_count.", nullable=False)
+    age_minutes = Measure(
+        "Minutes from as_of to publishing: how old the data was then; null where there is none."
+    )
+    as_of = Instant(
+        "Start of the newest complete collection of events (UTC); null where there is none."
+    )
+
+
 CAPACITY_BY_EVENT = Table(
     name="marts.capacity_by_event",
     columns=CapacityByEvent,
@@ -174,4 +259,32 @@ DISTRIBUTION_STATUS = Table(
     row="an organization, distribution state, process and status",
     description="Exam packages counted by state, process and the distributor's own status.",
     grain=("organization", "distribution_state", "distribution_process", "distribution_status"),
+)
+ROOM_UTILIZATION = Table(
+    name="marts.room_utilization",
+    columns=RoomUtilization,
+    row="an organization, venue, room and week in which it is booked",
+    description="Hours for which rooms are booked, also twice at once, and the seats offered.",
+    grain=("organization", "venue_location_identifier", "room", "week"),
+)
+ROOM_CONFLICTS = Table(
+    name="marts.room_conflicts",
+    columns=RoomConflicts,
+    row="two events that have the same room at the same time",
+    description="Pairs of events that overlap in a room; cross-listed classes are marked.",
+    grain=("organization", "first_event_identifier", "second_event_identifier"),
+)
+EVENT_HISTORY = Table(
+    name="marts.event_history",
+    columns=EventHistory,
+    row="a version of an event that a collection saw, or its deletion",
+    description="Every version of every event, with the time for which it held.",
+    grain=("organization", "event_identifier", "valid_from"),
+)
+ORGANIZATION_FRESHNESS = Table(
+    name="marts.organization_freshness",
+    columns=OrganizationFreshness,
+    row="an organization that was ever counted or collected",
+    description="How old and how complete each organization's data was when it was published.",
+    grain=("organization",),
 )

@@ -166,6 +166,23 @@ class Collections(dy.Schema):
     verdict = Text("`complete`, or the reason why the rows were refused.", nullable=False)
 
 
+class Registrations(dy.Schema):
+    """Columns of `raw.registrations`: the members that this project ever decodes, no others.
+
+    A registration also holds an exam password, scores and comments in clear.
+    """
+
+    organization = Text(ORGANIZATION, nullable=False)
+    registration_identifier = Identifier("The registration.", nullable=False)
+    event_identifier = Identifier("The event registered for; it may be unknown.")
+    approval_status = Text("Registered, Waitlisted, Invitation Sent, ...; null means Registered.")
+    attendance_status = Text("Pending, Present, Absent, Withdrawn/Cancelled, ...; open vocabulary.")
+    grading_status = Text("Assigned, Released, Cancelled, ...; it frees no seat.")
+    eligibility_status = Text("Eligibility of an exam candidate; open vocabulary.")
+    last_change_time = Instant("Last change to the registration (UTC).")
+    collected_at = Instant(COLLECTED_AT, nullable=False)
+
+
 EVENT_COUNTS = Table(
     name="raw.event_counts",
     columns=EventCounts,
@@ -193,6 +210,13 @@ COLLECTIONS = Table(
     row="an organization, a resource and a run",
     description="Append-only log of collections: what was counted, received, stored, or why not.",
     grain=("organization", "resource", "run_id"),
+)
+REGISTRATIONS = Table(
+    name="raw.registrations",
+    columns=Registrations,
+    row="a registration",
+    description="Registrations, from which seats are counted: statuses alone, nothing personal.",
+    grain=("organization", "registration_identifier"),
 )
 
 _NOT_MEMBERS = frozenset(

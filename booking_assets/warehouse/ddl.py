@@ -7,7 +7,7 @@ Read more: https://duckdb.org/docs/2.0/sql/data_types/overview.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import dataframely as dy
@@ -66,23 +66,28 @@ def parquet_types(table: Table) -> dict[str, str]:
 
 def declarations(table: Table) -> dict[str, str]:
     """What a CREATE says of each column: its type, and NOT NULL where the contract requires it."""
+    required = table.required
     return {
-        name: f"{kind} NOT NULL" if name in table.required else kind
+        name: f"{kind} NOT NULL" if name in required else kind
         for name, kind in types(table).items()
     }
 
 
 def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
     """What the database in use says of each column; empty where the table does not exist."""
-    rows = con.execute(
+    known = con.execute(
         """
-        SELECT column_name, data_type, is_nullable FROM duckdb_columns()
+        SELECT count(*) FROM duckdb_tables()
         WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
-        ORDER BY column_index
         """,
         [table.schema, table.short_name],
     ).fetchall()
-    return {name: kind if nullable else f"{kind} NOT NULL" for name, kind, nullable in rows}
+    if known == [(0,)]:
+        return {}
+    rows = con.execute(
+        'SELECT name, type, "notnull" FROM pragma_table_info(?)', [qualified(table)]
+    ).fetchall()
+    return {name: f"{kind} NOT NULL" if required else kind for name, kind, required in rows}
 
 
 def require_stored(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
@@ -118,8 +123,9 @@ def addable(table: Table, stored: Mapping[str, str]) -> dict[str, str]:
     """
     contract = declarations(table)
     lacking = {name: contract[name] for name in contract if name not in stored}
+    required = table.required
     changed = any(contract.get(name) != kind for name, kind in stored.items())
-    if changed or any(name in table.required for name in lacking):
+    if changed or any(name in required for name in lacking):
         raise SchemaMismatch(
             f"The stored table {table.name} does not fit this version of booking-assets:"
             f" {'; '.join(differences(table, stored))}. Run `{REBUILD}`, which makes a new"
@@ -129,7 +135,7 @@ def addable(table: Table, stored: Mapping[str, str]) -> dict[str, str]:
 
 
 def prepare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Create the table, or add the columns that its contract has gained; then comment it.
+    """Create the table, or add the columns that its contract has gained, with their comments.
 
     Raises:
         SchemaMismatch: The stored table cannot be brought to the contract by adding columns.
@@ -138,9 +144,10 @@ def prepare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     if not stored:
         create(con, table)
         return
-    for name, declaration in addable(table, stored).items():
+    lacking = addable(table, stored)
+    for name, declaration in lacking.items():
         con.execute(f"ALTER TABLE {qualified(table)} ADD COLUMN {quoted(name)} {declaration}")
-    _comment(con, table)
+    _comment(con, table, lacking)
 
 
 def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -148,7 +155,9 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in declarations(table).items())
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
     con.execute(f"CREATE OR REPLACE TABLE {qualified(table)} ({columns})")
-    _comment(con, table)
+    about = f"{table.description} One row is {table.row}."
+    con.execute(f"COMMENT ON TABLE {qualified(table)} IS {_literal(about)}")
+    _comment(con, table, table.column_names)
 
 
 def selection(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> str:
@@ -167,26 +176,12 @@ def selection(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[st
     )
 
 
-def _comment(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Say what the table and each column mean, where the database does not say it yet."""
-    place = [table.schema, table.short_name]
-    columns = con.execute(
-        """
-        SELECT column_name, comment FROM duckdb_columns()
-        WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
-        """,
-        place,
-    ).fetchall()
-    said = dict(columns)
-    for name, meaning in table.meanings.items():
-        if said.get(name) != meaning:
-            column = f"{qualified(table)}.{quoted(name)}"
-            con.execute(f"COMMENT ON COLUMN {column} IS {_literal(meaning)}")
-    con.execute(f"COMMENT ON TABLE {qualified(table)} IS {_literal(_table_comment(table))}")
-
-
-def _table_comment(table: Table) -> str:
-    return f"{table.description} One row is {table.row}."
+def _comment(con: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> None:
+    """Say what these columns mean."""
+    meanings = table.meanings
+    for name in columns:
+        column = f"{qualified(table)}.{quoted(name)}"
+        con.execute(f"COMMENT ON COLUMN {column} IS {_literal(meanings[name])}")
 
 
 def _literal(text: str) -> str:

@@ -83,10 +83,11 @@ def require_fit(table: Table, frame: pl.DataFrame) -> None:
 
 
 def _column_faults(table: Table, frame: pl.DataFrame) -> Iterator[str]:
-    for name in table.dtypes.keys() - frame.schema.keys():
+    contract = table.dtypes
+    for name in contract.keys() - frame.schema.keys():
         yield f"column {name} is missing"
     for name, dtype in frame.schema.items():
-        expected = table.dtypes.get(name)
+        expected = contract.get(name)
         if expected is None:
             yield f"column {name} is not in the contract"
         elif dtype != expected:

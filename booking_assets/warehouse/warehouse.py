@@ -106,7 +106,8 @@ class Warehouse:
         with self._file.reading() as con:
             selection = ddl.selection(con, table, names)
             frame = frames.fetch(con, f"SELECT {selection} FROM {ddl.qualified(table)}")
-        return frame.cast({name: table.dtypes[name] for name in names})
+        dtypes = table.dtypes
+        return frame.cast({name: dtypes[name] for name in names})
 
     def row_counts(self, table: Table) -> Mapping[str, int]:
         """How many rows each organization has; empty where nothing was ever written."""

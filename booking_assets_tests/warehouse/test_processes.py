@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import duckdb
@@ -78,11 +78,13 @@ def test_a_foreign_holder_is_waited_for_and_then_named(
     warehouse.store([delivery(landing, "acme", events("acme", [1]))])
     time = Time()
     patient = dataclasses.replace(warehouse, clock=time.clock, sleep=time.sleep)
-    with process(FOREIGN, str(warehouse.path), kind) as holder:
-        with pytest.raises(WarehouseBusy) as busy:
-            patient.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+    with (
+        process(FOREIGN, str(warehouse.path), kind) as holder,
+        pytest.raises(WarehouseBusy) as busy,
+    ):
+        patient.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
     assert time.now == pytest.approx(warehouse.busy_timeout_seconds)
-    for named in (str(warehouse.path), str(warehouse.snapshot), f"python", f"(pid {holder.pid})"):
+    for named in (str(warehouse.path), str(warehouse.snapshot), "python", f"(pid {holder.pid})"):
         assert named in str(busy.value)
     assert keys(warehouse, "acme") == {1}
 
@@ -110,33 +112,32 @@ def test_a_connection_of_the_same_process_is_a_foreign_holder_too(
 ) -> None:
     warehouse.store([delivery(landing, "acme", events("acme", [1]))])
     hasty = dataclasses.replace(warehouse, busy_timeout_seconds=0)
-    with duckdb.connect(str(warehouse.path)):
-        with pytest.raises(WarehouseBusy, match="another connection of this process"):
-            hasty.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+    with (
+        duckdb.connect(str(warehouse.path)),
+        pytest.raises(WarehouseBusy, match="another connection of this process"),
+    ):
+        hasty.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
 
 
-@pytest.mark.parametrize(
-    ("held", "reads", "writes"), [("shared", True, False), ("exclusive", False, False)]
-)
+@pytest.mark.parametrize("held", ["shared", "exclusive"])
 def test_our_readers_share_and_our_writers_are_alone(
-    warehouse: Warehouse, landing: Path, held: str, reads: bool, writes: bool
+    warehouse: Warehouse, landing: Path, held: str
 ) -> None:
     warehouse.store([delivery(landing, "acme", events("acme", [1]))])
     hasty = dataclasses.replace(warehouse, busy_timeout_seconds=0)
 
-    def works(ask: Callable[[], object]) -> bool:
-        try:
-            ask()
-        except WarehouseBusy as busy:
-            assert "Another run of booking-assets" in str(busy)
-            return False
-        return True
-
+    asked: list[tuple[Callable[[], object], bool]] = [
+        (lambda: hasty.row_counts(EVENTS), held == "shared"),
+        (lambda: hasty.log(COLLECTIONS.empty()), False),
+        (hasty.publish, False),
+    ]
+    refused = pytest.raises(WarehouseBusy, match="Another run of booking-assets")
     with process(OURS, str(warehouse.path), held):
-        assert works(lambda: hasty.row_counts(EVENTS)) is reads
-        assert works(lambda: hasty.log(COLLECTIONS.empty())) is writes
-        assert works(hasty.publish) is False
-    assert works(lambda: hasty.log(COLLECTIONS.empty()))
+        for ask, works in asked:
+            with nullcontext() if works else refused:
+                ask()
+    for ask, _ in asked:
+        ask()
 
 
 def test_the_lock_of_a_killed_process_is_free_at_once(warehouse: Warehouse, landing: Path) -> None:
@@ -166,7 +167,7 @@ from booking_assets_tests.warehouse.deliveries import delivery, events
 folder = Path(sys.argv[1])
 warehouse = Warehouse(path=folder / "data" / "w.duckdb", snapshot=folder / "data" / "s.duckdb")
 first = int(sys.argv[2])
-made = {n: [events(o, range(300), n) for o in ("acme", "globex")] for n in range(first, first + 9)}
+made = {n: [events(o, range(100), n) for o in ("acme", "globex")] for n in range(first, first + 6)}
 landed = [[delivery(folder, o, rows, n) for o, rows in zip(("acme", "globex"), frames)]
           for n, frames in made.items()]
 print("ready", flush=True)
@@ -178,7 +179,7 @@ for batch in landed:
 def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
-    for number, moment in enumerate((0.0, 0.02, 0.1, 0.17, 0.31, 0.42)):
+    for number, moment in enumerate((0.02, 0.13, 0.25)):
         with process(WRITER, str(tmp_path), str(number * 10)) as writer:
             with pytest.raises(subprocess.TimeoutExpired):
                 writer.wait(moment)
@@ -187,7 +188,7 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) 
         if not warehouse.path.exists():
             continue
         counts = warehouse.row_counts(EVENTS)
-        assert counts in ({}, {"acme": 300, "globex": 300})
+        assert counts in ({}, {"acme": 100, "globex": 100})
         if counts:
             assert len(titles(warehouse, "acme")) == 1
             assert titles(warehouse, "acme") == titles(warehouse, "globex")
@@ -235,19 +236,29 @@ def test_a_log_without_its_warehouse_is_not_written_over(
 def test_an_error_that_was_swallowed_cannot_be_committed() -> None:
     with duckdb.connect() as con:
         con.execute("CREATE TABLE kept AS SELECT 1 AS number")
-        with pytest.raises(duckdb.TransactionException), transaction(con):
-            con.execute("DELETE FROM kept")
-            with pytest.raises(duckdb.ConversionException):
-                con.execute("INSERT INTO kept SELECT 'x'")
+
+        def careless() -> None:
+            with transaction(con):
+                con.execute("DELETE FROM kept")
+                with suppress(duckdb.ConversionException):
+                    con.execute("INSERT INTO kept SELECT 'x'")
+
+        with pytest.raises(duckdb.TransactionException):
+            careless()
         assert con.execute("SELECT number FROM kept").fetchall() == [(1,)]
 
 
 def test_an_interrupted_transaction_is_undone() -> None:
     with duckdb.connect() as con:
         con.execute("CREATE TABLE kept AS SELECT 1 AS number")
-        with pytest.raises(KeyboardInterrupt), transaction(con):
-            con.execute("DELETE FROM kept")
-            raise KeyboardInterrupt
+
+        def interrupted() -> None:
+            with transaction(con):
+                con.execute("DELETE FROM kept")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
         assert con.execute("SELECT number FROM kept").fetchall() == [(1,)]
 
 

@@ -104,15 +104,18 @@ def test_rejected_rows_are_replaced_by_organization_and_resource(
     assert warehouse.row_counts(REJECTED_ROWS) == {"acme": 3}
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["a[1]", "st*r", "qu?st", "it's", "organization=globex", "{a,b}", "back\\slash", "a b#%"],
-)
-def test_a_landing_file_may_have_any_name(warehouse: Warehouse, landing: Path, name: str) -> None:
-    decoy = name.replace("[1]", "1").replace("*", "a").replace("?", "e")
-    land(landing, events("globex", [9]), decoy)
-    warehouse.store([delivery(landing, "acme", events("acme", [1]), name=name)])
-    assert warehouse.row_counts(EVENTS) == {"acme": 1}
+ODD_NAMES = ("a[1]", "st*r", "qu?st", "it's", "organization=x", "{a,b}", "back\\slash", "a b#%")
+
+
+def test_a_landing_file_may_have_any_name(warehouse: Warehouse, landing: Path) -> None:
+    for matched in ("a1", "star", "quest"):
+        land(landing, events("globex", [9]), matched)
+    batch = [
+        delivery(landing, f"o{number}", events(f"o{number}", [number]), name=name)
+        for number, name in enumerate(ODD_NAMES)
+    ]
+    warehouse.store(batch)
+    assert warehouse.row_counts(EVENTS) == {d.organization: 1 for d in batch}
 
 
 REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
@@ -173,7 +176,17 @@ def test_a_refused_slice_leaves_the_old_rows_of_the_whole_batch(
     assert refused.value.organization == "acme"
     assert keys(warehouse, "acme") == keys(warehouse, "globex") == {7}
     assert warehouse.read(COLLECTIONS)["run_id"].unique().to_list() == ["run 0"]
-    assert warehouse.store([good]) == {"globex": 1}
+
+
+def test_after_a_refusal_the_others_are_stored_without_it(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    batch = [delivery(landing, name, events(name, [1, 2])) for name in ("acme", "globex")]
+    batch[0] = dataclasses.replace(batch[0], rows={EVENTS: 3, REJECTED_ROWS: 0})
+    with pytest.raises(StoreRefused, match="would hold 2 rows, 3 were promised") as refused:
+        warehouse.store(batch)
+    warehouse.store([d for d in batch if d.organization != refused.value.organization])
+    assert warehouse.row_counts(EVENTS) == {"globex": 2}
 
 
 def test_two_organizations_cannot_swap_rows_within_a_batch(
@@ -183,7 +196,7 @@ def test_two_organizations_cannot_swap_rows_within_a_batch(
         delivery(landing, "acme", events("globex", [1])),
         delivery(landing, "globex", events("acme", [1])),
     ]
-    with pytest.raises(StoreRefused, match="1 rows for raw.events name another organization"):
+    with pytest.raises(StoreRefused, match=r"1 rows for raw\.events name another organization"):
         warehouse.store(swapped)
 
 
@@ -248,9 +261,9 @@ def test_values_never_become_sql(warehouse: Warehouse, landing: Path) -> None:
     assert warehouse.row_counts(EVENTS) == {name: 1}
 
 
-def test_two_hundred_organizations_fit_into_one_batch(warehouse: Warehouse, landing: Path) -> None:
-    warehouse.store([delivery(landing, f"o{n}", events(f"o{n}", [n])) for n in range(200)])
-    assert len(warehouse.row_counts(EVENTS)) == 200
+def test_many_organizations_fit_into_one_batch(warehouse: Warehouse, landing: Path) -> None:
+    warehouse.store([delivery(landing, f"o{n}", events(f"o{n}", [n])) for n in range(50)])
+    assert len(warehouse.row_counts(EVENTS)) == 50
     assert warehouse.foreign_rows() == {}
 
 

@@ -112,12 +112,6 @@ def test_publishing_leaves_the_warehouse_as_it_is(warehouse: Warehouse, landing:
     assert warehouse.path.read_bytes() == before
 
 
-STALE: dict[str, tuple[str, int | None]] = {
-    "an organization collected again": ("marts.capacity_utilization: acme", 1),
-    "an organization emptied since": ("marts.capacity_utilization: acme", 0),
-}
-
-
 @pytest.mark.parametrize("rows", [[1, 2, 3], []], ids=["changed", "emptied"])
 def test_marts_older_than_their_raw_tables_are_not_published(
     warehouse: Warehouse, landing: Path, rows: list[int]
@@ -125,7 +119,7 @@ def test_marts_older_than_their_raw_tables_are_not_published(
     refreshed(warehouse, landing)
     first = warehouse.publish()
     warehouse.store([delivery(landing, "acme", events("acme", rows, 1), 1)])
-    with pytest.raises(StaleMarts, match="marts.capacity_utilization: acme\\)"):
+    with pytest.raises(StaleMarts, match=r"marts\.capacity_utilization: acme\)"):
         warehouse.publish()
     assert warehouse.snapshot.resolve() == first.version.resolve()
     assert versions(warehouse) == [first.version.name]
@@ -136,7 +130,7 @@ def test_an_organization_that_no_mart_has_seen_is_not_published(
 ) -> None:
     refreshed(warehouse, landing)
     warehouse.store([delivery(landing, "initech", events("initech", [1]))])
-    with pytest.raises(StaleMarts, match="raw.events: initech"):
+    with pytest.raises(StaleMarts, match=r"raw\.events: initech"):
         warehouse.publish()
 
 
@@ -210,7 +204,7 @@ def test_readers_are_undisturbed_while_versions_are_published(
     ) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
-        for round_ in range(1, 6):
+        for round_ in range(1, 4):
             refreshed(warehouse, landing, round_)
             warehouse.publish()
         done.touch()

@@ -1,0 +1,148 @@
+"""Rooms: how long each was booked, week by week, and for how long twice.
+
+What lives here: which events book a room, and the rules of `marts.room_utilization`.
+What must not: a clock (`as_of` is given), and a loop over minutes or events: time is swept once.
+Read more: `docs/tables.md`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from booking_assets.tables.marts import ROOM_UTILIZATION
+from booking_assets.transforms.durations import hours
+from booking_assets.transforms.rules import as_table, local_time, says, with_as_of
+
+EVENT_COLUMNS: tuple[str, ...] = (
+    "organization",
+    "venue_location_identifier",
+    "venue_room",
+    "event_scheduling_status",
+    "event_scheduled_start",
+    "event_scheduled_start_offset_minutes",
+    "event_scheduled_end",
+    "capacity_maximum",
+)
+"""The columns of `raw.events` that `room_utilization` reads."""
+
+ROOM: tuple[str, ...] = ("organization", "venue_location_identifier", "room")
+"""What tells rooms apart; two nulls are the same venue, or the same room."""
+
+OPEN_HOURS = 60.0
+"""Hours a week for which a room may be booked, unless a setting says otherwise."""
+
+_SLOT = ("room_number", "week")
+
+
+def room_utilization(
+    events: pl.DataFrame, as_of: pl.DataFrame, open_hours: float = OPEN_HOURS
+) -> pl.DataFrame:
+    """`marts.room_utilization`: hours booked, double-booked and offered, by room and week.
+
+    Bookings overlap where their instants do, whatever offsets they were written with; those that
+    touch do not. The offset of an event's start decides where its weeks begin, so that its hours
+    add up to its true length also when the venue's clocks change before its end.
+
+    Args:
+        events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
+        as_of: `organization` and `as_of`, one row an organization.
+        open_hours: Hours a week for which a room may be booked.
+
+    Returns:
+        One row an organization, venue, room and week with a booking, sorted by these. A booking
+        makes a row in each week that it reaches into.
+
+    Raises:
+        ValueError: An organization has events and no `as_of`; or `open_hours` is not positive.
+    """
+    if not open_hours > 0:
+        raise ValueError(f"open_hours is {open_hours:g}: give the hours a week, more than 0")
+    bookings = room_bookings(with_as_of(events.select(EVENT_COLUMNS), as_of))
+    rooms = bookings.select(*ROOM, "as_of").unique().with_row_index("room_number")
+    numbered = bookings.join(rooms.drop("as_of"), on=ROOM, nulls_equal=True, validate="m:1")
+    return as_table(
+        _swept(_edges(_weekly(numbered)))
+        .join(rooms, on="room_number", validate="m:1")
+        .with_columns(
+            booked_hours=hours(pl.col("booked")),
+            double_booked_hours=hours(pl.col("double_booked")),
+            seat_hours=hours(pl.col("offered")),
+            open_hours=pl.lit(open_hours, dtype=pl.Float64),
+        )
+        .with_columns(room_utilization=pl.col("booked_hours") / (pl.col("open_hours"))),
+        ROOM_UTILIZATION,
+    )
+
+
+def room_bookings(events: pl.DataFrame) -> pl.DataFrame:
+    """The events that book a room or a venue for a time, with `room`: its text trimmed, or null.
+
+    They are not cancelled, and end after they start: no event without both instants is among them.
+    """
+    room = pl.col("venue_room").str.strip_chars()
+    return events.with_columns(room=pl.when(room != "").then(room)).filter(
+        ~says("event_scheduling_status", "Cancelled"),
+        pl.any_horizontal(pl.col("venue_location_identifier", "room").is_not_null()),
+        pl.col("event_scheduled_end") > pl.col("event_scheduled_start"),
+    )
+
+
+def _weekly(bookings: pl.DataFrame) -> pl.DataFrame:
+    """The share of each booking in each week that it reaches into: `week`, `since`, `until`."""
+    start, end = pl.col("event_scheduled_start"), pl.col("event_scheduled_end")
+    local_start = local_time("event_scheduled_start")
+    local_last = local_start + (end - start) - pl.duration(microseconds=1)
+    monday, offset = pl.col("monday"), pl.col("offset")
+    return (
+        bookings.with_columns(
+            offset=local_start - start,
+            monday=local_start.dt.truncate("1w"),
+            last_monday=local_last.dt.truncate("1w"),
+        )
+        .with_columns(
+            later=pl.int_ranges((pl.col("last_monday") - monday).dt.total_days() // 7 + 1)
+        )
+        .explode("later")
+        .with_columns(monday=monday + pl.duration(weeks=pl.col("later")))
+        .with_columns(
+            week=monday.dt.date(),
+            since=pl.max_horizontal(start, monday - offset),
+            until=pl.min_horizontal(end, monday - offset + pl.duration(weeks=1)),
+        )
+    )
+
+
+def _edges(shares: pl.DataFrame) -> pl.DataFrame:
+    """Where bookings begin and end, in the order of time, room by room and week by week.
+
+    `change` is 1 where one begins and -1 where one ends; the seats x microseconds that it offers
+    stand where it begins.
+    """
+    # 2**31 seats for a week are more microseconds than 64 bits hold.
+    seats = pl.col("capacity_maximum").clip(lower_bound=0).fill_null(0).cast(pl.Int128)
+    length = (pl.col("until") - pl.col("since")).dt.total_microseconds()
+    begins = shares.select(*_SLOT, at="since", change=pl.lit(1), offered=seats * length)
+    ends = shares.select(*_SLOT, at="until", change=pl.lit(-1), offered=pl.lit(0, pl.Int128))
+    # Ends sort before beginnings at the same instant: bookings that touch do not overlap.
+    return pl.concat([begins, ends]).sort(*_SLOT, "at", "change")
+
+
+def _swept(edges: pl.DataFrame) -> pl.DataFrame:
+    """Totals by room and week, in microseconds: all of time is passed once, edge by edge."""
+    concurrent, lasts = pl.col("concurrent"), pl.col("lasts")
+    return (
+        edges.with_columns(
+            # Every room and week ends with no booking, so that one running sum serves all, and the
+            # jump from one to the next counts nowhere.
+            concurrent=pl.col("change").cum_sum(),
+            lasts=(pl.col("at").shift(-1) - pl.col("at")).dt.total_microseconds(),
+        )
+        .group_by(_SLOT)
+        .agg(
+            events=(pl.col("change") > 0).sum(),
+            booked=lasts.filter(concurrent > 0).sum(),
+            double_booked=lasts.filter(concurrent > 1).sum(),
+            offered=pl.col("offered").sum(),
+            peak_concurrent_events=concurrent.max(),
+        )
+    )

@@ -62,7 +62,7 @@ def main() -> None:
 )
 def refresh(organizations: tuple[str, ...], allow_shrink: bool) -> None:
     """Collect, derive and publish once."""
-    console = Console()
+    console = _console()
     settings = _settings(console)
     wanted = _wanted(settings, organizations)
     home = prepare_dagster_home(settings)
@@ -85,7 +85,7 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool) -> None:
 @click.option("--port", default=3000, show_default=True)
 def ui(host: str, port: int) -> None:
     """Open the Dagster UI, with its daemon, on the instance that refresh uses."""
-    console = Console()
+    console = _console()
     settings = _settings(console)
     home = prepare_dagster_home(settings)
     console.print(f"Dagster UI: http://{host}:{port} (state in {home}; stop with Ctrl-C)")
@@ -96,7 +96,7 @@ def ui(host: str, port: int) -> None:
 @main.command()
 def check() -> None:
     """Verify the settings, and ask every credential what it answers for."""
-    console = Console()
+    console = _console()
     settings = _settings(console)
     table = RichTable("organization", "identifier", "events", "credential")
     faulty = False
@@ -139,7 +139,7 @@ def sandbox(
     write_config: Path | None,
 ) -> None:
     """Serve a stand-in Booking API on this machine until stopped."""
-    console = Console()
+    console = _console()
     world = given_world(data) if data else generated_world(organizations, events, seed, still=still)
 
     def started(base_url: str) -> None:
@@ -156,6 +156,12 @@ def _write_new(path: Path, text: str) -> None:
     if path.exists() and not path.read_text(encoding="utf-8").startswith(WRITTEN_BY_SANDBOX):
         raise click.ClickException(f"{path} exists and is not ours; name another folder")
     path.write_text(text, encoding="utf-8")
+
+
+def _console() -> Console:
+    """The terminal as wide as it is; a log as wide as the widest table, so that nothing is cut."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def _settings(console: Console) -> Settings:
@@ -240,7 +246,10 @@ def watching(console: Console) -> Iterator[Bars | Lines]:
 def _print_stored(console: Console, settings: Settings, wanted: list[str]) -> None:
     """What the warehouse now holds, per organization and table, and where."""
     counts = rows_stored(settings)
-    table = RichTable("organization", *counts, title="rows stored")
+    table = RichTable(title="rows stored")
+    table.add_column("organization", no_wrap=True)
+    for name in counts:
+        table.add_column(name, justify="right", overflow="fold")
     for slug in wanted:
         table.add_row(slug, *(str(rows.get(slug, 0)) for rows in counts.values()))
     console.print(table)

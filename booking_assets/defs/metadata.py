@@ -7,16 +7,18 @@ Read more: https://docs.dagster.io/guides/build/assets/metadata-and-tags
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from booking_assets.tables.contract import Table, Text
+from booking_assets.warehouse.ddl import types
 
-PREVIEW_ROWS = 8
-PREVIEW_COLUMNS = 12
+PREVIEW_CHARACTERS = 1_000
+"""Dagster shows Markdown in place below this length, and behind a click from it on."""
+PREVIEW_COLUMNS = 8
 
 
 def definition_metadata(table: Table) -> dict[str, Any]:
@@ -35,11 +37,11 @@ def table_schema(table: Table) -> dg.TableSchema:
         columns=[
             dg.TableColumn(
                 name=name,
-                type=str(dtype),
+                type=type_name,
                 description=table.meanings[name],
                 constraints=dg.TableColumnConstraints(nullable=name not in table.required),
             )
-            for name, dtype in table.dtypes.items()
+            for name, type_name in types(table).items()
         ]
     )
 
@@ -49,25 +51,23 @@ def frame_metadata(table: Table, frame: pl.DataFrame) -> dict[str, Any]:
     return {"dagster/row_count": frame.height, "preview": preview(table, frame)}
 
 
-def preview(table: Table, frame: pl.DataFrame) -> dg.MetadataValue:
+def preview(table: Table, frame: pl.DataFrame) -> dg.MetadataValue[str]:
     """The first rows as a Markdown table, without columns of free text (see `Text.free`)."""
     columns = table.columns.columns()
     free = {name for name, one in columns.items() if isinstance(one, Text) and one.free}
     shown = [name for name in frame.columns if name not in free][:PREVIEW_COLUMNS]
-    lines = [
-        _line(shown),
-        _line("---" for _ in shown),
-        *(_line(row) for row in frame.select(shown).head(PREVIEW_ROWS).iter_rows()),
-    ]
-    return dg.MetadataValue.md("\n".join(lines))
+    text = _line(shown) + _line("---" for _ in shown)
+    for row in frame.select(shown).head(PREVIEW_CHARACTERS).iter_rows():
+        line = _line(row)
+        if len(text) + len(line) >= PREVIEW_CHARACTERS:
+            break
+        text += line
+    return dg.MetadataValue.md(text)
 
 
-def _line(cells: Any) -> str:
-    return (
-        "| "
-        + " | ".join("" if cell is None else str(cell).replace("|", "\\|") for cell in cells)
-        + " |"
-    )
+def _line(cells: Iterable[object]) -> str:
+    texts = ("" if cell is None else str(cell).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(texts)} |\n"
 
 
 def count_metadata(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""The tables as a page for readers: what `docs/tables.md` holds.
+
+Write it with `python -m booking_assets.tables.documentation > docs/tables.md`.
+
+What lives here: Markdown made from the contracts, and nothing that they do not say.
+What must not: rules behind the marts (`docs/marts.md`).
+Read more: `CONTRIBUTING.md`, "Once".
+"""
+
+from __future__ import annotations
+
+import sys
+
+from booking_assets.tables.catalog import TABLES
+from booking_assets.tables.contract import Table
+
+_HEAD = """\
+# The tables
+
+Made from the contracts in `booking_assets/tables`; the same texts are DuckDB comments and Dagster
+column descriptions. Names are snake_case of the API's names. Instants are UTC, in microseconds. The
+rules behind the marts: [marts.md](marts.md).
+"""
+
+
+def page() -> str:
+    """Every table with its columns, in Markdown."""
+    return "\n".join([_HEAD, *(_section(table) for table in TABLES)])
+
+
+def _section(table: Table) -> str:
+    key = ", ".join(f"`{name}`" for name in table.grain) or "none: a log"
+    head = f"## `{table.name}`\n\n{table.description} One row: {table.row}. Key: {key}.\n\n"
+    lines = [
+        f"| `{name}` | {type(column).__name__} | {_null(table, name)} | {table.meanings[name]} |\n"
+        for name, column in table.columns.columns().items()
+    ]
+    return head + "| column | kind | null | meaning |\n|---|---|---|---|\n" + "".join(lines)
+
+
+def _null(table: Table, name: str) -> str:
+    return "never" if name in table.required else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

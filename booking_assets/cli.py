@@ -24,7 +24,7 @@ from rich.table import Table as RichTable
 
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.configuration import effective_settings
-from booking_assets.defs.credentials import credential_reports
+from booking_assets.defs.credentials import CredentialReport, credential_reports
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.refresh import Refreshed, rows_stored
 from booking_assets.defs.refresh import refresh as run_refresh
@@ -106,7 +106,7 @@ def check() -> None:
             report.organization,
             report.identifier,
             "?" if report.events is None else str(report.events),
-            f"[red]{escape(report.fault)}[/]" if report.fault else "[green]answers for it[/]",
+            _credential_line(report),
         )
     console.print(table)
     sys.exit(INCOMPLETE if faulty else 0)
@@ -156,6 +156,14 @@ def _write_new(path: Path, text: str) -> None:
     if path.exists() and not path.read_text(encoding="utf-8").startswith(WRITTEN_BY_SANDBOX):
         raise click.ClickException(f"{path} exists and is not ours; name another folder")
     path.write_text(text, encoding="utf-8")
+
+
+def _credential_line(report: CredentialReport) -> str:
+    if report.fault:
+        return f"[red]{escape(report.fault)}[/]"
+    if report.proven:
+        return "[green]answers for it, as a row says[/]"
+    return "[yellow]accepted; no row to tell for whom it answers[/]"
 
 
 def _console() -> Console:

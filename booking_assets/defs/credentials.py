@@ -20,11 +20,15 @@ from booking_assets.settings import Settings
 
 @dataclass(frozen=True)
 class CredentialReport:
-    """What a credential answers: how many events, and why not where it does not fit."""
+    """What a credential answers: how many events, and why not where it does not fit.
+
+    `proven` says whether a row named the organization: without rows there is no proof.
+    """
 
     organization: str
     identifier: str
     events: int | None
+    proven: bool
     fault: str | None
 
 
@@ -35,11 +39,11 @@ def credential_reports(settings: Settings) -> Iterator[CredentialReport]:
             decoder = Decoder(
                 EVENT_ROWS, organization.slug, organization.identifier, datetime.now(UTC)
             )
-            events, fault = None, None
+            events, proven, fault = None, False, None
             try:
                 client = api.connect(organization)
                 events = client.count()
-                client.collect(1, 1, decoder)
+                proven = client.collect(1, 1, decoder).content.rows.height > 0
             except (BookingError, CollectionRefused) as error:
                 fault = str(error)
             yield CredentialReport(organization.slug, str(organization.identifier), events, fault)

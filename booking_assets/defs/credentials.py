@@ -46,4 +46,6 @@ def credential_reports(settings: Settings) -> Iterator[CredentialReport]:
                 proven = client.collect(1, 1, decoder).content.rows.height > 0
             except (BookingError, CollectionRefused) as error:
                 fault = str(error)
-            yield CredentialReport(organization.slug, str(organization.identifier), events, fault)
+            yield CredentialReport(
+                organization.slug, str(organization.identifier), events, proven, fault
+            )

@@ -8,12 +8,13 @@ https://duckdb.org/docs/2.0/sql/statements/attach.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,9 @@ STORAGE = "STORAGE_VERSION 'v1.5.0', ROW_GROUP_SIZE 32768"
 100,000 events are one group of the default size (122,880 rows), which one thread compresses at
 commit: 1.9 s. In groups of 32,768 they take 0.7 s and 50 MiB less memory, in a file 10 % larger.
 """
+
+SPILL = ".tmp-"
+"""What follows the warehouse's name in the folders where DuckDB spills."""
 
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _HELD = ("Could not set lock on file", "Unique file handle conflict")
@@ -99,18 +103,16 @@ class DatabaseFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
         with locked(self.path, exclusive=True, waiting=waiting):
-            # Spilled by a process that was killed; nobody else is here now.
-            shutil.rmtree(self._spill, ignore_errors=True)
-            if not self.path.exists():
-                self._create()
+            self._remove_spilled()
             with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
                 yield con
 
-    @property
-    def _spill(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.tmp")
+    def _remove_spilled(self) -> None:
+        """Remove what killed processes spilled; nobody else is here, the lock is ours."""
+        for folder in self.path.parent.glob(f"{glob.escape(self.path.name)}{SPILL}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _create(self) -> None:
+    def _create(self, con: duckdb.DuckDBPyConnection) -> None:
         """Make an empty database, and give it its name when it is whole.
 
         A process killed while DuckDB initializes a file leaves one that nobody can open.
@@ -123,9 +125,8 @@ class DatabaseFile:
             )
         fresh = self.path.with_name(f"{self.path.name}.new")
         fresh.unlink(missing_ok=True)
-        with self._session() as con:
-            con.execute(f"ATTACH ? AS fresh ({STORAGE})", [str(fresh)])
-            con.execute("DETACH fresh")
+        con.execute(f"ATTACH ? AS fresh ({STORAGE})", [str(fresh)])
+        con.execute("DETACH fresh")
         fresh.replace(self.path)
         sync_folder(self.path.parent)
 
@@ -134,6 +135,8 @@ class DatabaseFile:
         self, *, read_only: bool, waiting: Iterator[bool]
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._session() as con, self._naming_damage():
+            if not read_only and not self.path.exists():
+                self._create(con)
             self._attach(con, read_only=read_only, waiting=waiting)
             yield con
 
@@ -145,7 +148,7 @@ class DatabaseFile:
                 "memory_limit": self.memory_limit,
                 "threads": self.threads,
                 # Two sessions that spill into one folder would overwrite each other's files.
-                "temp_directory": str(self._spill / uuid.uuid4().hex),
+                "temp_directory": f"{self.path}{SPILL}{uuid.uuid4().hex}",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }
@@ -209,7 +212,9 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         con.execute("SELECT 1").fetchall()
         con.execute("COMMIT")
     except BaseException:
-        con.execute("ROLLBACK")
+        # A COMMIT that failed has ended the transaction: its own error is the one to show.
+        with suppress(duckdb.Error):
+            con.execute("ROLLBACK")
         raise
 
 

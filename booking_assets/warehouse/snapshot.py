@@ -18,6 +18,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,19 +157,16 @@ def _require_free(path: Path, folder: Path) -> None:
 
 
 def _copy(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path) -> dict[str, int]:
-    """Write the tables to a new file, compact and with their comments, and compare each.
-
-    A table's fingerprint is its row count and the sum of its rows' hashes: it does not depend on
-    the order, and reading both sides whole costs a fifth of the copy.
+    """Write the tables to a new file, compact and with their comments, and close it.
 
     Returns:
         The rows of each table.
     """
     lists = {table: ddl.selection(con, table, table.column_names) for table in tables}
-    con.execute(f"ATTACH ? AS {COPY} ({STORAGE})", [str(target)])
-    con.execute(f"USE {COPY}")
     # Each thread writes the row groups that it read: faster, and a stored table has no order.
     con.execute("SET preserve_insertion_order = false")
+    con.execute(f"ATTACH ? AS {COPY} ({STORAGE})", [str(target)])
+    con.execute(f"USE {COPY}")
     try:
         with transaction(con):
             for table, columns in lists.items():
@@ -178,21 +176,43 @@ def _copy(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path)
                     f" SELECT {columns} FROM {qualified(table, WAREHOUSE)}"
                 )
         con.execute(f"CHECKPOINT {COPY}")
-        rows = {}
-        for table, columns in lists.items():
-            source = _fingerprint(con, table, WAREHOUSE, columns)
-            copied = _fingerprint(con, table, COPY, columns)
-            if source != copied:
-                raise SnapshotRefused(
-                    f"The copy of {table.name} differs from its source ({copied[0]} rows against"
-                    f" {source[0]}): the last snapshot stays. Publish again; if it happens again,"
-                    " the disk or the memory of this machine is not to be trusted"
-                )
-            rows[table.name] = source[0]
-    finally:
-        con.execute(f"USE {WAREHOUSE}")
-        con.execute(f"DETACH {COPY}")
+        rows = {table.name: _compare(con, table, columns) for table, columns in lists.items()}
+    except BaseException:
+        # A full disk is the error to show, not that the copy cannot be closed either.
+        with suppress(duckdb.Error):
+            _detach(con)
+        raise
+    _detach(con)
     return rows
+
+
+def _detach(con: duckdb.DuckDBPyConnection) -> None:
+    """Close the copy: only then its log is gone and the file is whole by itself."""
+    con.execute(f"USE {WAREHOUSE}")
+    con.execute(f"DETACH {COPY}")
+
+
+def _compare(con: duckdb.DuckDBPyConnection, table: Table, columns: str) -> int:
+    """Check that a table and its copy hold the same rows.
+
+    The row count and the sum of the rows' hashes do not depend on the order; reading both sides
+    whole costs a fifth of the copy.
+
+    Returns:
+        How many rows.
+
+    Raises:
+        SnapshotRefused: They do not.
+    """
+    source = _fingerprint(con, table, WAREHOUSE, columns)
+    copied = _fingerprint(con, table, COPY, columns)
+    if source != copied:
+        raise SnapshotRefused(
+            f"The copy of {table.name} differs from its source ({copied[0]} rows against"
+            f" {source[0]}): the last snapshot stays. Publish again; if it happens again, the disk"
+            " or the memory of this machine is not to be trusted"
+        )
+    return source[0]
 
 
 def _fingerprint(

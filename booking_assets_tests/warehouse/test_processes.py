@@ -179,7 +179,7 @@ for batch in landed:
 def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
-    for number, moment in enumerate((0.02, 0.13, 0.25)):
+    for number, moment in enumerate((0.05, 0.2)):
         with process(WRITER, str(tmp_path), str(number * 10)) as writer:
             with pytest.raises(subprocess.TimeoutExpired):
                 writer.wait(moment)
@@ -193,12 +193,13 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) 
             assert len(titles(warehouse, "acme")) == 1
             assert titles(warehouse, "acme") == titles(warehouse, "globex")
             assert not warehouse.contract_breaches(EVENTS)
+    (folder / "w.duckdb.tmp-killed").mkdir()
     warehouse.store([delivery(tmp_path, "acme", events("acme", [1], 99), 99)])
     assert keys(warehouse, "acme") == {1}
-    assert not [p.name for p in folder.iterdir() if p.suffix in {".wal", ".tmp", ".new"}]
+    assert {p.name for p in folder.iterdir()} == {"w.duckdb", "w.duckdb.lock"}
 
 
-@pytest.mark.parametrize("damage", ["emptied", "a few bytes", "half", "noise", "text"])
+@pytest.mark.parametrize("damage", ["emptied", "half", "noise"])
 def test_a_damaged_warehouse_is_never_overwritten(
     warehouse: Warehouse, landing: Path, damage: str
 ) -> None:
@@ -206,10 +207,8 @@ def test_a_damaged_warehouse_is_never_overwritten(
     content = warehouse.path.read_bytes()
     spoiled = {
         "emptied": b"",
-        "a few bytes": content[:100],
         "half": content[: len(content) // 2],
         "noise": bytes(range(256)) * 400,
-        "text": b"organization,event\n" * 1000,
     }[damage]
     warehouse.path.write_bytes(spoiled)
     for ask in (

@@ -276,3 +276,19 @@ def test_identifiers_come_back_in_lower_case(warehouse: Warehouse, landing: Path
     shouted = str(UUID(int=0xABCDEF)).upper()
     warehouse.store([delivery(landing, "acme", events("acme", [1], event_identifier=shouted))])
     assert warehouse.read(EVENTS)["event_identifier"].to_list() == [shouted.lower()]
+
+
+def test_a_slice_larger_than_the_memory_limit_is_stored_all_the_same(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    """DuckDB spills it to a folder beside the warehouse, and removes the folder."""
+    identifiers = pl.DataFrame({"event_identifier": [str(UUID(int=key)) for key in range(20_000)]})
+    event = events("acme", [0], content="x" * 200).drop("event_identifier")
+    rows = event.join(identifiers, how="cross").select(EVENTS.column_names)
+    small = dataclasses.replace(warehouse, memory_limit="24MB", threads=1)
+    small.store([delivery(landing, "acme", rows)])
+    assert small.row_counts(EVENTS) == {"acme": 20_000}
+    assert {path.name for path in warehouse.path.parent.iterdir()} == {
+        warehouse.path.name,
+        f"{warehouse.path.name}.lock",
+    }

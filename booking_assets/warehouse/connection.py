@@ -26,7 +26,7 @@ from booking_assets.warehouse.errors import (
     WarehouseBusy,
     WarehouseUnreadable,
 )
-from booking_assets.warehouse.lock import locked, waits
+from booking_assets.warehouse.lock import lock_path, locked, waits
 
 WAREHOUSE = "warehouse"
 """The warehouse's catalog name in every connection."""
@@ -107,6 +107,31 @@ class DatabaseFile:
             with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
                 yield con
 
+    @contextmanager
+    def replacing(self, aside: str) -> Iterator[Path]:
+        """Hold the warehouse alone while the body writes a whole new one at the path it is given.
+
+        When the body succeeds, the new file takes the warehouse's place, and the former one, with
+        its log, gets `aside` appended to its name: whatever is in it is not lost.
+
+        Raises:
+            WarehouseBusy: Others held it for too long.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
+        fresh = self.path.with_name(f"{self.path.name}.rebuilt")
+        with locked(self.path, exclusive=True, waiting=waiting):
+            try:
+                _remove_database(fresh)
+                yield fresh
+                for former in (self.path, _log_of(self.path)):
+                    if former.exists():
+                        former.rename(former.with_name(f"{former.name}{aside}"))
+                fresh.rename(self.path)
+                sync_folder(self.path.parent)
+            finally:
+                _remove_database(fresh)
+
     def _remove_spilled(self) -> None:
         """Remove what killed processes spilled; nobody else is here, the lock is ours."""
         for folder in self.path.parent.glob(f"{glob.escape(self.path.name)}{SPILL}*"):
@@ -117,7 +142,7 @@ class DatabaseFile:
 
         A process killed while DuckDB initializes a file leaves one that nobody can open.
         """
-        log = self.path.with_name(f"{self.path.name}.wal")
+        log = _log_of(self.path)
         if log.exists():
             raise WarehouseUnreadable(
                 f"The warehouse {self.path} is gone but its log {log} is there: put the file back,"
@@ -196,6 +221,16 @@ class DatabaseFile:
                 f" touched: move it away and run `{REBUILD}`, which makes a new one from the"
                 " landing files"
             ) from error
+
+
+def _log_of(path: Path) -> Path:
+    """DuckDB's write-ahead log of a file."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _remove_database(path: Path) -> None:
+    for file in (path, _log_of(path), lock_path(path)):
+        file.unlink(missing_ok=True)
 
 
 @contextmanager

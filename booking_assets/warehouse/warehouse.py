@@ -12,7 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,9 @@ from booking_assets.warehouse.connection import DatabaseFile
 from booking_assets.warehouse.questions import Breaches
 from booking_assets.warehouse.slices import Delivery
 from booking_assets.warehouse.snapshot import Snapshot
+
+REBUILD_BATCH = 50
+"""Organizations stored in one transaction while a warehouse is rebuilt."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,29 @@ class Warehouse:
         """
         with self._file.reading(alone=True) as con:
             return snapshot.publish(con, tables, self.snapshot.absolute(), keep=self.snapshots_kept)
+
+    def rebuild(self, deliveries: Sequence[Delivery], collections: pl.DataFrame) -> Path | None:
+        """Put a new warehouse, made of deliveries alone, in place of whatever stands there.
+
+        Args:
+            deliveries: The newest landing of each organization and resource.
+            collections: Rows of `raw.collections` that no delivery carries.
+
+        Returns:
+            Where the former file was moved; None where there was none. Marts are not rebuilt:
+            derive them.
+
+        Raises:
+            StoreRefused: A landing is not what it promises; the former warehouse is untouched.
+        """
+        aside = f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        existed = self.path.exists()
+        with self._file.replacing(aside) as path:
+            fresh = replace(self, path=path)
+            fresh.log(collections)
+            for start in range(0, len(deliveries), REBUILD_BATCH):
+                fresh.store(deliveries[start : start + REBUILD_BATCH])
+        return self.path.with_name(f"{self.path.name}{aside}") if existed else None
 
     def contract_breaches(self, table: Table) -> Breaches:
         """Where a stored table departs from its contract; falsy where nowhere.

@@ -1,0 +1,60 @@
+"""Rebuilding: a new warehouse from deliveries, in place of whatever stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from booking_assets.tables.raw import COLLECTIONS, EVENTS
+from booking_assets.warehouse.errors import StoreRefused, WarehouseUnreadable
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import collection, delivery, events
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(b"\xa5" * 50_000)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _truncate, _overwrite])
+def test_a_damaged_warehouse_is_made_anew_and_the_former_file_is_kept(
+    warehouse: Warehouse, landing: Path, damage: Callable[[Path], None]
+) -> None:
+    newest = delivery(landing, "acme", events("acme", [1, 2], round_=1), round_=1)
+    warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))])
+    damage(warehouse.path)
+    left = warehouse.path.read_bytes() if warehouse.path.exists() else None
+
+    aside = warehouse.rebuild([newest], collection("acme", 0, 3))
+
+    assert warehouse.read(EVENTS).height == 2
+    assert sorted(warehouse.read(COLLECTIONS)["run_id"]) == ["run 0", "run 1"]
+    assert (aside.read_bytes() if aside else None) == left
+    assert not list(warehouse.path.parent.glob("*.rebuilt*"))
+
+
+def test_a_damaged_warehouse_is_never_overwritten_by_a_store(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    _overwrite(warehouse.path)
+    before = warehouse.path.read_bytes()
+    with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
+        warehouse.store([delivery(landing, "acme", events("acme", [1], round_=1), round_=1)])
+    assert warehouse.path.read_bytes() == before
+
+
+def test_a_landing_that_lies_leaves_the_former_warehouse(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))])
+    foreign = delivery(landing, "acme", events("globex", [4], round_=1), round_=1)
+    with pytest.raises(StoreRefused, match="acme"):
+        warehouse.rebuild([foreign], collection("acme", 0, 3))
+    assert warehouse.read(EVENTS).height == 3
+    assert not list(warehouse.path.parent.glob("*.rebuilt*"))

@@ -1,4 +1,4 @@
-"""The command `booking-assets`: refresh, ui, check, sandbox.
+"""The command `booking-assets`: refresh, ui, check, sandbox, rebuild.
 
 What lives here: arguments, progress, tables of results, exit codes.
 What must not: logic; every command is a call into `defs` or `sandbox`.
@@ -26,6 +26,7 @@ from booking_assets.definitions import build_definitions
 from booking_assets.defs.configuration import effective_settings
 from booking_assets.defs.credentials import CredentialReport, credential_reports
 from booking_assets.defs.instance import prepare_dagster_home
+from booking_assets.defs.rebuild import rebuild as run_rebuild
 from booking_assets.defs.refresh import Refreshed, rows_stored
 from booking_assets.defs.refresh import refresh as run_refresh
 from booking_assets.sandbox.configuration import WRITTEN_BY_SANDBOX, booking_toml, dotenv
@@ -78,6 +79,22 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool) -> None:
     _print_stored(console, settings, wanted)
     _print_failures(console, refreshed)
     sys.exit(0 if refreshed.complete else INCOMPLETE)
+
+
+@main.command()
+def rebuild() -> None:
+    """Make a new warehouse and snapshot from the landings alone."""
+    console = _console()
+    settings = _settings(console)
+    home = prepare_dagster_home(settings)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        rebuilt = run_rebuild(settings, build_definitions(settings=settings), instance)
+    _print_stored(console, settings, list(rebuilt.organizations))
+    if rebuilt.former:
+        console.print(f"the former warehouse is kept: {rebuilt.former}")
+    for failure in rebuilt.failures:
+        console.print(f"[red]{escape(failure)}[/]")
+    sys.exit(INCOMPLETE if rebuilt.failures else 0)
 
 
 @main.command()
@@ -254,6 +271,8 @@ def watching(console: Console) -> Iterator[Bars | Lines]:
 def _print_stored(console: Console, settings: Settings, wanted: list[str]) -> None:
     """What the warehouse now holds, per organization and table, and where."""
     counts = rows_stored(settings)
+    if not counts:
+        return
     table = RichTable(title="rows stored")
     table.add_column("organization", no_wrap=True)
     for name in counts:

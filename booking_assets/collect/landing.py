@@ -5,9 +5,9 @@ What must not: rows on their way (`spool`), DuckDB.
 Read more: `docs/reliability.md`, "Landings".
 
     <landing>/<organization>/<resource>-<started_at>-<run>/
-        rows-00000.parquet ...    the rows, in the columns of the resource's raw table
-        rejected_rows.parquet     where there are any
-        collection.json           what was counted and received; written last
+        rows-00000.parquet ...             the rows, in the columns of the resource's raw table
+        rejected_rows-00000.parquet ...    where there are any
+        collection.json                    what was counted and received; written last
 
 The folder is renamed into place when it is whole, and never changed afterwards.
 """
@@ -29,8 +29,8 @@ from booking_assets.collect.tally import collections_frame
 from booking_assets.tables.raw import EVENT_COUNTS
 
 MANIFEST = "collection.json"
-REJECTED = "rejected_rows.parquet"
-ROWS = "rows-*.parquet"
+ROWS = "rows"
+REJECTED = "rejected_rows"
 _INSTANTS = ("started_at", "finished_at")
 
 
@@ -50,12 +50,12 @@ class Landing:
     @property
     def rows(self) -> tuple[Path, ...]:
         """The Parquet files of the typed rows; none where there are none."""
-        return tuple(sorted(self.folder.glob(ROWS)))
+        return tuple(sorted(self.folder.glob(f"{ROWS}-*.parquet")))
 
     @property
     def rejected(self) -> tuple[Path, ...]:
-        """The Parquet file of the rejected rows, where there are any."""
-        return tuple(self.folder.glob(REJECTED))
+        """The Parquet files of the rejected rows; none where there are none."""
+        return tuple(sorted(self.folder.glob(f"{REJECTED}-*.parquet")))
 
     def collection(self) -> pl.DataFrame:
         """Its row of raw.collections."""
@@ -77,6 +77,18 @@ def event_count(
     )
 
 
+def organization_folder(root: Path, organization: str) -> Path:
+    """Where an organization's landings lie.
+
+    Raises:
+        ValueError: the slug would lead elsewhere.
+    """
+    folder = root / organization
+    if folder.parent != root or folder.name != organization or organization == "..":
+        raise ValueError(f"{organization!r} is no name of a folder within {root}")
+    return folder
+
+
 def write_manifest(folder: Path, identifier: UUID, entry: dict[str, Any]) -> None:
     """Completes a landing with its numbers, on disk when this returns."""
     document = {"identifier": str(identifier), "collection": entry}
@@ -90,16 +102,21 @@ def read_landing(folder: Path) -> Landing:
     """A landing from its folder.
 
     Raises:
-        OSError, ValueError, KeyError: the folder holds no whole landing.
+        OSError: the folder has no readable manifest.
+        ValueError: the manifest is none.
     """
-    document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    entry = document["collection"]
-    instants = {name: datetime.fromisoformat(entry[name]) for name in _INSTANTS}
-    return Landing(folder, UUID(document["identifier"]), entry | instants)
+    text = (folder / MANIFEST).read_text(encoding="utf-8")
+    try:
+        document = json.loads(text)
+        entry = document["collection"]
+        instants = {name: datetime.fromisoformat(entry[name]) for name in _INSTANTS}
+        return Landing(folder, UUID(document["identifier"]), entry | instants)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error
 
 
 def prune_landings(root: Path, organization: str, resource: str, keep: int) -> None:
     """Removes all but the newest `keep` landings of one organization and resource."""
-    folders = sorted((root / organization).glob(f"{resource}-*"))
-    for folder in folders[:-keep]:
+    folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"))
+    for folder in folders[: max(0, len(folders) - keep)]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -139,7 +139,7 @@ class Collector:
     def _store_together(self, collected: list[Collected]) -> list[Stored]:
         if not collected:
             return []
-        deleted = self.warehouse.store([_delivery(one.landing) for one in collected])
+        deleted = self.warehouse.store([delivery(one.landing) for one in collected])
         return [Stored(one, deleted[one.organization]) for one in collected]
 
     def _store_alone(self, collected: Collected) -> Stored | Refused:
@@ -172,7 +172,8 @@ class Collector:
             _logger.warning("the refusals could not be written to raw.collections: %s", error)
 
 
-def _delivery(landing: Landing) -> Delivery:
+def delivery(landing: Landing) -> Delivery:
+    """A landing as the warehouse takes it."""
     return Delivery(
         organization=landing.organization,
         identifier=landing.identifier,

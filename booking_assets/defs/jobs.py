@@ -26,12 +26,11 @@ _RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table i
 _DERIVED = dg.AssetSelection.assets(*(asset_key(table) for table in MART_TABLES), SNAPSHOT_KEY)
 
 
-def collect_job(partitions: dg.PartitionsDefinition[str]) -> Job:
+def collect_job() -> Job:
     """Count, collect, verify and store; the checks of the raw tables with it."""
     return dg.define_asset_job(
         COLLECT,
         selection=_COLLECTED | _RAW_CHECKS,
-        partitions_def=partitions,
         description="Count, collect, verify and store the events of the chosen organizations.",
     )
 
@@ -49,11 +48,10 @@ def derive_job() -> Job:
     )
 
 
-def refresh_job(partitions: dg.PartitionsDefinition[str]) -> Job:
+def refresh_job() -> Job:
     """Both in one run; where an organization fails, the run ends before anything is derived."""
     return dg.define_asset_job(
         REFRESH,
         selection=_COLLECTED | _RAW_CHECKS | _DERIVED,
-        partitions_def=partitions,
         description="Collect, derive and publish in one run.",
     )

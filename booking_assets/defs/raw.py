@@ -78,7 +78,7 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     ) -> Iterator[dg.MaterializeResult[None]]:
         outcomes = []
         for outcome in collector.collect(
-            context.partition_keys, context.run_id, allow_shrink=config.allow_shrink
+            context.partition_keys, context.run.run_id, allow_shrink=config.allow_shrink
         ):
             _log(context, outcome)
             outcomes.append(outcome)
@@ -146,7 +146,7 @@ def _failure(
     context: dg.AssetExecutionContext, refused: dict[str, Refused], organizations: int
 ) -> dg.Failure:
     # The client has already repeated what repeating can help.
-    context.instance.add_run_tags(context.run_id, NO_RETRY_TAGS)
+    context.instance.add_run_tags(context.run.run_id, NO_RETRY_TAGS)
     return dg.Failure(
         description=(
             f"{len(refused)} of {organizations} organizations were not stored; their former rows "

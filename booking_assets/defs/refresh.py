@@ -7,6 +7,7 @@ Read more: `docs/decisions/0004-two-jobs.md`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,9 @@ from booking_assets.defs.resources import warehouse
 from booking_assets.defs.sensors import DERIVED_TAG
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import TABLES
+from booking_assets.warehouse.errors import WarehouseError
+
+_logger = logging.getLogger(__name__)
 
 DERIVE_ATTEMPTS = 3
 # What a person should see is printed from the outcome; Dagster's own lines are in its UI.
@@ -91,17 +95,21 @@ def refresh(
         if failure and not outcomes.refused.keys() - known:
             failures.append(failure)
     if outcomes.stored:
-        failures += _derive(definitions, instance)
+        failures += derive(definitions, instance)
     return Refreshed(outcomes.stored, outcomes.refused, tuple(failures))
 
 
 def rows_stored(settings: Settings) -> dict[str, Mapping[str, int]]:
-    """What the warehouse holds: rows by table and organization."""
+    """What the warehouse holds: rows by table and organization; nothing where it cannot be read."""
     store = warehouse(settings)
-    return {table.short_name: store.row_counts(table) for table in TABLES}
+    try:
+        return {table.short_name: store.row_counts(table) for table in TABLES}
+    except WarehouseError as error:
+        _logger.warning("The rows stored cannot be counted: %s", error)
+        return {}
 
 
-def _derive(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
+def derive(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
     """Derives until nothing was stored meanwhile: a snapshot of moved tables is refused."""
     failure = None
     for _ in range(DERIVE_ATTEMPTS):

@@ -218,8 +218,8 @@ class DatabaseFile:
                 raise
             raise WarehouseUnreadable(
                 f"The warehouse {self.path} is damaged or no DuckDB database ({error}). It was not"
-                f" touched: move it away and run `{REBUILD}`, which makes a new one from the"
-                " landing files"
+                f" touched: run `{REBUILD}`, which makes a new one from the landing files and keeps"
+                " this one aside"
             ) from error
 
 

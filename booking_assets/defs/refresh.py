@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
 
 from booking_assets.collect.collection import Progress
 from booking_assets.defs.jobs import COLLECT, DERIVE
@@ -132,10 +133,14 @@ def _run(
     )
     if result.success:
         return None
-    reasons = [
-        f"{event.step_key}: {data.user_failure_data.description or data.error_display_string}"
-        if (data := event.step_failure_data).user_failure_data
-        else f"{event.step_key}: {data.error_display_string}"
-        for event in result.get_step_failure_events()
-    ]
+    reasons = [_reason(event.step_failure_data) for event in result.get_step_failure_events()]
     return f"{job} run {result.run_id} failed: " + "; ".join(reasons or ["see the Dagster UI"])
+
+
+def _reason(failure: StepFailureData) -> str:
+    """What was raised, without Dagster's wrapping and without a stack: that is in the UI."""
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    raised = error.cause if error and error.cause else error
+    return raised.message.strip() if raised else failure.error_display_string

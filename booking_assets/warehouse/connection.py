@@ -124,7 +124,7 @@ class DatabaseFile:
             try:
                 _remove_database(fresh)
                 yield fresh
-                for former in (self.path, _log_of(self.path)):
+                for former in (self.path, log_of(self.path)):
                     if former.exists():
                         former.rename(former.with_name(f"{former.name}{aside}"))
                 fresh.rename(self.path)
@@ -142,7 +142,7 @@ class DatabaseFile:
 
         A process killed while DuckDB initializes a file leaves one that nobody can open.
         """
-        log = _log_of(self.path)
+        log = log_of(self.path)
         if log.exists():
             raise WarehouseUnreadable(
                 f"The warehouse {self.path} is gone but its log {log} is there: put the file back,"
@@ -223,13 +223,13 @@ class DatabaseFile:
             ) from error
 
 
-def _log_of(path: Path) -> Path:
+def log_of(path: Path) -> Path:
     """DuckDB's write-ahead log of a file."""
     return path.with_name(f"{path.name}.wal")
 
 
 def _remove_database(path: Path) -> None:
-    for file in (path, _log_of(path), lock_path(path)):
+    for file in (path, log_of(path), lock_path(path)):
         file.unlink(missing_ok=True)
 
 

@@ -160,6 +160,21 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     _comment(con, table, table.column_names)
 
 
+def is_current(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Whether the stored table has the contract's columns, in its order, with its comments."""
+    comments = dict(
+        con.execute(
+            """
+            SELECT column_name, comment FROM duckdb_columns()
+            WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
+            """,
+            [table.schema, table.short_name],
+        ).fetchall()
+    )
+    stored = stored_declarations(con, table)
+    return comments == table.meanings and [*stored.items()] == [*declarations(table).items()]
+
+
 def selection(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> str:
     """The SELECT list for these columns of a stored table, null for those it has yet to gain.
 

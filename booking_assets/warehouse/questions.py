@@ -56,6 +56,15 @@ def is_stored(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return bool(ddl.stored_declarations(con, table))
 
 
+def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The names, as `schema.table`, of all that the database in use holds."""
+    rows = con.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
+        " WHERE database_name = current_database()"
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
 def row_counts(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
     """How many rows each organization has."""
     return dict(

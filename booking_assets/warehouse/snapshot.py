@@ -27,7 +27,13 @@ import duckdb
 
 from booking_assets.tables.contract import Table
 from booking_assets.warehouse import ddl, questions
-from booking_assets.warehouse.connection import STORAGE, WAREHOUSE, sync_folder, transaction
+from booking_assets.warehouse.connection import (
+    STORAGE,
+    WAREHOUSE,
+    log_of,
+    sync_folder,
+    transaction,
+)
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.errors import NeverWritten, SnapshotRefused, StaleMarts
 
@@ -87,7 +93,10 @@ def publish(
     version = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}.duckdb"
     partial = version.with_name(f"{version.name}{PARTIAL}")
     try:
-        rows = _copy(con, stored, partial)
+        if _may_be_copied_as_it_is(con, stored):
+            rows = _copy_file(con, stored, partial)
+        else:
+            rows = _copy_tables(con, stored, partial)
         _sync(partial)
         partial.rename(version)
     finally:
@@ -156,7 +165,71 @@ def _require_free(path: Path, folder: Path) -> None:
         )
 
 
-def _copy(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path) -> dict[str, int]:
+def _may_be_copied_as_it_is(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> bool:
+    """Whether the warehouse's file is what a snapshot should be: whole, compact, nothing more.
+
+    A file with a log is not whole, nor is one shorter than its blocks. A third of free blocks is
+    worth the slower copy. What is doubtful goes table by table, and so is read.
+    """
+    (size,) = con.execute(
+        "SELECT total_blocks, free_blocks, block_size FROM pragma_database_size()"
+        f" WHERE database_name = '{WAREHOUSE}'"
+    ).fetchall()
+    total, free, block = size
+    file = _file_of(con)
+    return (
+        not log_of(file).exists()
+        and file.stat().st_size >= total * block
+        and 3 * free <= total
+        and questions.stored_tables(con) == {table.name for table in tables}
+        and all(ddl.is_current(con, table) for table in tables)
+    )
+
+
+def _copy_file(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
+) -> dict[str, int]:
+    """Copy the warehouse's file, byte by byte: ten times as fast as table by table.
+
+    Returns:
+        The rows of each table.
+
+    Raises:
+        SnapshotRefused: The copy differs from its source.
+    """
+    source = _file_of(con)
+    expected = {table.name: _count(con, table, WAREHOUSE) for table in tables}
+    shutil.copyfile(source, target)
+    # Closing the source gave up DuckDB's lock on it: a foreign writer would show here.
+    if not filecmp.cmp(source, target, shallow=False):
+        raise SnapshotRefused(f"{source} changed while it was copied: the last snapshot stays")
+    con.execute(f"ATTACH ? AS {COPY} (READ_ONLY)", [str(target)])
+    try:
+        rows = {table.name: _count(con, table, COPY) for table in tables}
+    finally:
+        con.execute(f"DETACH {COPY}")
+    if rows != expected:
+        raise SnapshotRefused(
+            f"The copy of {source} holds {rows} rows instead of {expected}: the last snapshot stays"
+        )
+    return rows
+
+
+def _file_of(con: duckdb.DuckDBPyConnection) -> Path:
+    (row,) = con.execute(
+        f"SELECT path FROM duckdb_databases() WHERE database_name = '{WAREHOUSE}'"
+    ).fetchall()
+    return Path(row[0])
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
+    (row,) = con.execute(f"SELECT count(*) FROM {qualified(table, database)}").fetchall()
+    return int(row[0])
+
+
+def _copy_tables(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
+) -> dict[str, int]:
     """Write the tables to a new file, compact and with their comments, and close it.
 
     Returns:

@@ -11,7 +11,7 @@ from booking_assets.collect.collection import NobodyWatches, Progress
 from booking_assets.defs.checks import checks
 from booking_assets.defs.configuration import effective_settings
 from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
-from booking_assets.defs.marts import MARTS
+from booking_assets.defs.marts import marts
 from booking_assets.defs.partitions import organization_partitions
 from booking_assets.defs.raw import collected_assets, tables_written_beside
 from booking_assets.defs.resources import resource_definitions
@@ -36,11 +36,11 @@ def build_definitions(
     settings = settings or effective_settings()
     slugs = [organization.slug for organization in settings.organizations]
     partitions = organization_partitions(slugs)
-    collect, derive = collect_job(partitions), derive_job()
+    collect, derive = collect_job(), derive_job()
     return dg.Definitions(
-        assets=[collected_assets(partitions), *tables_written_beside(), *MARTS, snapshot],
+        assets=[collected_assets(partitions), *tables_written_beside(), *marts(settings), snapshot],
         asset_checks=checks(settings),
-        jobs=[collect, derive, refresh_job(partitions)],
+        jobs=[collect, derive, refresh_job()],
         schedules=schedules(slugs, settings.schedules),
         sensors=sensors(collect, derive, enabled=settings.schedules.enabled),
         resources=resource_definitions(settings, progress or NobodyWatches()),

@@ -108,6 +108,13 @@ class WarehouseSettings(_Section):
     """How long a write waits for another process that holds the warehouse."""
 
 
+class Marts(_Section):
+    """What the answers assume."""
+
+    open_hours: Annotated[float, Field(gt=0, le=168)] = 60
+    """Hours a week for which a room may be booked."""
+
+
 def _time_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("no such time zone; give an IANA name such as America/Edmonton")
@@ -139,6 +146,7 @@ class Settings(_Section):
     organizations: tuple[Organization, ...] = ()
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
+    marts: Marts = Marts()
     schedules: Schedules = Schedules()
     warehouse_path: Path
     snapshot_path: Path
@@ -161,6 +169,7 @@ class _File(_Section):
     organizations: Annotated[tuple[Organization, ...], Field(min_length=1)]
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
+    marts: Marts = Marts()
     schedules: Schedules = Schedules()
 
 
@@ -217,7 +226,8 @@ def _read(path: Path) -> _File:
     try:
         written = _File.model_validate(document)
     except ValidationError as error:
-        faults = [*(_fault(dict(detail)) for detail in error.errors()), *faults]
+        found = [_fault(dict(detail)) for detail in error.errors() if not _follows(dict(detail))]
+        faults = [*found, *faults]
     if faults:
         raise SettingsError(str(path), tuple(faults))
     return written
@@ -249,6 +259,11 @@ def _repeated(document: Mapping[str, Any]) -> list[str]:
             if len(same) > 1
         ]
     return faults
+
+
+def _follows(detail: Mapping[str, Any]) -> bool:
+    """Whether a fault only follows from others: pydantic counts valid organizations alone."""
+    return detail["type"] == "too_short" and bool(detail["input"])
 
 
 _REMEDIES: Mapping[str, str] = {

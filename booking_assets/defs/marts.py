@@ -1,85 +1,137 @@
 """The marts: read what is stored, transform, store the answer.
 
-What lives here: one asset a mart, each of three calls.
+What lives here: one asset a mart; what each reads, and which transform answers.
 What must not: how an answer is computed (`transforms`).
 Read more: `docs/tables.md`.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 import polars as pl
 
 from booking_assets.defs.metadata import definition_metadata, frame_metadata
 from booking_assets.defs.names import OWNERS, asset_key
+from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import (
     CAPACITY_BY_EVENT,
     CAPACITY_UTILIZATION,
     DISTRIBUTION_BY_EVENT,
     DISTRIBUTION_STATUS,
+    EVENT_HISTORY,
+    ORGANIZATION_FRESHNESS,
+    ROOM_CONFLICTS,
+    ROOM_UTILIZATION,
 )
-from booking_assets.tables.raw import EVENTS
-from booking_assets.transforms import capacity, distribution
+from booking_assets.tables.raw import EVENT_COUNTS, EVENTS
+from booking_assets.transforms import (
+    capacity,
+    conflicts,
+    distribution,
+    freshness,
+    history,
+    rooms,
+)
 from booking_assets.warehouse.warehouse import Warehouse
 
+Derive = Callable[[Warehouse], pl.DataFrame]
 
-def mart(
-    table: Table, upstream: Sequence[Table]
-) -> Callable[[Callable[..., pl.DataFrame]], dg.AssetsDefinition]:
-    """Makes an asset of a function from the warehouse to a mart's frame, which it stores."""
 
-    def decorate(derive: Callable[[Warehouse], pl.DataFrame]) -> dg.AssetsDefinition:
-        @dg.asset(
-            key=asset_key(table),
-            description=table.description,
-            group_name=table.schema,
-            owners=OWNERS,
-            kinds={"polars", "duckdb"},
-            tags={"layer": table.schema},
-            metadata=definition_metadata(table),
-            deps=[asset_key(one) for one in upstream],
-        )
-        def stored(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-            frame = derive(warehouse)
-            warehouse.replace(table, frame)
-            return dg.MaterializeResult(metadata=frame_metadata(table, frame))
+def marts(settings: Settings) -> list[dg.AssetsDefinition]:
+    """Every mart."""
+    return [
+        _mart(CAPACITY_BY_EVENT, [EVENTS], _capacity_by_event),
+        _mart(CAPACITY_UTILIZATION, [CAPACITY_BY_EVENT], _capacity_utilization),
+        _mart(DISTRIBUTION_BY_EVENT, [EVENTS], _distribution_by_event),
+        _mart(DISTRIBUTION_STATUS, [DISTRIBUTION_BY_EVENT], _distribution_status),
+        _mart(ROOM_UTILIZATION, [EVENTS], partial(_room_utilization, settings.marts.open_hours)),
+        _mart(ROOM_CONFLICTS, [EVENTS], _room_conflicts),
+        _mart(ORGANIZATION_FRESHNESS, [EVENTS, EVENT_COUNTS], _organization_freshness),
+        event_history,
+    ]
 
-        return stored
 
-    return decorate
+def _spec(table: Table, upstream: Sequence[Table]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=asset_key(table),
+        description=table.description,
+        group_name=table.schema,
+        owners=OWNERS,
+        kinds={"polars", "duckdb"},
+        tags={"layer": table.schema},
+        metadata=definition_metadata(table),
+        deps=[asset_key(one) for one in upstream],
+    )
+
+
+def _mart(table: Table, upstream: Sequence[Table], derive: Derive) -> dg.AssetsDefinition:
+    """An asset that stores what `derive` makes of the warehouse, in place of the whole table."""
+
+    @dg.multi_asset(name=table.short_name, specs=[_spec(table, upstream)])
+    def stored(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+        frame = derive(warehouse)
+        warehouse.replace(table, frame)
+        return dg.MaterializeResult(metadata=frame_metadata(table, frame))
+
+    return stored
+
+
+def _capacity_by_event(warehouse: Warehouse) -> pl.DataFrame:
+    events = warehouse.read(EVENTS, capacity.EVENT_COLUMNS)
+    return capacity.capacity_by_event(events, _as_of(warehouse))
+
+
+def _capacity_utilization(warehouse: Warehouse) -> pl.DataFrame:
+    return capacity.capacity_utilization(warehouse.read(CAPACITY_BY_EVENT))
+
+
+def _distribution_by_event(warehouse: Warehouse) -> pl.DataFrame:
+    events = warehouse.read(EVENTS, distribution.EVENT_COLUMNS)
+    return distribution.distribution_by_event(events, _as_of(warehouse))
+
+
+def _distribution_status(warehouse: Warehouse) -> pl.DataFrame:
+    return distribution.distribution_status(warehouse.read(DISTRIBUTION_BY_EVENT))
+
+
+def _room_utilization(open_hours: float, warehouse: Warehouse) -> pl.DataFrame:
+    events = warehouse.read(EVENTS, rooms.EVENT_COLUMNS)
+    return rooms.room_utilization(events, _as_of(warehouse), open_hours)
+
+
+def _room_conflicts(warehouse: Warehouse) -> pl.DataFrame:
+    events = warehouse.read(EVENTS, conflicts.EVENT_COLUMNS)
+    return conflicts.room_conflicts(events, _as_of(warehouse))
+
+
+def _organization_freshness(warehouse: Warehouse) -> pl.DataFrame:
+    return freshness.organization_freshness(
+        warehouse.newest_collections(),
+        warehouse.tallies(),
+        None,
+        warehouse.read(EVENT_COUNTS),
+        datetime.now(UTC),
+    )
+
+
+@dg.multi_asset(name=EVENT_HISTORY.short_name, specs=[_spec(EVENT_HISTORY, [EVENTS])])
+def event_history(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+    """Closes the versions that ended and adds those that began; the others are left alone."""
+    changed = history.changed_versions(
+        warehouse.open_version_digests(history.MEMBERS),
+        warehouse.event_digests(history.MEMBERS),
+        _as_of(warehouse),
+    )
+    warehouse.extend_history(changed.closed, changed.added)
+    return dg.MaterializeResult(
+        metadata={"versions closed": changed.closed.height, "versions added": changed.added.height}
+    )
 
 
 def _as_of(warehouse: Warehouse) -> pl.DataFrame:
     """The instant that each organization's answers are for: (organization, as_of)."""
     newest = warehouse.newest_collections()
     return newest.select("organization", "started_at").rename({"started_at": "as_of"})
-
-
-@mart(CAPACITY_BY_EVENT, upstream=[EVENTS])
-def capacity_by_event(warehouse: Warehouse) -> pl.DataFrame:
-    """Limits, seats and state of each event."""
-    events = warehouse.read(EVENTS, capacity.EVENT_COLUMNS)
-    return capacity.capacity_by_event(events, _as_of(warehouse))
-
-
-@mart(CAPACITY_UTILIZATION, upstream=[CAPACITY_BY_EVENT])
-def capacity_utilization(warehouse: Warehouse) -> pl.DataFrame:
-    """Seats by organization, month, event type and venue."""
-    return capacity.capacity_utilization(warehouse.read(CAPACITY_BY_EVENT))
-
-
-@mart(DISTRIBUTION_BY_EVENT, upstream=[EVENTS])
-def distribution_by_event(warehouse: Warehouse) -> pl.DataFrame:
-    """Where each exam package stands."""
-    events = warehouse.read(EVENTS, distribution.EVENT_COLUMNS)
-    return distribution.distribution_by_event(events, _as_of(warehouse))
-
-
-@mart(DISTRIBUTION_STATUS, upstream=[DISTRIBUTION_BY_EVENT])
-def distribution_status(warehouse: Warehouse) -> pl.DataFrame:
-    """Exam packages by state, process and status."""
-    return distribution.distribution_status(warehouse.read(DISTRIBUTION_BY_EVENT))
-
-
-MARTS = (capacity_by_event, capacity_utilization, distribution_by_event, distribution_status)

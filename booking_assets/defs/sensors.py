@@ -8,6 +8,8 @@ Read more: https://docs.dagster.io/guides/automate/sensors/run-status-sensors
 import dagster as dg
 
 from booking_assets.defs.jobs import Job
+from booking_assets.defs.names import asset_key
+from booking_assets.tables.raw import EVENTS
 
 DERIVED_TAG = "booking-assets/derived"
 """On runs whose starter derives by itself, as `booking-assets refresh` does."""
@@ -44,10 +46,11 @@ def _derive_after(
         run = context.dagster_run
         if run.tags.get(DERIVED_TAG):
             return dg.SkipReason("the run's starter derives by itself")
-        stored = context.instance.get_records_for_run(
-            run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1
+        written = context.instance.get_records_for_run(
+            run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
         )
-        if not stored.records:
+        # A collection that stored nothing still wrote to its log, and says so.
+        if asset_key(EVENTS) not in {record.asset_key for record in written.records}:
             return dg.SkipReason("nothing was stored: the marts are what they would become")
         return dg.RunRequest(run_key=run.run_id)
 

@@ -20,5 +20,9 @@ MART_TABLES: tuple[Table, ...] = (
     marts.CAPACITY_UTILIZATION,
     marts.DISTRIBUTION_BY_EVENT,
     marts.DISTRIBUTION_STATUS,
+    marts.ROOM_UTILIZATION,
+    marts.ROOM_CONFLICTS,
+    marts.EVENT_HISTORY,
+    marts.ORGANIZATION_FRESHNESS,
 )
 TABLES: tuple[Table, ...] = RAW_TABLES + MART_TABLES

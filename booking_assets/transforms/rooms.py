@@ -2,10 +2,12 @@
 
 What lives here: which events book a room, and the rules of `marts.room_utilization`.
 What must not: a clock (`as_of` is given), and a loop over minutes or events: time is swept once.
-Read more: `docs/tables.md`.
+Read more: `docs/marts.md`.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import polars as pl
 
@@ -30,6 +32,9 @@ ROOM: tuple[str, ...] = ("organization", "venue_location_identifier", "room")
 
 OPEN_HOURS = 60.0
 """Hours a week for which a room may be booked, unless a setting says otherwise."""
+
+LONGEST_BOOKING = timedelta(days=3653)
+"""Ten years. What lasts longer has a mistyped date, such as 9999: it would fill 400,000 weeks."""
 
 _SLOT = ("room_number", "week")
 
@@ -58,33 +63,42 @@ def room_utilization(
     if not open_hours > 0:
         raise ValueError(f"open_hours is {open_hours:g}: give the hours a week, more than 0")
     bookings = room_bookings(with_as_of(events.select(EVENT_COLUMNS), as_of))
-    rooms = bookings.select(*ROOM, "as_of").unique().with_row_index("room_number")
-    numbered = bookings.join(rooms.drop("as_of"), on=ROOM, nulls_equal=True, validate="m:1")
+    rooms = bookings.select("room_number", *ROOM, "as_of").unique("room_number")
     return as_table(
-        _swept(_edges(_weekly(numbered)))
+        _swept(_edges(_weekly(bookings)))
         .join(rooms, on="room_number", validate="m:1")
         .with_columns(
             booked_hours=hours(pl.col("booked")),
             double_booked_hours=hours(pl.col("double_booked")),
             seat_hours=hours(pl.col("offered")),
-            open_hours=pl.lit(open_hours, dtype=pl.Float64),
+            # As long as the frame: by a constant polars does not divide exactly (`durations`).
+            open_hours=open_hours + 0 * pl.col("booked").cast(pl.Float64),
         )
-        .with_columns(room_utilization=pl.col("booked_hours") / (pl.col("open_hours"))),
+        .with_columns(room_utilization=pl.col("booked_hours") / pl.col("open_hours")),
         ROOM_UTILIZATION,
     )
 
 
 def room_bookings(events: pl.DataFrame) -> pl.DataFrame:
-    """The events that book a room or a venue for a time, with `room`: its text trimmed, or null.
+    """The events that book a room or a venue for a time, each with its room.
 
-    They are not cancelled, and end after they start: no event without both instants is among them.
+    They are not cancelled, end after they start (one without an end books nothing), and last
+    `LONGEST_BOOKING` at most.
+
+    Returns:
+        The columns given, `room` (the text trimmed; null where blank) and `room_number`, which
+        stands for `ROOM` in this frame alone.
     """
-    room = pl.col("venue_room").str.strip_chars()
-    return events.with_columns(room=pl.when(room != "").then(room)).filter(
+    text = pl.col("venue_room").str.strip_chars()
+    length = pl.col("event_scheduled_end") - pl.col("event_scheduled_start")
+    bookings = events.with_columns(room=pl.when(text != "").then(text)).filter(
         ~says("event_scheduling_status", "Cancelled"),
         pl.any_horizontal(pl.col("venue_location_identifier", "room").is_not_null()),
-        pl.col("event_scheduled_end") > pl.col("event_scheduled_start"),
+        length > timedelta(0),
+        length <= LONGEST_BOOKING,
     )
+    rooms = bookings.select(ROOM).unique().with_row_index("room_number")
+    return bookings.join(rooms, on=ROOM, nulls_equal=True, validate="m:1")
 
 
 def _weekly(bookings: pl.DataFrame) -> pl.DataFrame:

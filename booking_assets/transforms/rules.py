@@ -2,7 +2,7 @@
 
 What lives here: conventions that `docs/tables.md` states once for every mart, stated once.
 What must not: a rule of one mart (its own module).
-Read more: `docs/tables.md`, "first match".
+Read more: `docs/marts.md`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ import polars as pl
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENTS
-from booking_assets.warehouse import ddl, frames, questions, slices, snapshot
+from booking_assets.warehouse import ddl, frames, questions, slices, snapshot, versions
 from booking_assets.warehouse.connection import DatabaseFile
 from booking_assets.warehouse.questions import Breaches
 from booking_assets.warehouse.slices import Delivery
@@ -130,6 +130,34 @@ class Warehouse:
         """
         with self._file.reading() as con:
             return questions.newest_collections(con, resource)
+
+    def event_digests(self, members: Sequence[str]) -> pl.DataFrame:
+        """Each stored event: organization, event_identifier, collected_at and a digest of members.
+
+        Raises:
+            NeverWritten: No events were ever stored.
+        """
+        with self._asking(EVENTS) as con:
+            return versions.event_digests(con, members)
+
+    def open_version_digests(self, members: Sequence[str]) -> pl.DataFrame:
+        """Each version without an end: organization, event_identifier, valid_from, digest.
+
+        Raises:
+            NeverWritten: There is no warehouse.
+        """
+        with self._file.reading() as con:
+            return versions.open_version_digests(con, members)
+
+    def extend_history(self, closed: pl.DataFrame, added: pl.DataFrame) -> None:
+        """Close versions of events and add others, all in one transaction.
+
+        Args:
+            closed: organization, event_identifier, valid_from and the new valid_to.
+            added: organization, event_identifier, valid_from, valid_to and change.
+        """
+        with self._file.writing() as con:
+            versions.apply(con, closed, added)
 
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
         """Publish the stored tables for analysts, as a new file behind the symlink.

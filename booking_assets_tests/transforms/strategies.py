@@ -7,6 +7,7 @@ Read more: https://hypothesis.readthedocs.io
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -78,6 +79,19 @@ DISTRIBUTION: dict[str, Column] = {
     "exam_material_return_shipment_condition": one_of("Full", "Partial"),
     "exam_material_return_shipment_received": INSTANTS,
 }
+# Bookings begin and end on half hours, around a midnight from Sunday to Monday, so that they often
+# touch, coincide, contain one another, and reach into other weeks.
+HALF_HOUR = timedelta(minutes=30)
+_SUNDAY_NOON = AS_OF - 2 * DAY
+_HALF_HOURS_BOOKED = st.sampled_from([-1, 0, 1, 1, 2, 3, 24, 48, 7 * 48, 15 * 48])
+ROOMS: dict[str, Column] = {
+    "venue_location_identifier": one_of(VENUE),
+    "venue_room": one_of("101", " 101 ", "102", " "),
+    "event_scheduled_start": one_of(*(_SUNDAY_NOON + count * HALF_HOUR for count in range(48))),
+    "capacity_maximum": LIMITS,
+    "achievement_identifier": one_of(identifier(0), identifier(1)),
+    "event_class_code": one_of("A1", "A1 ", "B2", ""),
+}
 
 
 def event_frames(columns: dict[str, Column]) -> Frames:
@@ -86,6 +100,17 @@ def event_frames(columns: dict[str, Column]) -> Frames:
     return rows.map(lambda rows: events_frame(*rows))
 
 
+def _booking(row: Row, half_hours: int | None) -> Row:
+    start = row["event_scheduled_start"]
+    if start is None or half_hours is None:
+        return row
+    return row | {"event_scheduled_end": start + half_hours * HALF_HOUR}
+
+
+bookings: Rows = st.builds(
+    _booking, st.fixed_dictionaries(ANY_EVENT | ROOMS), st.none() | _HALF_HOURS_BOOKED
+)
+room_events: Frames = st.lists(bookings, max_size=MOST_EVENTS).map(lambda rows: events_frame(*rows))
 capacity_events = event_frames(CAPACITY)
 distribution_events = event_frames(DISTRIBUTION)
 

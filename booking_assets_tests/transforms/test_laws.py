@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Collection
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
 
-from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import (
     CAPACITY_BY_EVENT,
     CAPACITY_UTILIZATION,
@@ -18,9 +16,19 @@ from booking_assets.tables.marts import (
     DISTRIBUTION_STATUS,
 )
 from booking_assets.transforms import capacity, distribution
-from booking_assets_tests.transforms.rows import Row, as_of_frame, registrations_frame
+from booking_assets_tests.transforms.laws import (
+    AS_OF,
+    assert_keeps_contract,
+    assert_same,
+    by_organization,
+    later,
+    laws,
+    seeds,
+    shuffled,
+    weeks,
+)
+from booking_assets_tests.transforms.rows import Row, registrations_frame
 from booking_assets_tests.transforms.strategies import (
-    ORGANIZATIONS,
     capacity_events,
     distribution_events,
     known_organizations,
@@ -28,18 +36,14 @@ from booking_assets_tests.transforms.strategies import (
     registration_rows,
 )
 
-# A bound on time would measure how busy the machine is. Each run tries other examples.
-laws = settings(deadline=None, max_examples=25)
 given_capacity = given(
     events=capacity_events,
     registrations=st.none() | registration_frames,
     known=known_organizations,
 )
 given_distribution = given(events=distribution_events)
-seeds = st.integers(0, 2**32)
 
 KEY = ("organization", "event_identifier")
-AS_OF = as_of_frame(*ORGANIZATIONS)
 
 
 def capacity_of(
@@ -50,25 +54,6 @@ def capacity_of(
 
 def distribution_of(events: pl.DataFrame) -> pl.DataFrame:
     return distribution.distribution_by_event(events, AS_OF)
-
-
-def shuffled(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
-    return frame.sample(fraction=1, shuffle=True, seed=seed)
-
-
-def by_organization(frame: pl.DataFrame) -> list[pl.DataFrame]:
-    return [frame.filter(pl.col("organization") == slug) for slug in ORGANIZATIONS]
-
-
-def assert_same(left: pl.DataFrame, right: pl.DataFrame) -> None:
-    assert_frame_equal(left, right, check_exact=True)
-
-
-def assert_keeps_contract(rows: pl.DataFrame, table: Table) -> None:
-    table.columns.validate(rows)
-    assert dict(rows.schema) == table.dtypes
-    assert not rows.select(table.grain).is_duplicated().any()
-    assert_same(rows, rows.sort(table.grain))
 
 
 @laws
@@ -242,6 +227,9 @@ def test_one_more_registration_never_frees_a_seat(
         assert not (after[column] < before[column]).any()
     assert not (after["seats_available"] > before["seats_available"]).any()
     assert (after["seats_taken"] - before["seats_taken"]).sum() in {0, 1}
+    months_before, months = (capacity.capacity_utilization(rows) for rows in (before, after))
+    for column in ("seats_taken", "utilization", "seats_waitlisted"):
+        assert not (months[column] < months_before[column]).any()
 
 
 @laws
@@ -265,6 +253,22 @@ def test_an_unknown_offset_is_the_offset_of_utc(events: pl.DataFrame) -> None:
     assert_same(
         capacity_of(events.with_columns(offset.fill_null(0)), None, ()),
         capacity_of(events, None, ()),
+    )
+
+
+@laws
+@given(capacities=capacity_events, distributions=distribution_events, weeks=weeks)
+def test_only_the_given_instant_says_what_time_it_is(
+    capacities: pl.DataFrame, distributions: pl.DataFrame, weeks: int
+) -> None:
+    as_of = later(AS_OF, weeks)
+    assert_same(
+        capacity.capacity_by_event(later(capacities, weeks), as_of),
+        later(capacity_of(capacities, None, ()), weeks),
+    )
+    assert_same(
+        distribution.distribution_by_event(later(distributions, weeks), as_of),
+        later(distribution_of(distributions), weeks),
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking_assets.tables.raw import EVENTS
-from booking_assets.transforms import capacity, distribution
+from booking_assets.transforms import capacity, conflicts, distribution, rooms
 from booking_assets.transforms.rules import days, first_match, says, with_as_of
 from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, as_of_frame, events_frame
 
@@ -94,6 +94,8 @@ def test_an_organization_without_events_makes_no_row() -> None:
     [
         pytest.param(capacity.EVENT_COLUMNS, id="capacity"),
         pytest.param(distribution.EVENT_COLUMNS, id="distribution"),
+        pytest.param(rooms.EVENT_COLUMNS, id="rooms"),
+        pytest.param(conflicts.EVENT_COLUMNS, id="conflicts"),
     ],
 )
 def test_the_columns_to_read_are_distinct_columns_of_raw_events(columns: tuple[str, ...]) -> None:

@@ -1,0 +1,143 @@
+"""History: which events are new, changed or gone since their versions were last written down.
+
+What lives here: the rules of `marts.event_history`: what makes a version, when it begins and ends.
+What must not: reading or writing (`warehouse`), and the versions that did not change: none is
+touched.
+Read more: `docs/marts.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from booking_assets.tables.marts import EVENT_HISTORY
+from booking_assets.tables.raw import EVENTS
+from booking_assets.transforms.rules import as_table, first_match, with_as_of
+
+KEY: tuple[str, ...] = EVENTS.grain
+
+MEMBERS: tuple[str, ...] = tuple(name for name in EVENTS.column_names if name != "collected_at")
+"""The columns that two rows must agree in to be the same version."""
+
+_UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class ChangedVersions:
+    """What is to be written so that the history holds what was collected.
+
+    Attributes:
+        closed: The open versions that end: organization, event_identifier, valid_from (their key)
+            and valid_to.
+        added: The versions that begin: organization, event_identifier, valid_from, valid_to and
+            change. `versions` gives them their members.
+    """
+
+    closed: pl.DataFrame
+    added: pl.DataFrame
+
+
+def digest() -> pl.Expr:
+    """A row's members as 64 bits: equal rows have equal digests, nulls and all.
+
+    polars promises the same digest in one run of one version only, so it is never stored: both
+    sides of a comparison are digested anew. A change goes unseen if its digests collide, once in
+    2**64 changes: each event is compared with its own past alone.
+    """
+    return pl.struct(MEMBERS).hash(seed=0).alias("digest")
+
+
+def changed_versions(
+    open_versions: pl.DataFrame, events: pl.DataFrame, as_of: pl.DataFrame
+) -> ChangedVersions:
+    """What the newest collections changed: decided by keys, instants and digests alone.
+
+    Each event is decided by itself: the rows may be passed in any portions, as long as an event's
+    row and its open version come together.
+
+    An event without an open version is `inserted`, also when it was there before: it has come back.
+    One whose members differ is `updated`: its version ends where the next one begins. One that is
+    gone is `deleted`: its version ends, and a row without duration says so. Thus the versions
+    without an end are exactly the events stored, and those with valid_from <= t < valid_to (or no
+    valid_to) are exactly the events of the time t.
+
+    A row that was collected no later than its open version began says nothing new: where a clock
+    was set back, the change is found by the next collection, and no version ends before it begins.
+
+    Args:
+        open_versions: Rows of `marts.event_history` without valid_to: organization,
+            event_identifier, valid_from and `digest()`. Those of organizations that are not in
+            `as_of` stay untouched.
+        events: Rows of `raw.events`: organization, event_identifier, collected_at and `digest()`.
+        as_of: `organization` and `as_of`, one row an organization: the start of the newest
+            complete collection, which is the instant of its deletions.
+
+    Returns:
+        The changes, sorted by organization, event and valid_from; none where nothing changed.
+
+    Raises:
+        ValueError: An organization has events and no `as_of`.
+    """
+    collected = with_as_of(events, as_of).drop("as_of")
+    known = open_versions.join(as_of, on="organization", how="inner", validate="m:1")
+    collected_at, valid_from = pl.col("collected_at"), pl.col("valid_from")
+    changes = (
+        known.join(
+            collected, on=KEY, how="full", coalesce=True, validate="1:1", suffix="_collected"
+        )
+        .with_columns(
+            change=first_match(
+                (valid_from.is_null(), "inserted"),
+                (collected_at.is_null() & (valid_from < pl.col("as_of")), "deleted"),
+                (
+                    (pl.col("digest") != pl.col("digest_collected")) & (valid_from < collected_at),
+                    "updated",
+                ),
+                otherwise=_UNCHANGED,
+            ),
+            at=pl.coalesce("collected_at", "as_of"),
+        )
+        .filter(pl.col("change") != _UNCHANGED)
+        .sort(KEY)
+    )
+    return ChangedVersions(
+        closed=changes.filter(pl.col("change") != "inserted").select(
+            *KEY, "valid_from", valid_to="at"
+        ),
+        added=changes.select(
+            *KEY,
+            valid_from="at",
+            valid_to=pl.when(pl.col("change") == "deleted").then("at"),
+            change="change",
+        ),
+    )
+
+
+def versions(
+    added: pl.DataFrame, open_versions: pl.DataFrame, events: pl.DataFrame
+) -> pl.DataFrame:
+    """The added versions as rows of `marts.event_history`.
+
+    Args:
+        added: `ChangedVersions.added`.
+        open_versions: Rows of `marts.event_history` before the change, at least the open versions
+            of the events that are gone.
+        events: Rows of `raw.events`, at least those that are new or changed.
+
+    Returns:
+        One row an added version, sorted by the table's grain. A deleted event is as it was last.
+    """
+    is_deleted = pl.col("change") == "deleted"
+    sources = (
+        (added.filter(is_deleted), open_versions.filter(pl.col("valid_to").is_null())),
+        (added.filter(~is_deleted), events),
+    )
+    return as_table(
+        pl.concat(
+            changes.join(rows.select(EVENTS.column_names), on=KEY, how="left", validate="1:1")
+            for changes, rows in sources
+        ),
+        EVENT_HISTORY,
+    )

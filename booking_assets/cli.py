@@ -30,6 +30,8 @@ from booking_assets.defs.rebuild import rebuild as run_rebuild
 from booking_assets.defs.refresh import Refreshed, rows_stored
 from booking_assets.defs.refresh import refresh as run_refresh
 from booking_assets.sandbox.configuration import WRITTEN_BY_SANDBOX, booking_toml, dotenv
+from booking_assets.sandbox.faults.registry import fault_table
+from booking_assets.sandbox.faults.selection import parse_faults
 from booking_assets.sandbox.server import serve
 from booking_assets.sandbox.world import generated_world, given_world
 from booking_assets.settings import Settings, SettingsError
@@ -141,6 +143,22 @@ def check() -> None:
     help="Serve these events (a JSON object a line, gzip or not) instead of made-up ones.",
 )
 @click.option(
+    "--registrations",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --data: make registrations by this CSV or parquet (event_identifier, seats_taken, "
+    "waitlisted).",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[=VALUE][@SLUG]",
+    help="Rehearse a bad day; may be given several times. --faults lists them.",
+)
+@click.option(
+    "--faults", "list_faults", is_flag=True, is_eager=True, help="List the faults and exit."
+)
+@click.option(
     "--write-config",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
@@ -153,19 +171,42 @@ def sandbox(
     seed: int,
     still: bool,
     data: Path | None,
+    registrations: Path | None,
+    faults: tuple[str, ...],
+    list_faults: bool,
     write_config: Path | None,
 ) -> None:
     """Serve a stand-in Booking API on this machine until stopped."""
     console = _console()
-    world = given_world(data) if data else generated_world(organizations, events, seed, still=still)
+    if list_faults:
+        _print_faults(console)
+        return
+    try:
+        chosen = parse_faults(faults, seed)
+        world = (
+            given_world(data, registrations=registrations)
+            if data
+            else generated_world(organizations, events, seed, still=still)
+        )
 
-    def started(base_url: str) -> None:
-        if write_config:
-            _write_new(write_config / "booking.toml", booking_toml(base_url, world.tenants))
-            _write_new(write_config / ".env", dotenv(world.tenants))
-        console.print(f"Booking API: {base_url} ({len(world.tenants)} organizations; Ctrl-C stops)")
+        def started(base_url: str) -> None:
+            if write_config:
+                tenants = chosen.tenants(world.tenants)
+                _write_new(write_config / "booking.toml", booking_toml(base_url, tenants))
+                _write_new(write_config / ".env", dotenv(tenants))
+            count = len(world.tenants)
+            console.print(f"Booking API: {base_url} ({count} organizations; Ctrl-C stops)")
 
-    serve(world, port=port, on_started=started)
+        serve(world, port=port, on_started=started, faults=chosen)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _print_faults(console: Console) -> None:
+    table = RichTable("fault", "value", "what it does", title=escape("--fault NAME[=VALUE][@SLUG]"))
+    for row in fault_table():
+        table.add_row(*map(escape, row))
+    console.print(table)
 
 
 def _write_new(path: Path, text: str) -> None:

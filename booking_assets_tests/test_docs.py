@@ -9,6 +9,7 @@ import pytest
 
 import booking_assets
 from booking_assets.cli import main
+from booking_assets.sandbox.faults.registry import fault_table
 from booking_assets.tables.documentation import page
 
 PACKAGE = Path(booking_assets.__file__).parent
@@ -57,3 +58,10 @@ def test_the_readmes_test_command_is_what_ci_runs() -> None:
 def test_every_decision_has_a_number_of_its_own() -> None:
     numbers = [path.name[:4] for path in sorted((ROOT / "docs/decisions").glob("*.md"))]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize("row", fault_table(), ids=lambda row: row[0])
+def test_every_fault_of_the_sandbox_is_documented(row: tuple[str, str, str]) -> None:
+    name, value, meaning = row
+    line = f"| `{name}` | {value} | {meaning} |"
+    assert line in (ROOT / "docs/sandbox.md").read_text(encoding="utf-8").splitlines()

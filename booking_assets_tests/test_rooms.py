@@ -35,7 +35,7 @@ RULES = {
     "api": rule("api", "httpx stamina"),
     "collect": rule("collect api tables", "polars dataframely msgspec"),
     "warehouse": rule("warehouse tables", "duckdb polars dataframely"),
-    "sandbox": rule("sandbox tables", "starlette uvicorn msgspec"),
+    "sandbox": rule("sandbox tables", "starlette uvicorn msgspec polars"),
     "defs": rule(f"defs {ALL}", "dagster polars"),
     "definitions": rule("defs settings collect", "dagster"),
     "cli": rule("settings defs definitions sandbox", "click rich dagster dotenv"),

@@ -2,7 +2,7 @@
 
 What lives here: who may ask, what is asked, which rows answer. `middleware` of `application` is the
 one place for faults: it stands between the log and the routes.
-What must not: shapes of answers (`answers`), reading requests (`query`), events (`world`).
+What must not: shapes of answers (`answers`), reading requests (`query`), rows (`world`).
 Read more: `docs/sandbox.md`, "Routes".
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
@@ -34,6 +35,7 @@ from booking_assets.sandbox.query import (
     sort_items,
 )
 from booking_assets.sandbox.request_log import RequestLog, RequestLogMiddleware
+from booking_assets.sandbox.resources import Resource
 from booking_assets.sandbox.rows import Rows
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
@@ -73,21 +75,14 @@ def application(
     """The stand-in API over a world.
 
     Args:
-        world: Tenants and their events.
+        world: Tenants and their rows.
         log: Notes every request with its final status.
         middleware: Stands between the log and the routes; faults go here.
         prefix: What precedes `/booking` in every path.
     """
     prefix = prefix.lower()
-    events = f"{prefix}/booking/events"
-    both = ["GET", "POST"]
     routes = [
-        Route(events, _collect, methods=["GET"]),
-        Route(f"{events}/collect", _collect, methods=["POST"]),
-        Route(f"{events}/count", _count, methods=both),
-        Route(f"{events}/search", _search, methods=both),
-        Route(f"{events}/download", _download, methods=both),
-        Route(f"{events}/{{event:uuid}}", _retrieve, methods=["GET", "HEAD"]),
+        *(route for resource in world.resources for route in _routes(prefix, resource)),
         Route(f"{prefix}/security/tokens/generate", _generate_token, methods=["POST"]),
         *(Route(f"{prefix}/{path}", _health) for path in ("diagnostic/health", "health", "status")),
         *(Route(f"{prefix}/{path}", _version) for path in ("diagnostic/version", "version")),
@@ -119,40 +114,54 @@ class LowercasePathMiddleware:
         await self._app(scope, receive, send)
 
 
-async def _collect(request: Request) -> Response:
-    tenant = _authenticated(request)
-    query = await _query(request)
-    rows = _world(request).rows(tenant)
-    page = rows.sorted_by(sort_items(query.sort))[query.slice_of(len(rows))]
+def _routes(prefix: str, resource: Resource) -> list[Route]:
+    """The operations of a resource: the same for each."""
+    base = f"{prefix}/booking/{resource.name}"
+    both = ["GET", "POST"]
+    return [
+        Route(base, partial(_collect, resource), methods=["GET"]),
+        Route(f"{base}/collect", partial(_collect, resource), methods=["POST"]),
+        Route(f"{base}/count", partial(_count, resource), methods=both),
+        Route(f"{base}/search", partial(_search, resource), methods=both),
+        Route(f"{base}/download", partial(_download, resource), methods=both),
+        Route(f"{base}/{{row:uuid}}", partial(_retrieve, resource), methods=["GET", "HEAD"]),
+    ]
+
+
+async def _collect(resource: Resource, request: Request) -> Response:
+    tenant = _permitted(resource, request)
+    query = await _query(resource, request)
+    rows = _world(request).rows(tenant, resource)
+    page = rows.sorted_by(sort_items(query.sort, resource))[query.slice_of(len(rows))]
     body = wire.array_of([row.json for row in page])
     return answers.json(request, body, _pagination(query, rows))
 
 
-async def _search(request: Request) -> Response:
-    tenant = _authenticated(request)
-    query = await _query(request)
-    rows = _world(request).rows(tenant)
-    page = rows.sorted_by(sort_items(query.sort))[query.slice_of(len(rows))]
-    body = wire.json_text([{"EventIdentifier": row.identifier} for row in page])
+async def _search(resource: Resource, request: Request) -> Response:
+    tenant = _permitted(resource, request)
+    query = await _query(resource, request)
+    rows = _world(request).rows(tenant, resource)
+    page = rows.sorted_by(sort_items(query.sort, resource))[query.slice_of(len(rows))]
+    body = wire.json_text([{resource.identifier: row.identifier} for row in page])
     return answers.json(request, body, _pagination(query, rows))
 
 
-async def _count(request: Request) -> Response:
-    tenant = _authenticated(request)
-    await _query(request)
-    count = len(_world(request).rows(tenant))
+async def _count(resource: Resource, request: Request) -> Response:
+    tenant = _permitted(resource, request)
+    await _query(resource, request)
+    count = len(_world(request).rows(tenant, resource))
     return answers.json(request, wire.json_text({"Count": count}))
 
 
-async def _download(request: Request) -> Response:
-    tenant = _authenticated(request)
-    query = await _query(request)
+async def _download(resource: Resource, request: Request) -> Response:
+    tenant = _permitted(resource, request)
+    query = await _query(resource, request)
     world = _world(request)
-    rows = tuple(world.rows(tenant).sorted_by(()))
-    body = await run_in_threadpool(downloads.content, rows, query.format, query.includes)
+    rows = tuple(world.rows(tenant, resource).sorted_by(()))
+    body = await run_in_threadpool(downloads.content, rows, query.format, query.includes, resource)
     counter: Counter[Tenant] = request.app.state.downloads
     counter[tenant] += 1
-    name = downloads.file_name(world.now(), counter[tenant], query.format)
+    name = downloads.file_name(world.now(), counter[tenant], query.format, resource)
     return Response(
         body,
         headers={
@@ -162,12 +171,13 @@ async def _download(request: Request) -> Response:
     )
 
 
-async def _retrieve(request: Request) -> Response:
-    tenant = _authenticated(request)
-    event: UUID = request.path_params["event"]
-    row = _world(request).rows(tenant).get(event)
+async def _retrieve(resource: Resource, request: Request) -> Response:
+    tenant = _permitted(resource, request)
+    identifier: UUID = request.path_params["row"]
+    row = _world(request).rows(tenant, resource).get(identifier)
     if row is None:
-        return answers.problem(HTTPStatus.NOT_FOUND, f"Event {event} was not found.")
+        detail = f"{resource.noun} {identifier} was not found."
+        return answers.problem(HTTPStatus.NOT_FOUND, detail)
     return answers.json(request, wire.outside_array(row.json))
 
 
@@ -227,11 +237,19 @@ def _authenticated(request: Request) -> Tenant:
     return tenant
 
 
-async def _query(request: Request) -> Query:
+def _permitted(resource: Resource, request: Request) -> Tenant:
+    """The tenant whose token came, where it may read the resource."""
+    tenant = _authenticated(request)
+    if not _world(request).may_read(tenant, resource):
+        raise HTTPException(HTTPStatus.FORBIDDEN)
+    return tenant
+
+
+async def _query(resource: Resource, request: Request) -> Query:
     if request.method == "GET":
-        query = query_of_parameters(request.query_params.multi_items())
+        query = query_of_parameters(request.query_params.multi_items(), resource)
     else:
-        query = query_of_body(await _json_body(request))
+        query = query_of_body(await _json_body(request), resource)
     request.state.page = query.page
     return query
 

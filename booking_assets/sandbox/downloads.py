@@ -1,4 +1,4 @@
-"""The whole set of an organization's events as one file: JSON with nulls, or the vendor's CSV.
+"""The whole set of an organization's rows as one file: JSON with nulls, or the vendor's CSV.
 
 What lives here: the two formats and their file name. The CSV is as lossy as the vendor's.
 What must not: paging and sorting, which a download ignores.
@@ -8,7 +8,7 @@ Read more: `docs/sandbox.md`, "Download".
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ import msgspec
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.answers import JSON
+from booking_assets.sandbox.resources import EVENTS, Resource
 from booking_assets.sandbox.rows import Row
 from booking_assets.tables import contract
 
@@ -23,10 +24,12 @@ _NULL = msgspec.Raw(b"null")
 _LINE = "\r\n"
 
 
-def content(rows: Sequence[Row], file_format: str, includes: str) -> bytes:
+def content(
+    rows: Sequence[Row], file_format: str, includes: str, resource: Resource = EVENTS
+) -> bytes:
     """The file's bytes; `includes` names the members and their order, all where none is known."""
-    members = _chosen(includes)
-    return _csv(rows, members) if file_format.lower() == "csv" else _json(rows, members)
+    kinds = _chosen(resource, includes)
+    return _csv(rows, kinds) if file_format.lower() == "csv" else _json(rows, kinds)
 
 
 def media_type(file_format: str) -> str:
@@ -37,18 +40,19 @@ def media_type(file_format: str) -> str:
     return mimetypes.guess_type(f"x.{extension}")[0] or "application/octet-stream"
 
 
-def file_name(moment: datetime, number: int, file_format: str) -> str:
+def file_name(moment: datetime, number: int, file_format: str, resource: Resource = EVENTS) -> str:
     """The name of a tenant's `number`-th download."""
-    return f"Booking_Events__{moment:%y%m%d%H%M}-{number}.{file_format.lower()}"
+    stem = f"Booking_{resource.noun}s__{moment:%y%m%d%H%M}"
+    return f"{stem}-{number}.{file_format.lower()}"
 
 
-def _chosen(includes: str) -> tuple[str, ...]:
-    known = {member.lower(): member for member in wire.KINDS}
+def _chosen(resource: Resource, includes: str) -> Mapping[str, type]:
+    known = {member.lower(): member for member in resource.kinds}
     named = [known.get(name.strip().lower()) for name in includes.split(",")]
-    return tuple(dict.fromkeys(filter(None, named))) or tuple(wire.KINDS)
+    return {member: resource.kinds[member] for member in named if member} or resource.kinds
 
 
-def _json(rows: Sequence[Row], members: tuple[str, ...]) -> bytes:
+def _json(rows: Sequence[Row], members: Iterable[str]) -> bytes:
     # Values are copied as text, so that numbers keep their digits.
     read = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     return wire.array_of(
@@ -59,22 +63,18 @@ def _json(rows: Sequence[Row], members: tuple[str, ...]) -> bytes:
     )
 
 
-def _csv(rows: Sequence[Row], members: tuple[str, ...]) -> bytes:
+def _csv(rows: Sequence[Row], kinds: Mapping[str, type]) -> bytes:
     if not rows:
         return b""
-    lines = [_csv_line(members)]
-    texts = [_CSV_TEXT[wire.KINDS[member]] for member in members]
+    lines = [_csv_line(kinds)]
+    texts = {member: _CSV_TEXT[kind] for member, kind in kinds.items()}
     for row in rows:
         values = row.members()
-        lines.append(
-            _csv_line(
-                [text(values.get(member)) for member, text in zip(members, texts, strict=True)]
-            )
-        )
+        lines.append(_csv_line(text(values.get(member)) for member, text in texts.items()))
     return _LINE.join(lines).encode()
 
 
-def _csv_line(texts: Sequence[str]) -> str:
+def _csv_line(texts: Iterable[str]) -> str:
     return ",".join('"' + text.replace('"', '""') + '"' for text in texts)
 
 

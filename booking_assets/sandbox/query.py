@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from booking_assets.sandbox import wire
+from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
 from booking_assets.sandbox.rows import SortItem
 from booking_assets.tables import contract
 
@@ -62,7 +63,7 @@ class Query:
         return slice(skip, skip + self.page_size)
 
 
-def query_of_body(body: bytes) -> Query:
+def query_of_body(body: bytes, resource: Resource = EVENTS) -> Query:
     """Read a JSON body; names in any case, unknown members ignored.
 
     Raises:
@@ -77,10 +78,12 @@ def query_of_body(body: bytes) -> Query:
         raise InvalidRequestError({"": [f"Invalid JSON: {error}."]}) from None
     if not isinstance(document, dict):
         raise InvalidRequestError({"": ["The request body must be a JSON object."]})
-    return _bound(document)
+    return _bound(document, resource)
 
 
-def query_of_parameters(parameters: Iterable[tuple[str, str]]) -> Query:
+def query_of_parameters(
+    parameters: Iterable[tuple[str, str]], resource: Resource = EVENTS
+) -> Query:
     """Read a query string, where `Filter.Page=2` stands for a member of a member.
 
     Raises:
@@ -93,10 +96,10 @@ def query_of_parameters(parameters: Iterable[tuple[str, str]]) -> Query:
             document.setdefault(outer, {})[inner] = value
         elif outer not in _NESTED:
             document[outer] = value
-    return _bound(document)
+    return _bound(document, resource)
 
 
-def sort_items(text: str) -> tuple[SortItem, ...]:
+def sort_items(text: str, resource: Resource = EVENTS) -> tuple[SortItem, ...]:
     """Read a `Sort`: names in any case, each with `asc` or `desc` after one blank, by commas.
 
     Raises:
@@ -104,20 +107,21 @@ def sort_items(text: str) -> tuple[SortItem, ...]:
     """
     if not text:
         return ()
-    return tuple(_sort_item(item.strip()) for item in text.split(","))
+    return tuple(_sort_item(item.strip(), resource) for item in text.split(","))
 
 
-def _sort_item(item: str) -> SortItem:
+def _sort_item(item: str, resource: Resource) -> SortItem:
     name, _, direction = item.partition(" ")
-    member = _SORTABLE.get(name.lower())
+    member = _SORTABLE[resource].get(name.lower())
     if member is None or direction.lower() not in {"", "asc", "desc"}:
-        raise ServerFaultError(f"No property or field '{item}' exists in type 'EventEntity'")
+        entity = f"{resource.noun}Entity"
+        raise ServerFaultError(f"No property or field '{item}' exists in type '{entity}'")
     return SortItem(member, descending=direction.lower() == "desc")
 
 
-def _bound(document: Mapping[str, Any]) -> Query:
+def _bound(document: Mapping[str, Any], resource: Resource) -> Query:
     errors: dict[str, list[str]] = {}
-    values = _converted(document, _BODY, "", errors)
+    values = _converted(document, _BODIES[resource], "", errors)
     nested = {
         name: _converted(values[name], members, f"{name}.", errors)
         for name, members in _MEMBERS_OF.items()
@@ -248,19 +252,24 @@ _MEMBERS_OF: dict[str, _Members] = {
     ),
 }
 _NESTED = frozenset({"filter", "origin", "texts"})
-_BODY: _Members = _members(
-    {
-        "Identifier": _nullable(_identifier),
-        "Filter": _object,
-        "Origin": _object,
-        "Texts": _object,
-        **{
-            member: _CONVERT[kind]
-            for member, kind in wire.KINDS.items()
-            if member not in wire.NOT_CRITERIA
-        },
+
+
+def _body(resource: Resource) -> _Members:
+    criteria = {
+        member: _CONVERT[kind]
+        for member, kind in resource.kinds.items()
+        if member not in resource.not_criteria
     }
-)
-_SORTABLE: dict[str, str] = {
-    member.lower(): member for member in wire.KINDS if member != wire.NOT_STORED
+    outer = {"Filter": _object, "Origin": _object, "Texts": _object}
+    return _members({"Identifier": _nullable(_identifier), **outer, **criteria})
+
+
+_BODIES: Mapping[Resource, _Members] = {
+    resource: _body(resource) for resource in (EVENTS, REGISTRATIONS)
+}
+_SORTABLE: Mapping[Resource, Mapping[str, str]] = {
+    resource: {
+        member.lower(): member for member in resource.kinds if member not in resource.not_sortable
+    }
+    for resource in (EVENTS, REGISTRATIONS)
 }

@@ -20,6 +20,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from booking_assets.sandbox.application import PREFIX, application
+from booking_assets.sandbox.faults.delivery import BreakableProtocol
+from booking_assets.sandbox.faults.middleware import fault_middleware
+from booking_assets.sandbox.faults.selection import NO_FAULTS, Faults
 from booking_assets.sandbox.request_log import RequestLog
 from booking_assets.sandbox.world import World
 
@@ -46,15 +49,21 @@ class SandboxServer:
         port: int = 0,
         middleware: Sequence[Middleware] = (),
         prefix: str = PREFIX,
+        faults: Faults = NO_FAULTS,
     ) -> None:
-        """Describe a sandbox; a port of 0 takes a free one."""
+        """Describe a sandbox; a port of 0 takes a free one.
+
+        Raises:
+            FaultError: A fault names an organization that the world does not have.
+        """
         self.world = world
         self.log = RequestLog()
         self._port = port
-        self._prefix = prefix
-        app = application(world, log=self.log, middleware=middleware, prefix=prefix)
+        self._prefix = faults.prefix(prefix)
+        middleware = [*fault_middleware(faults, world), *middleware]
+        app = application(world, log=self.log, middleware=middleware, prefix=self._prefix)
         self._started = threading.Event()
-        self._server = _Server(_config(app), self._started.set)
+        self._server = _Server(_config(app, faults), self._started.set)
         self._thread = threading.Thread(target=self._run, name="booking-sandbox", daemon=True)
 
     def __enter__(self) -> SandboxServer:
@@ -98,16 +107,20 @@ def serve(
     on_started: Callable[[str], None],
     middleware: Sequence[Middleware] = (),
     prefix: str = PREFIX,
+    faults: Faults = NO_FAULTS,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then return; `on_started` is told the base URL.
 
     Raises:
         OSError: The port is taken.
+        FaultError: A fault names an organization that the world does not have.
     """
+    prefix = faults.prefix(prefix)
+    middleware = [*fault_middleware(faults, world), *middleware]
     with _bound(port) as listening, _quiet_signals():
         base_url = _base_url(listening, prefix)
         app = application(world, middleware=middleware, prefix=prefix)
-        _Server(_config(app), lambda: on_started(base_url)).run([listening])
+        _Server(_config(app, faults), lambda: on_started(base_url)).run([listening])
 
 
 class _Server(uvicorn.Server):
@@ -122,9 +135,10 @@ class _Server(uvicorn.Server):
         self._on_started()
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def _config(app: Starlette, faults: Faults) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=BreakableProtocol if faults else "auto",
         # The process keeps its own logging: the sandbox may be a guest in it.
         log_config=None,
         log_level="warning",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from booking_assets.sandbox import changes, kinds, vocabulary
 from booking_assets.sandbox.campus import Campus
@@ -38,7 +38,7 @@ def told(campus: Campus, seed: int, slot: int, standing: Standing) -> dict[str, 
     draft = Draft(campus, chance, slot, standing.born, chance.choice(campus.venues))
     fill, change_type, possible = draft.one_of(_BIRTHS)
     fill(draft)
-    draft.values["EventIdentifier"] = uuid5(campus.organization, f"{slot}/{standing.generation}")
+    draft.values["EventIdentifier"] = identifier_of(campus, slot, standing.generation)
     if (draft.values.get("EventFormat") or "").casefold() == "paper":
         possible = changes.PAPER_EXAM_CHANGES
     offset = draft.one_of(_SERVER_OFFSETS)
@@ -51,6 +51,11 @@ def told(campus: Campus, seed: int, slot: int, standing: Standing) -> dict[str, 
         draft.now = standing.born + version * standing.step
         _mark(draft, draft.one_of(possible)(draft), offset)
     return draft.values
+
+
+def identifier_of(campus: Campus, slot: int, generation: int) -> UUID:
+    """The identifier of a slot's event of that generation."""
+    return uuid5(campus.organization, f"{slot}/{generation}")
 
 
 def _mark(draft: Draft, change_type: str, offset: int) -> None:

@@ -42,6 +42,15 @@ class Rhythm:
         """Ticks from an event's birth to its deletion."""
         return self.step * (self.changes + 1)
 
+    @property
+    def cycle(self) -> int:
+        """Ticks from an event's birth to that of the next one."""
+        return self.lifetime + self.gap
+
+    def birth(self, generation: int) -> int:
+        """When the event of that generation is born (ticks)."""
+        return self.phase + generation * self.cycle
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -56,6 +65,11 @@ class Standing:
     born: int
     step: int
     until: int
+
+    @property
+    def last_deleted(self) -> int:
+        """The newest generation whose event is gone."""
+        return self.generation if self.version is None else self.generation - 1
 
 
 def rhythm_of(seed: int, organization: UUID, slot: int) -> Rhythm:
@@ -73,10 +87,9 @@ def rhythm_of(seed: int, organization: UUID, slot: int) -> Rhythm:
 
 def standing_at(rhythm: Rhythm, now: int) -> Standing:
     """Where a slot of this pace stands at `now`."""
-    cycle = rhythm.lifetime + rhythm.gap
-    generation, age = divmod(now - rhythm.phase, cycle)
-    born = rhythm.phase + generation * cycle
+    generation, age = divmod(now - rhythm.phase, rhythm.cycle)
+    born = rhythm.birth(generation)
     if age >= rhythm.lifetime:
-        return Standing(generation, None, born, rhythm.step, born + cycle)
+        return Standing(generation, None, born, rhythm.step, born + rhythm.cycle)
     version = age // rhythm.step
     return Standing(generation, version, born, rhythm.step, born + (version + 1) * rhythm.step)

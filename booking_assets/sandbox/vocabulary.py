@@ -110,3 +110,72 @@ PUBLICATION_ERRORS = (
     "Direct Access refused the session: venue code is unknown.",
     "Direct Access: timeout after 100 s",
 )
+
+CLASS_APPROVALS = (
+    *(("Registered", "Registered"),) * 10,
+    *((None, None),) * 3,
+    *(("Invitation Sent", "Invitation Sent"), ("Invitation Sent", "Registered")),
+    *(("", ""), ("registered", "registered"), (" Registered ", "REGISTERED")),
+)
+"""Approvals before and after a decision; each of these takes a seat."""
+
+EXAM_APPROVALS = (
+    *((None, None),) * 4,
+    *((None, "Eligible"), ("Eligible", "Eligible"), ("Eligible", "Eligible with Limitations")),
+    *(("Not Eligible", "Not Eligible"), ("Not Eligible", "Eligible")),
+)
+APPOINTMENT_APPROVALS = (("Scheduled", "Scheduled"), ("Scheduled", "Scheduled"), (None, None))
+WAITLISTED = ("Waitlisted", "Waitlisted", "Waitlisted", "Waitlisted", "waitlisted", " Waitlisted")
+DEPARTURES = (
+    *(("Registered", "Registered", "Withdrawn/Cancelled"),) * 4,
+    *(("Invitation Sent", "Invitation Expired", None), ("Registered", "Moved", "Pending")),
+    *(("Invitation Sent", "Invitation Declined", None), ("Registered", "Moved", None)),
+    *(("Waitlisted", "Waitlisted", "Withdrawn/Cancelled"), (None, None, "withdrawn/cancelled ")),
+    *(("Invitation Sent", "Invitation Sent", "Withdrawn/Cancelled"), ("On Hold", "On Hold", None)),
+)
+"""Approval before and after, attendance after, of those who end without a seat."""
+
+AWAITED = (None, None, "Pending")
+ATTENDED = (
+    *("Present", "Present", "Attended", "Attended", "Absent", "Incomplete", "Pending"),
+    *(" attended", None, None),
+)
+GRADINGS = (
+    *("Assigned", "Released", "Withheld", "Published", "Published", "published ", "Cancelled"),
+    *("Unassigned", None, None),
+)
+ELIGIBILITY = (
+    *("Eligible", "Eligible", "Eligible with Limitations", "Not Eligible", "Pending"),
+    *("eligible ", None),
+)
+CANDIDATE_TYPES = ("Apprentice", "Challenger", None)
+GRADES = ("A", "B+", "C", "Pass", "Fail")
+OFFICE_OFFSETS = (-480, -420, 0, 0)
+OFFICE_TEXTS = {
+    "ApprovalProcess": (0.1, ("Standard", "Manual")),
+    "EligibilityProcess": (0.1, ("Standard", "Late Addition")),
+    "GradingProcess": (0.1, ("Standard", "Escalation")),
+    "MaterialsPackagedForDistribution": (0.05, ("Diagram book", "Code book")),
+    "SynchronizationProcess": (0.05, ("Direct Access",)),
+    "SynchronizationStatus": (0.05, ("Succeeded", "Failed")),
+}
+"""What the office notes, each with its probability."""
+
+PERSONAL_IDENTIFIERS = {
+    "AttemptIdentifier": 0.15,
+    "CustomerIdentifier": 0.1,
+    "EmployerIdentifier": 0.2,
+    "PaymentIdentifier": 0.15,
+    "RegistrationRequestedBy": 0.5,
+    "SchoolIdentifier": 0.1,
+}
+"""What a registration may hold about a person, each with its probability."""
+
+PERSONAL_TEXTS = {
+    "ApprovalReason": (0.1, ("seniority", "late payment")),
+    "BillingCode": (0.1, ("B-17", "B-42")),
+    "BillingCustomer": (0.05, ("employer", "sponsor")),
+    "EventPotentialConflicts": (0.03, ("works on that day",)),
+    "MaterialsPermittedToCandidates": (0.05, ("dictionary", "screen reader", "extra time")),
+    "RegistrationComment": (0.25, ("needs a ramp", "asked for a seat in front", "é 日 comment")),
+}

@@ -8,7 +8,7 @@ Read more: https://www.newtonsoft.com/json/help/html/SerializationGuide.htm
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -90,7 +90,7 @@ def json_text(value: Any) -> bytes:
 
 
 def row_json(members: Mapping[str, Any]) -> bytes:
-    """One event as an item of an indented array; members that are null must be left out already."""
+    """One row as an item of an indented array; members that are null must be left out already."""
     return b"  " + _formatted(members).replace(b"\n", NEW_LINE + b"  ")
 
 
@@ -107,10 +107,15 @@ def outside_array(row: bytes) -> bytes:
 
 
 def event_members(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that have a value, in the model's order, date-times as text."""
+    """An event's members that have a value, in the model's order, date-times as text."""
+    return present_members(values, KINDS)
+
+
+def present_members(values: Mapping[str, Any], order: Iterable[str]) -> dict[str, Any]:
+    """The members that have a value, in the given order, date-times as text."""
     return {
         member: date_time(value) if isinstance(value, Instant) else value
-        for member in KINDS
+        for member in order
         if (value := values.get(member)) is not None
     }
 

@@ -294,7 +294,7 @@ def test_an_unknown_and_a_foreign_event_are_not_found(
     [
         ("GET", f"{EVENTS}/not-a-guid", 404),
         ("GET", "/booking/nothing", 404),
-        ("POST", "/booking/registrations/count", 404),
+        ("POST", "/booking/attendees/count", 404),
         ("GET", f"{EVENTS}/collect", 405),
         ("POST", f"{EVENTS}/{NOBODY}", 405),
     ],

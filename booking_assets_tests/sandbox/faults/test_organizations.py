@@ -1,0 +1,82 @@
+"""Somebody else's rows, one or all of them, and somebody else's emptiness."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from booking_assets.sandbox.faults.selection import NO_FAULTS, parse_faults
+from booking_assets.sandbox.world import World
+from booking_assets_tests.sandbox.faults.conftest import Start, View, total
+
+
+def claims(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return found
+
+
+def test_a_token_may_answer_for_another_organization(
+    start: Start, sound: View, world: World
+) -> None:
+    other = world.tenants[1]
+    expected = sound.as_tenant(other)
+    faulty = start(f"foreign_token={other.slug}@{world.tenants[0].slug}")
+    assert claims(faulty.tenant.token)["org_id"] == str(faulty.tenant.identifier)
+    assert faulty.page(1).content == expected.page(1).content
+    assert faulty.count() == expected.count()
+    (logged, *_) = faulty.server.log.requests()
+    assert logged.tenant == faulty.tenant.slug
+
+
+def test_a_foreign_token_lets_nobody_in(start: Start, world: World) -> None:
+    faulty = start(f"foreign_token={world.tenants[1].slug}")
+    faulty.client.headers["Authorization"] = "Bearer nonsense"
+    assert faulty.page(1).status_code == 401
+
+
+def test_one_row_among_the_pages_is_foreign(start: Start, sound: View) -> None:
+    faulty = start("foreign_row")
+    rows = [row for page in (1, 2, 3) for row in faulty.rows(page)]
+    owners = [row["OrganizationIdentifier"] for row in rows]
+    foreign = [owner for owner in owners if owner != str(faulty.tenant.identifier)]
+    assert len(foreign) == 1
+    assert owners.index(foreign[0]) == len(sound.all_pages()) // 2
+    assert [row["EventIdentifier"] for row in rows] == sound.all_pages()
+    assert faulty.count() == sound.count()
+
+
+def test_a_foreign_credential_of_an_empty_organization_tells_by_its_claim_alone(
+    start: Start,
+) -> None:
+    faulty = start("empty_foreign")
+    body = {"Secret": faulty.tenant.secret}
+    issued = faulty.client.post("/security/tokens/generate", json=body).json()
+    assert issued["ExpiresIn"] == 1200
+    assert claims(issued["AccessToken"])["org_id"] != str(faulty.tenant.identifier)
+    faulty.client.headers["Authorization"] = f"Bearer {issued['AccessToken']}"
+    answer = faulty.page(1)
+    assert (answer.status_code, answer.json(), total(answer)) == (200, [], 0)
+    assert faulty.count() == 0
+
+
+def test_users_are_handed_the_foreign_credential_that_they_shall_rehearse(
+    start: Start, world: World
+) -> None:
+    first, second = world.tenants[:2]
+    faults = parse_faults([f"empty_foreign@{second.slug}"])
+    handed = faults.tenants(world.tenants)
+    assert (handed[0], handed[2]) == (first, world.tenants[2])
+    assert handed[1].slug == second.slug
+    faulty = start(f"empty_foreign@{second.slug}")
+    faulty.client.headers["Authorization"] = f"Bearer {handed[1].token}"
+    assert faulty.count() == 0
+    assert NO_FAULTS.tenants(world.tenants) == world.tenants
+
+
+def test_a_strange_token_is_refused_where_its_fault_is_off(start: Start, world: World) -> None:
+    token = parse_faults(["empty_foreign"]).tenants(world.tenants)[0].token
+    faulty = start("no_header")
+    faulty.client.headers["Authorization"] = f"Bearer {token}"
+    assert faulty.page(1).status_code == 401

@@ -1,0 +1,418 @@
+"""Registrations are answered as events are, follow from them, and carry canaries."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from booking_assets.sandbox import generated, wire
+from booking_assets.sandbox.registrations import CANARY, CANARY_IDENTIFIER, CANARY_NUMBER
+from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
+from booking_assets.sandbox.server import SandboxServer
+from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.world import World, generated_world
+from booking_assets.tables import contract, raw
+from booking_assets_tests.sandbox.conftest import NOON
+
+BASE = "/booking/registrations"
+OPERATIONS = ["collect", "count", "search", "download"]
+NOBODY = "123e4567-e89b-12d3-a456-426614174000"
+ALLOWED = {
+    raw.member_name(column)
+    for column in raw.REGISTRATIONS.column_names
+    if column not in {"organization", "collected_at"}
+}
+IMPERSONAL = {
+    *("ApprovalProcess", "CandidateType", "EligibilityProcess", "GradingProcess"),
+    *("LastChangeType", "MaterialsPackagedForDistribution", "RegistrationSource"),
+    *("SynchronizationProcess", "SynchronizationStatus"),
+}
+REFERENCES = {"EventIdentifier", "ExamFormIdentifier", "OrganizationIdentifier", "SeatIdentifier"}
+
+Members = dict[str, Any]
+
+
+class HandClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def rows_of(world: World, resource: Resource) -> dict[str, Members]:
+    """All rows of all tenants by identifier."""
+    return {
+        members[resource.identifier]: members
+        for tenant in world.tenants
+        for members in (row.members() for row in world.rows(tenant, resource).sorted_by(()))
+    }
+
+
+def normal(status: str | None) -> str:
+    return (status or "").strip().casefold()
+
+
+def takes_a_seat(registration: Members) -> bool:
+    approval = normal(registration.get("ApprovalStatus"))
+    attendance = normal(registration.get("AttendanceStatus"))
+    return approval in {"", "registered", "invitation sent"} and attendance != "withdrawn/cancelled"
+
+
+def availability(event: Members, taken: int) -> str:
+    lowest, highest = event.get("CapacityMinimum") or 0, event.get("CapacityMaximum") or 0
+    cases = {
+        "Locked": "RegistrationLocked" in event,
+        "Under": taken < max(lowest, 0),
+        "Over": 0 < highest < taken,
+        "Full": 0 < highest == taken,
+        "Empty": taken == 0,
+    }
+    return next((name for name, holds in cases.items() if holds), "Open")
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return generated_world(3, 600, seed=7, clock=lambda: NOON)
+
+
+@pytest.fixture(scope="module")
+def events(world: World) -> dict[str, Members]:
+    return rows_of(world, EVENTS)
+
+
+@pytest.fixture(scope="module")
+def registrations(world: World) -> list[Members]:
+    return list(rows_of(world, REGISTRATIONS).values())
+
+
+def everything(client: httpx.Client) -> list[Members]:
+    rows: list[Members] = client.post(
+        f"{BASE}/collect", json={"Filter": {"Page": 1, "PageSize": 0}}
+    ).json()
+    return rows
+
+
+def test_the_pages_together_are_the_count(client: httpx.Client) -> None:
+    count = client.post(f"{BASE}/count", json={}).json()["Count"]
+    seen = []
+    for page in range(1, count // 50 + 2):
+        filter_ = {"Page": page, "PageSize": 50, "Sort": "RegistrationIdentifier"}
+        answer = client.post(f"{BASE}/collect", json={"Filter": filter_})
+        pagination = json.loads(answer.headers["x-query-pagination"])
+        assert pagination == {"Page": page, "PageSize": 50, "TotalCount": count}
+        seen += [row["RegistrationIdentifier"] for row in answer.json()]
+    assert len(set(seen)) == len(seen) == count > 200
+    assert seen == sorted(seen, key=lambda one: wire.identifier_order(UUID(one)))
+
+
+def test_a_collect_without_a_filter_gives_the_first_twenty(client: httpx.Client) -> None:
+    assert client.post(f"{BASE}/collect", json={}).json() == everything(client)[:20]
+
+
+def test_search_gives_identifiers_alone_in_the_same_order(client: httpx.Client) -> None:
+    body = {"Filter": {"Page": 2, "PageSize": 15, "Sort": "LastChangeTime desc,ApprovalStatus"}}
+    found = client.post(f"{BASE}/search", json=body)
+    collected = client.post(f"{BASE}/collect", json=body)
+    assert found.json() == [
+        {"RegistrationIdentifier": row["RegistrationIdentifier"]} for row in collected.json()
+    ]
+    assert found.headers["x-query-pagination"] == collected.headers["x-query-pagination"]
+
+
+def test_sorting_by_change_puts_the_newest_first_and_nulls_last(client: httpx.Client) -> None:
+    filter_ = {"PageSize": 0, "Sort": "LastChangeTime desc"}
+    rows = client.post(f"{BASE}/collect", json={"Filter": filter_}).json()
+    ticks = [
+        wire.instant_of(row["LastChangeTime"]).ticks if "LastChangeTime" in row else -1
+        for row in rows
+    ]
+    assert ticks == sorted(ticks, reverse=True)
+
+
+@pytest.mark.parametrize("sort", ["EventTitle", "RegistrationId", "Score,"])
+def test_a_bad_sort_is_a_server_error(client: httpx.Client, sort: str) -> None:
+    answer = client.post(f"{BASE}/collect", json={"Filter": {"Sort": sort}})
+    assert answer.status_code == 500
+    assert "RegistrationEntity" in answer.json()["Detail"]
+
+
+@pytest.mark.parametrize("operation", ["collect", "count", "search"])
+def test_get_is_an_alias_with_a_query_string(client: httpx.Client, operation: str) -> None:
+    path = BASE if operation == "collect" else f"{BASE}/{operation}"
+    got = client.get(path, params={"filter.page": 2, "Filter.PageSize": 7})
+    body = {"Filter": {"Page": 2, "PageSize": 7}}
+    assert got.json() == client.post(f"{BASE}/{operation}", json=body).json()
+
+
+def test_criteria_change_nothing(client: httpx.Client) -> None:
+    everybody = everything(client)
+    body = {
+        "EventIdentifier": everybody[0]["EventIdentifier"],
+        "ApprovalStatus": "Nonsense",
+        "Filter": {"PageSize": 0},
+    }
+    assert client.post(f"{BASE}/collect", json=body).json() == everybody
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_malformed_criterion_is_refused(client: httpx.Client, operation: str) -> None:
+    body = {"eventidentifier": "not-a-guid", "CapacityMaximum": "no member of this model"}
+    answer = client.post(f"{BASE}/{operation}", json=body)
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["EventIdentifier"]
+
+
+def test_the_token_decides_whose_registrations_answer(
+    client: httpx.Client, sandbox: SandboxServer, tenant: Tenant
+) -> None:
+    other = sandbox.world.tenants[1]
+    body = {"OrganizationIdentifier": str(other.identifier), "Filter": {"PageSize": 0}}
+    rows = client.post(f"{BASE}/collect", json=body).json()
+    assert {row["OrganizationIdentifier"] for row in rows} == {str(tenant.identifier)}
+
+
+def test_a_registration_is_retrieved_and_asserted_by_identifier(client: httpx.Client) -> None:
+    row = everything(client)[3]
+    path = f"{BASE}/{row['RegistrationIdentifier']}"
+    assert client.get(path).json() == row
+    assert (client.head(path).status_code, client.head(path).content) == (200, b"")
+    for unknown in (NOBODY, row["EventIdentifier"]):
+        answer = client.get(f"{BASE}/{unknown}")
+        assert (answer.status_code, answer.json()["Status"]) == (404, 404)
+    assert client.head(f"{BASE}/{NOBODY}").status_code == 404
+
+
+def test_a_download_is_the_whole_set(client: httpx.Client) -> None:
+    answer = client.post(f"{BASE}/download", json={"Filter": {"PageSize": 1}})
+    assert "filename=Booking_Registrations__2603011200-" in answer.headers["content-disposition"]
+    rows = answer.json()
+    assert all(list(row) == list(REGISTRATIONS.kinds) for row in rows)
+    present = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    assert present == everything(client)
+    text = client.get(f"{BASE}/download", params={"Filter.Format": "csv"}).text
+    header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    assert header == list(REGISTRATIONS.kinds)
+    assert len(lines) == len(rows)
+
+
+def test_no_token_is_refused_without_a_word(anonymous: httpx.Client) -> None:
+    answer = anonymous.post(f"{BASE}/count", json={})
+    assert (answer.status_code, answer.content) == (401, b"")
+
+
+def test_the_model_has_its_51_members_in_order_and_every_one_occurs(
+    registrations: list[Members],
+) -> None:
+    order = list(REGISTRATIONS.kinds)
+    assert len(order) == 51
+    assert (order[0], order[12], order[14]) == (
+        "AttemptIdentifier",
+        "IncludeInT2202",
+        "ApprovalProcess",
+    )
+    assert {member for row in registrations for member in row} == set(order)
+    assert all(None not in row.values() for row in registrations)
+    for row in registrations:
+        assert list(row) == [member for member in order if member in row]
+
+
+def test_the_allow_list_is_of_the_model() -> None:
+    assert set(REGISTRATIONS.kinds) >= ALLOWED
+
+
+def test_whatever_is_personal_carries_a_canary(registrations: list[Members]) -> None:
+    prefixes = {
+        contract.Text: f"{CANARY}-",
+        contract.Identifier: f"{CANARY_IDENTIFIER}-",
+    }
+    personal = {
+        member: prefixes[kind]
+        for member, kind in REGISTRATIONS.kinds.items()
+        if kind in prefixes and member not in ALLOWED | IMPERSONAL | REFERENCES
+    }
+    for row in registrations:
+        assert row["RegistrationPassword"].startswith(f"{CANARY}-PW-")
+        assert len(row["RegistrationPassword"]) <= 14
+        for member in personal.keys() & row.keys():
+            assert row[member].startswith(personal[member]), member
+        for member in {"Score", "RegistrationFee", "WorkBasedHoursToDate"} & row.keys():
+            assert row[member] == CANARY_NUMBER
+        assert CANARY not in json.dumps([row.get(member) for member in ALLOWED])
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        ("ApprovalStatus", {None, "", "Registered", "registered", " Registered ", "Waitlisted"}),
+        ("ApprovalStatus", {"Invitation Sent", "Invitation Expired", "Invitation Declined"}),
+        ("ApprovalStatus", {"Moved", "Scheduled", "Eligible", "Not Eligible", "On Hold"}),
+        ("AttendanceStatus", {None, "Pending", "Present", "Attended", "Absent", "Incomplete"}),
+        ("AttendanceStatus", {"Withdrawn/Cancelled", "withdrawn/cancelled ", " attended"}),
+        ("GradingStatus", {None, "Unassigned", "Assigned", "Released", "Withheld"}),
+        ("GradingStatus", {"Published", "published ", "Cancelled"}),
+        ("EligibilityStatus", {None, "Eligible", "Eligible with Limitations", "Not Eligible"}),
+    ],
+)
+def test_the_vocabulary_occurs(
+    registrations: list[Members], member: str, expected: set[str | None]
+) -> None:
+    assert expected <= {row.get(member) for row in registrations}
+
+
+def test_classes_are_of_every_availability(
+    events: dict[str, Members], registrations: list[Members]
+) -> None:
+    taken = Counter(row["EventIdentifier"] for row in registrations if takes_a_seat(row))
+    classes = [event for event in events.values() if event.get("EventType") == "Class"]
+    seen = Counter(availability(event, taken[event["EventIdentifier"]]) for event in classes)
+    assert set(seen) == {"Locked", "Under", "Over", "Full", "Empty", "Open"}
+    assert min(seen.values()) > len(classes) / 100
+
+
+def test_an_event_has_about_six_registrations_and_some_have_no_event(
+    events: dict[str, Members], registrations: list[Members]
+) -> None:
+    assert 5 < len(registrations) / len(events) < 8
+    unknown = {row["EventIdentifier"] for row in registrations} - events.keys()
+    assert 0 < len(unknown) < len(events) / 10
+
+
+def test_a_registration_belongs_to_the_tenant_of_its_event(
+    events: dict[str, Members], registrations: list[Members]
+) -> None:
+    for row in registrations:
+        if row["EventIdentifier"] in events:
+            event = events[row["EventIdentifier"]]
+            assert row["OrganizationIdentifier"] == event["OrganizationIdentifier"]
+
+
+def test_the_same_seed_and_time_give_the_same_registrations() -> None:
+    def world(seed: int) -> World:
+        return generated_world(2, 50, seed=seed, clock=lambda: NOON)
+
+    assert rows_of(world(7), REGISTRATIONS) == rows_of(world(7), REGISTRATIONS)
+    assert not rows_of(world(7), REGISTRATIONS).keys() & rows_of(world(8), REGISTRATIONS).keys()
+
+
+@pytest.mark.parametrize("seconds", [1, 600, 86_400])
+def test_a_world_that_moved_equals_one_begun_anew(seconds: int) -> None:
+    clock = HandClock()
+    moving = generated_world(1, 200, seed=3, clock=clock)
+    assert rows_of(moving, REGISTRATIONS)
+    clock.now += timedelta(seconds=seconds)
+    anew = generated_world(1, 200, seed=3, clock=clock)
+    assert rows_of(moving, REGISTRATIONS) == rows_of(anew, REGISTRATIONS)
+
+
+def test_ten_minutes_insert_change_and_delete_and_leave_the_events_time_alone() -> None:
+    clock = HandClock()
+    world = generated_world(2, 400, seed=7, clock=clock)
+    alone = generated_world(2, 400, seed=7, clock=clock, registrations=False)
+    before, events_before = rows_of(world, REGISTRATIONS), rows_of(world, EVENTS)
+    clock.now += timedelta(minutes=10)
+    after, events_after = rows_of(world, REGISTRATIONS), rows_of(world, EVENTS)
+    changed = [one for one in before.keys() & after.keys() if before[one] != after[one]]
+    then, now = wire.ticks_of(NOON), wire.ticks_of(clock.now)
+    dated = [after[one]["LastChangeTime"] for one in changed if "LastChangeTime" in after[one]]
+    assert dated
+    assert all(then < wire.instant_of(text).ticks <= now for text in dated)
+    at_rest = {one for one, event in events_after.items() if events_before.get(one) == event}
+    moved = {after[one]["EventIdentifier"] for one in [*changed, *(after.keys() - before.keys())]}
+    assert moved & at_rest, "registrations move while their event keeps its LastChangeTime"
+    gone = {before[one]["EventIdentifier"] for one in before.keys() - after.keys()}
+    assert gone & events_after.keys(), "some are deleted while their event lives"
+    assert events_after == rows_of(alone, EVENTS)
+
+
+def test_a_clock_that_goes_back_changes_nothing() -> None:
+    clock = HandClock()
+    world = generated_world(1, 100, seed=7, clock=clock)
+    expected = rows_of(generated_world(1, 100, seed=7, clock=clock), REGISTRATIONS)
+    assert rows_of(world, EVENTS)
+    clock.now -= timedelta(hours=1)
+    assert rows_of(world, REGISTRATIONS) == expected
+
+
+def test_registrations_are_not_made_before_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Made(Exception):
+        """Registrations were made."""
+
+    def enrolment_of(event: bytes, opened: int, period: int) -> None:
+        raise Made
+
+    monkeypatch.setattr(generated, "enrolment_of", enrolment_of)
+    clock = HandClock()
+    world = generated_world(1, 100, seed=7, clock=clock)
+    clock.now += timedelta(days=1)
+    assert rows_of(world, EVENTS)
+    with pytest.raises(Made):
+        rows_of(world, REGISTRATIONS)
+
+
+def test_nobody_has_a_name(registrations: list[Members]) -> None:
+    users = {row["LastChangeUser"] for row in registrations}
+    assert all(user.startswith(f"{CANARY}-USER Sandbox ") for user in users)
+
+
+@pytest.fixture(scope="module")
+def barred() -> Iterator[SandboxServer]:
+    """A server whose second tenant may not read registrations."""
+    slug = generated_world(2, 0, seed=7).tenants[1].slug
+    world = generated_world(2, 20, seed=7, clock=lambda: NOON, without_registrations=[slug])
+    with SandboxServer(world) as server:
+        yield server
+
+
+def asked(server: SandboxServer, number: int, method: str, path: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {server.world.tenants[number].token}"}
+    content = b"{}" if method == "POST" else None
+    headers["Content-Type"] = "application/json"
+    return httpx.request(method, f"{server.base_url}{path}", headers=headers, content=content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", f"{BASE}/{operation}") for operation in OPERATIONS),
+        *(("GET", f"{BASE}/{operation}") for operation in ("count", "search", "download")),
+        *(("GET", BASE), ("GET", f"{BASE}/{NOBODY}"), ("HEAD", f"{BASE}/{NOBODY}")),
+    ],
+)
+def test_a_tenant_without_permission_is_refused_without_a_word(
+    barred: SandboxServer, method: str, path: str
+) -> None:
+    answer = asked(barred, 1, method, path)
+    assert (answer.status_code, answer.content) == (403, b"")
+
+
+def test_a_missing_permission_disturbs_nobody_else(barred: SandboxServer) -> None:
+    assert asked(barred, 0, "POST", f"{BASE}/count").json()["Count"] > 0
+    assert asked(barred, 1, "POST", "/booking/events/count").json()["Count"] > 0
+
+
+def test_a_permission_is_taken_from_a_tenant_that_exists() -> None:
+    with pytest.raises(ValueError, match="nobody"):
+        generated_world(1, 1, seed=7, without_registrations=["nobody"])
+
+
+def test_a_server_may_lack_the_resource() -> None:
+    world = generated_world(1, 20, seed=7, clock=lambda: NOON, registrations=False)
+    with SandboxServer(world) as server:
+        for operation in OPERATIONS:
+            answer = asked(server, 0, "POST", f"{BASE}/{operation}")
+            assert (answer.status_code, answer.content) == (404, b"")
+        assert asked(server, 0, "POST", "/booking/events/count").json()["Count"] > 0

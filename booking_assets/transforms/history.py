@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
-from booking_assets.transforms.rules import as_table, first_match, with_as_of
+from booking_assets.transforms.rules import first_match, with_as_of
 
 KEY: tuple[str, ...] = EVENTS.grain
 
@@ -32,21 +31,11 @@ class ChangedVersions:
         closed: The open versions that end: organization, event_identifier, valid_from (their key)
             and valid_to.
         added: The versions that begin: organization, event_identifier, valid_from, valid_to and
-            change. `versions` gives them their members.
+            change. Their members are those of the stored event; of a deleted one, its last.
     """
 
     closed: pl.DataFrame
     added: pl.DataFrame
-
-
-def digest() -> pl.Expr:
-    """A row's members as 64 bits: equal rows have equal digests, nulls and all.
-
-    polars promises the same digest in one run of one version only, so it is never stored: both
-    sides of a comparison are digested anew. A change goes unseen if its digests collide, once in
-    2**64 changes: each event is compared with its own past alone.
-    """
-    return pl.struct(MEMBERS).hash(seed=0).alias("digest")
 
 
 def changed_versions(
@@ -66,11 +55,15 @@ def changed_versions(
     A row that was collected no later than its open version began says nothing new: where a clock
     was set back, the change is found by the next collection, and no version ends before it begins.
 
+    A digest is a hash of `MEMBERS`: equal rows have equal digests. Nobody promises the same digest
+    in two releases, so it is never stored: both sides are digested in one run. A change goes unseen
+    if its digests collide, once in 2**64 changes: each event is compared with its own past alone.
+
     Args:
         open_versions: Rows of `marts.event_history` without valid_to: organization,
-            event_identifier, valid_from and `digest()`. Those of organizations that are not in
+            event_identifier, valid_from and digest. Those of organizations that are not in
             `as_of` stay untouched.
-        events: Rows of `raw.events`: organization, event_identifier, collected_at and `digest()`.
+        events: Rows of `raw.events`: organization, event_identifier, collected_at and digest.
         as_of: `organization` and `as_of`, one row an organization: the start of the newest
             complete collection, which is the instant of its deletions.
 
@@ -112,32 +105,4 @@ def changed_versions(
             valid_to=pl.when(pl.col("change") == "deleted").then("at"),
             change="change",
         ),
-    )
-
-
-def versions(
-    added: pl.DataFrame, open_versions: pl.DataFrame, events: pl.DataFrame
-) -> pl.DataFrame:
-    """The added versions as rows of `marts.event_history`.
-
-    Args:
-        added: `ChangedVersions.added`.
-        open_versions: Rows of `marts.event_history` before the change, at least the open versions
-            of the events that are gone.
-        events: Rows of `raw.events`, at least those that are new or changed.
-
-    Returns:
-        One row an added version, sorted by the table's grain. A deleted event is as it was last.
-    """
-    is_deleted = pl.col("change") == "deleted"
-    sources = (
-        (added.filter(is_deleted), open_versions.filter(pl.col("valid_to").is_null())),
-        (added.filter(~is_deleted), events),
-    )
-    return as_table(
-        pl.concat(
-            changes.join(rows.select(EVENTS.column_names), on=KEY, how="left", validate="1:1")
-            for changes, rows in sources
-        ),
-        EVENT_HISTORY,
     )

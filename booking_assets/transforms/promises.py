@@ -52,7 +52,7 @@ def shrunken(collections: pl.DataFrame, resource: str, max_shrink: float) -> lis
         (pl.col("resource") == resource) & (pl.col("verdict") == "complete")
     )
     lost = complete.with_columns(before=before).filter(
-        newest & (pl.col("rows_loaded") < pl.col("before") * (1 - max_shrink))
+        newest & (pl.col("before") - pl.col("rows_loaded") > pl.col("before") * max_shrink)
     )
     return _slugs(lost)
 

@@ -173,10 +173,12 @@ def stale_marts(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> dict
                 WHERE mart.{AS_OF} IS DISTINCT FROM newest.started_at
                 """,
             )
-    mentioned = " UNION ".join(f"SELECT organization FROM {qualified(mart)}" for mart in marts)
-    stale[EVENTS.name] = _organizations(
-        con, f"SELECT organization FROM {qualified(EVENTS)} EXCEPT ({mentioned})"
-    )
+    derived = [mart for mart in marts if AS_OF in mart.required]
+    mentioned = " UNION ".join(f"SELECT organization FROM {qualified(mart)}" for mart in derived)
+    if derived:
+        stale[EVENTS.name] = _organizations(
+            con, f"SELECT organization FROM {qualified(EVENTS)} EXCEPT ({mentioned})"
+        )
     return {name: organizations for name, organizations in stale.items() if organizations}
 
 

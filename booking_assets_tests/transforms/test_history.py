@@ -20,9 +20,8 @@ from booking_assets.transforms.history import (
     MEMBERS,
     ChangedVersions,
     changed_versions,
-    digest,
-    versions,
 )
+from booking_assets_tests.transforms.replay import digest, versions
 from booking_assets_tests.transforms.rows import (
     ACME,
     AS_OF,

@@ -1,0 +1,89 @@
+"""Promises of the history in the warehouse: SQL that does what the rules decided, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from booking_assets.tables.marts import EVENT_HISTORY
+from booking_assets.tables.raw import EVENTS
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.warehouse.deliveries import delivery, events, instant
+
+MEMBERS = [name for name in EVENTS.column_names if name != "collected_at"]
+KEY = list(EVENTS.grain)
+
+
+def changes(rows: list[tuple[pl.DataFrame, str]], round_: int) -> pl.DataFrame:
+    """Added versions of these events, each with its change, at the instant of a round."""
+    at = pl.lit(instant(round_), dtype=EVENT_HISTORY.dtypes["valid_from"])
+    return pl.concat(
+        frame.select(
+            *KEY,
+            valid_from=at,
+            valid_to=at if change == "deleted" else pl.lit(None, dtype=at_dtype()),
+            change=pl.lit(change),
+        )
+        for frame, change in rows
+    )
+
+
+def at_dtype() -> pl.DataType:
+    return EVENT_HISTORY.dtypes["valid_to"]
+
+
+def closed(frame: pl.DataFrame, since: int, until: int) -> pl.DataFrame:
+    return frame.select(
+        *KEY,
+        valid_from=pl.lit(instant(since), dtype=at_dtype()),
+        valid_to=pl.lit(instant(until), dtype=at_dtype()),
+    )
+
+
+def test_open_versions_carry_the_digests_of_the_events_that_they_hold(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    rows = events("acme", [1, 2, 3])
+    warehouse.store([delivery(landing, "acme", rows)])
+    assert warehouse.open_version_digests(MEMBERS).is_empty()
+    warehouse.extend_history(closed(rows.head(0), 0, 0), changes([(rows, "inserted")], 0))
+    held = warehouse.open_version_digests(MEMBERS).sort(KEY)
+    stored = warehouse.event_digests(MEMBERS).sort(KEY)
+    assert held.drop("valid_from").equals(stored.drop("collected_at"))
+    assert stored["digest"].n_unique() == 3
+
+
+def test_a_digest_follows_every_member_and_nothing_else(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    before = warehouse.event_digests(MEMBERS)["digest"].item()
+    same = events("acme", [1], 1).with_columns(event_title=pl.lit("round 0"))
+    warehouse.store([delivery(landing, "acme", same, 1)])
+    assert warehouse.event_digests(MEMBERS)["digest"].item() == before
+    for round_, member in enumerate(("venue_room", "extra", "last_change_user"), start=2):
+        other = same.with_columns(pl.lit("x").alias(member))
+        warehouse.store([delivery(landing, "acme", other, round_)])
+        assert warehouse.event_digests(MEMBERS)["digest"].item() != before
+
+
+def test_an_update_closes_the_old_version_and_a_deletion_keeps_the_event_as_it_was_last(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    first, second = events("acme", [1, 2]), events("acme", [1], 1)
+    warehouse.store([delivery(landing, "acme", first)])
+    warehouse.extend_history(closed(first.head(0), 0, 0), changes([(first, "inserted")], 0))
+    warehouse.store([delivery(landing, "acme", second, 1)])
+    gone = first.tail(1)
+    warehouse.extend_history(
+        closed(first, 0, 1), changes([(second, "updated"), (gone, "deleted")], 1)
+    )
+    history = warehouse.read(EVENT_HISTORY).sort(*KEY, "valid_from")
+    assert history.select("change", "event_title", "valid_from", "valid_to").rows() == [
+        ("inserted", "round 0", instant(0), instant(1)),
+        ("updated", "round 1", instant(1), None),
+        ("inserted", "round 0", instant(0), instant(1)),
+        ("deleted", "round 0", instant(1), instant(1)),
+    ]
+    assert not warehouse.contract_breaches(EVENT_HISTORY)

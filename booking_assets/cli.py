@@ -262,20 +262,21 @@ class Bars:
         self._bars: dict[str, TaskID] = {}
         self._lock = Lock()
 
-    def received(self, organization: str, rows: int, expected: int) -> None:
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         """Moves the organization's bar."""
+        name = f"{organization} {resource}"
         with self._lock:
-            if organization not in self._bars:
-                self._bars[organization] = self._progress.add_task(organization, total=expected)
-        self._progress.update(self._bars[organization], completed=rows, total=max(expected, rows))
+            if name not in self._bars:
+                self._bars[name] = self._progress.add_task(name, total=expected)
+        self._progress.update(self._bars[name], completed=rows, total=max(expected, rows))
 
-    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
         """Leaves a line where the bar was."""
         with self._lock:
-            bar = self._bars.pop(organization, None)
+            bar = self._bars.pop(f"{organization} {resource}", None)
         if bar is not None:
             self._progress.remove_task(bar)
-        self._progress.console.print(_outcome_line(organization, rows, error))
+        self._progress.console.print(_outcome_line(organization, resource, rows, error))
 
 
 class Lines:
@@ -284,17 +285,17 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def received(self, organization: str, rows: int, expected: int) -> None:
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         """Says nothing: a log is not a terminal."""
 
-    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
         """Prints the outcome."""
-        self._console.print(_outcome_line(organization, rows, error))
+        self._console.print(_outcome_line(organization, resource, rows, error))
 
 
-def _outcome_line(organization: str, rows: int, error: Exception | None) -> str:
+def _outcome_line(organization: str, resource: str, rows: int, error: Exception | None) -> str:
     if error is None:
-        return f"[green]stored[/]   {organization}: {rows} events"
+        return f"[green]stored[/]   {organization}: {rows} {resource}"
     return f"[red]refused[/]  {escape(str(error))}"
 
 
@@ -326,7 +327,7 @@ def _print_stored(console: Console, settings: Settings, wanted: list[str]) -> No
 
 
 def _print_failures(console: Console, refreshed: Refreshed) -> None:
-    for slug, error in refreshed.refused.items():
-        console.print(f"[red]{slug} is not complete:[/] {escape(str(error))}")
+    for (slug, resource), error in refreshed.refused.items():
+        console.print(f"[red]{slug}, {resource}: not complete:[/] {escape(str(error))}")
     for failure in refreshed.failures:
         console.print(f"[red]{escape(failure)}[/]")

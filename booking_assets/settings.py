@@ -50,6 +50,8 @@ class Organization(_Section):
     identifier: UUID
     token_env: VariableName | None = None
     secret_env: VariableName | None = None
+    registrations: bool = True
+    """Collect registrations too; without them, the organization's seats are unknown."""
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:

@@ -7,6 +7,7 @@ Read more: `docs/reliability.md`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,38 +17,40 @@ from typing import Protocol
 from uuid import UUID
 
 from booking_assets.api.client import BookingClient
-from booking_assets.api.errors import NotFound
+from booking_assets.api.errors import Forbidden, NotFound
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
-from booking_assets.collect.errors import Incomplete, Shrunk
+from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
 from booking_assets.collect.landing import Landing
 from booking_assets.collect.pages import all_identifiers, each, row_pages
 from booking_assets.collect.spool import Spool
 from booking_assets.collect.tally import Mode, Tally
 from booking_assets.collect.verdict import has_shrunk, is_complete
 
+_logger = logging.getLogger(__name__)
+
 SEARCH_PAGE_SIZE = 5_000
-RETRIEVED_AT_MOST = 200
-"""Missing rows that are worth a request each; more of them are worth a new collection."""
+ASKED_AT_MOST = 200
+"""Doubtful rows that are worth a request each; more of them are worth a new collection."""
 
 
 class Progress(Protocol):
     """Whoever watches a run; called from several threads."""
 
-    def received(self, organization: str, rows: int, expected: int) -> None:
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         """So many rows of the expected ones have arrived."""
 
-    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
         """The organization's rows are stored, or refused for the reason given."""
 
 
 class NobodyWatches:
     """For runs without a person before them."""
 
-    def received(self, organization: str, rows: int, expected: int) -> None:
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         """Tells nobody."""
 
-    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
         """Tells nobody."""
 
 
@@ -126,8 +129,12 @@ class Collection:
             started_at=self.plan.clock(),
         )
 
-    def run(self, tally: Tally) -> Collected:
+    def run(self, tally: Tally, stopped: Callable[[], bool] = lambda: False) -> Collected:
         """Collects every row and lands it.
+
+        Args:
+            tally: is filled in, also where the collection is refused.
+            stopped: asked after each page; where it says yes, the collection ends.
 
         Raises:
             CollectionRefused: the rows are foreign, incomplete or far fewer than stored.
@@ -142,32 +149,35 @@ class Collection:
         try:
             tally.count_before = client.count()
             with Spool(self.plan.landing, self.organization, name, self.contract) as spool:
-                self._gather(spool, decoder, tally)
+                self._gather(spool, decoder, tally, stopped)
                 self._refuse_shrinkage(tally)
                 self._settle(tally)
-                landing = spool.land(self.identifier, tally.entry())
-                return Collected(landing, spool.unknown)
+                return Collected(spool.land(self.identifier, tally.entry()), spool.unknown)
         finally:
             self._settle(tally)
 
-    def _gather(self, spool: Spool, decoder: Decoder, tally: Tally) -> None:
+    def _gather(
+        self, spool: Spool, decoder: Decoder, tally: Tally, stopped: Callable[[], bool]
+    ) -> None:
         """Reads pages until what is held is what was counted."""
         for attempt in range(self.plan.attempts):
             if attempt:
                 spool.clear()
                 tally.count_before, tally.totals = tally.count_after, set()
-            self._read(spool, decoder, tally)
-            if self._is_complete(spool, tally) or self._mend(spool, decoder, tally):
+            self._read(spool, decoder, tally, stopped)
+            if self._held_throughout(tally) or self._mend(spool, decoder, tally):
                 return
         raise Incomplete(
             self.organization,
-            f"{tally.rows_loaded + tally.rows_rejected} distinct rows arrived, but the API counted "
+            f"{tally.rows_held} distinct rows arrived, but the API counted "
             f"{tally.count_before} before and {tally.count_after} after"
             f" (totals seen: {sorted(tally.counts)}), {self.plan.attempts} times over",
             "The stored rows stay; run it again when the organization is quieter",
         )
 
-    def _read(self, spool: Spool, decoder: Decoder, tally: Tally) -> None:
+    def _read(
+        self, spool: Spool, decoder: Decoder, tally: Tally, stopped: Callable[[], bool]
+    ) -> None:
         expected = tally.count_before or 0
         for page in row_pages(
             self.client, decoder, self.plan.page_size, expected, self.plan.max_concurrency
@@ -176,47 +186,56 @@ class Collection:
             tally.pages += 1
             if page.total_count is not None:
                 tally.totals.add(page.total_count)
-            self.plan.progress.received(self.organization, spool.received, expected)
+            self.plan.progress.received(self.organization, tally.resource, spool.received, expected)
+            if stopped():
+                raise Stopped(self.organization)
         tally.count_after = self.client.count()
+        _add_up(spool, tally)
 
-    def _is_complete(self, spool: Spool, tally: Tally) -> bool:
-        """Whether one count held throughout and equals what is held, which the tally now says."""
-        tally.rows_received = spool.received
-        tally.rows_loaded, tally.rows_rejected = spool.loaded, spool.rejected
-        tally.duplicates_dropped = spool.received - spool.loaded - spool.rejected
-        held = tally.rows_loaded + tally.rows_rejected
-        return len(tally.counts) == 1 and is_complete(held, tally.counts)
+    def _held_throughout(self, tally: Tally) -> bool:
+        """Whether one count held from the first question to the last, and all its rows are here."""
+        return tally.counts == {tally.rows_held}
 
     def _mend(self, spool: Spool, decoder: Decoder, tally: Tally) -> bool:
-        """Asks for what is missing and withdraws what is gone; whether that makes it complete.
+        """Asks for each doubtful row; whether that makes the collection complete.
 
-        Rows moved while they were read. The identifiers, which are cheap, tell which.
+        Rows moved while they were read. The identifiers, which are cheap, tell which: those that
+        are listed but did not arrive, and those that arrived but are not listed.
         """
-        listed = all_identifiers(
-            self.client, SEARCH_PAGE_SIZE, tally.count_after or 0, self.plan.max_concurrency
-        )
-        held = spool.identifiers()
-        missing = listed - held
-        if len(missing) > RETRIEVED_AT_MOST:
+        try:
+            rows = self._doubtful_rows(spool, decoder, tally.count_after or 0)
+        except (Forbidden, NotFound) as error:
+            # A release may grant each operation by itself, or lack one.
+            _logger.warning("%s: rows moved, and cannot be asked for: %s", self.organization, error)
             return False
-        spool.drop(held - listed)
-        for found in each(self._retrieve(decoder), sorted(missing), self.plan.max_concurrency):
-            if found is not None:
-                spool.add(found)
-        counted = {tally.count_after or 0}
+        if rows is None:
+            return False
+        for row in rows.values():
+            if row is not None:
+                spool.add(row)
+        spool.withdraw({identifier for identifier, row in rows.items() if row is None})
+        counts = {tally.count_after or 0}
         tally.count_after = self.client.count()
-        self._is_complete(spool, tally)
-        counted.add(tally.count_after)
-        return is_complete(tally.rows_loaded + tally.rows_rejected, counted)
+        _add_up(spool, tally)
+        return is_complete(tally.rows_held, counts | {tally.count_after})
 
-    def _retrieve(self, decoder: Decoder) -> Callable[[str], DecodedPage | None]:
+    def _doubtful_rows(
+        self, spool: Spool, decoder: Decoder, expected: int
+    ) -> dict[str, DecodedPage | None] | None:
+        """Each doubtful row by identifier, None where it is gone; None if there are too many."""
+        concurrency = self.plan.max_concurrency
+        listed = all_identifiers(self.client, SEARCH_PAGE_SIZE, expected, concurrency)
+        doubtful = sorted(listed ^ spool.identifiers())
+        if len(doubtful) > ASKED_AT_MOST:
+            return None
+
         def retrieve(identifier: str) -> DecodedPage | None:
             try:
                 return decoder(b"[" + self.client.retrieve(identifier) + b"]")
             except NotFound:
                 return None
 
-        return retrieve
+        return dict(zip(doubtful, each(retrieve, doubtful, concurrency), strict=True))
 
     def _refuse_shrinkage(self, tally: Tally) -> None:
         if self.plan.allow_shrink:
@@ -236,3 +255,10 @@ class Collection:
         tally.requests, tally.retries = usage.requests, usage.retries
         tally.bytes_received = usage.bytes_received
         tally.finished_at = self.plan.clock()
+
+
+def _add_up(spool: Spool, tally: Tally) -> None:
+    """Enters what the spool holds: received = loaded + rejected + duplicates."""
+    tally.rows_loaded, tally.rows_rejected = spool.loaded, spool.rejected
+    tally.rows_received = spool.received
+    tally.duplicates_dropped = tally.rows_received - tally.rows_held

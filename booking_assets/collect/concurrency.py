@@ -8,9 +8,10 @@ Read more: `docs/reliability.md`, "One organization fails alone".
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from booking_assets.api.errors import BookingError
@@ -19,6 +20,9 @@ from booking_assets.collect.errors import CollectionRefused
 from booking_assets.collect.tally import Tally
 
 _logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 5.0
+"""How long an interrupted run waits for the requests in flight."""
 
 
 @dataclass(frozen=True)
@@ -34,39 +38,46 @@ Outcome = Collected | Refused
 
 
 def ready_outcomes(
-    collections: Iterable[Collection], max_organizations: int
+    collections: Iterable[Collection],
+    max_organizations: int,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> Iterator[list[Outcome]]:
     """Runs the collections, a few at a time, and yields the outcomes that are ready together.
 
     Whoever stores the outcomes pays once a batch: while it stores, the next ones get ready.
+    Interrupted or closed, it lets each collection end after the page that it is at.
     """
+    stop = Event()
     pool = ThreadPoolExecutor(max_organizations, thread_name_prefix="organization")
+    pending: set[Future[Outcome]] = set()
     try:
-        pending: set[Future[Outcome]] = {pool.submit(_outcome, one) for one in collections}
+        pending.update(pool.submit(_outcome, one, stop.is_set) for one in collections)
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             yield [future.result() for future in done]
     finally:
-        pool.shutdown(cancel_futures=True)
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(pending, timeout=grace_seconds)
 
 
-def _outcome(collection: Collection) -> Outcome:
+def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
     tally = collection.begin("full")
     try:
-        return collection.run(tally)
+        return collection.run(tally, stopped)
     except CollectionRefused as error:
-        tally.verdict = error.verdict
-        return _refused(tally, error)
+        return _refused(tally, error.verdict, error)
     except (BookingError, OSError) as error:
-        tally.verdict = str(error)
-        return _refused(tally, error)
+        return _refused(tally, str(error), error)
     except Exception as error:
         # A defect of ours must not take the other organizations down with it.
         _logger.exception("%s: the collection failed unexpectedly", tally.organization)
-        tally.verdict = f"unexpected {type(error).__name__}"
-        return _refused(tally, error)
+        return _refused(tally, f"unexpected {type(error).__name__}", error)
 
 
-def _refused(tally: Tally, error: Exception) -> Refused:
+def _refused(tally: Tally, verdict: str, error: Exception) -> Refused:
+    tally.verdict = verdict
     tally.finished_at = tally.finished_at or tally.started_at
-    return Refused(tally.organization, tally.entry(), error)
+    # The frames behind an error hold pages of rows, and the error lives as long as the run.
+    error.__cause__ = error.__context__ = None
+    return Refused(tally.organization, tally.entry(), error.with_traceback(None))

@@ -7,7 +7,7 @@ Read more: https://jcristharif.com/msgspec/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypedDict
@@ -18,8 +18,9 @@ import polars as pl
 
 from booking_assets.api.wire import ALIASES, Resource
 from booking_assets.api.wire import EVENTS as EVENTS_RESOURCE
+from booking_assets.api.wire import REGISTRATIONS as REGISTRATIONS_RESOURCE
 from booking_assets.tables.contract import Flag, Identifier, Instant, Measure, Number, Table
-from booking_assets.tables.raw import EVENT_MEMBERS, EVENTS, member_name
+from booking_assets.tables.raw import EVENT_MEMBERS, EVENTS, REGISTRATIONS, member_name
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _JSON_TYPES: Mapping[type[dy.Column], Any] = {Flag: bool, Number: _INT32, Measure: float}
@@ -39,6 +40,11 @@ class RowContract:
     table: Table
     members: Mapping[str, dy.Column]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether members beyond the contract are never read: there is no place to keep them."""
+        return "extra" not in self.table.column_names
+
     @cached_property
     def column_of(self) -> dict[str, str]:
         """The column of each member, by the reference's spelling."""
@@ -50,26 +56,38 @@ class RowContract:
         return {alias: name for alias, name in ALIASES.items() if name in self.column_of}
 
     @cached_property
+    def member_of(self) -> dict[str, str]:
+        """The member that each spelling means, its own name included."""
+        return {name: name for name in self.column_of} | self.spellings
+
+    @cached_property
     def types(self) -> dict[str, Any]:
-        """The JSON type of each member, null included, under every spelling."""
-        types = {
-            member: _JSON_TYPES.get(type(self.members[column]), str) | None
-            for member, column in self.column_of.items()
+        """The JSON type of each spelling, null included."""
+        return {
+            spelling: _JSON_TYPES.get(type(self.members[self.column_of[member]]), str) | None
+            for spelling, member in self.member_of.items()
         }
-        return types | {alias: types[name] for alias, name in self.spellings.items()}
+
+    @cached_property
+    def vocabularies(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The columns by the names of the reference, and by the newer ones, such as `EventId`."""
+        newer = {name: alias for alias, name in self.spellings.items()}
+        return self.column_of, {
+            newer.get(name, name): column for name, column in self.column_of.items()
+        }
 
     @cached_property
     def wire_dtypes(self) -> dict[str, pl.DataType]:
-        """The polars type of each member as it arrives: instants are still text."""
+        """The polars type of each column as it arrives: instants are still text."""
         return {
-            member: pl.String() if column in self.instants else self.members[column].dtype
-            for member, column in self.column_of.items()
+            name: pl.String() if name in self.instants else column.dtype
+            for name, column in self.members.items()
         }
 
-    @cached_property
-    def row_type(self) -> Any:
+    def row_type(self, spellings: Iterable[str]) -> Any:
         """The type that msgspec decodes a row to: a dict with the members that are present."""
-        return TypedDict(self.table.columns.__name__, self.types, total=False)  # type: ignore[operator]  # made from the contract
+        types = {spelling: self.types[spelling] for spelling in spellings}
+        return TypedDict(self.table.columns.__name__, types, total=False)  # type: ignore[operator]  # made from the contract
 
     @cached_property
     def identifiers(self) -> list[str]:
@@ -93,11 +111,6 @@ class RowContract:
         """The member columns without which a row has no identity."""
         return [name for name, column in self.members.items() if not column.nullable]
 
-    @cached_property
-    def keeps_unknown(self) -> bool:
-        """Whether members that the contract does not know are kept, in `extra`."""
-        return "extra" in self.table.column_names
-
 
 _EVENT_COLUMNS = EVENTS.columns.columns()
 
@@ -105,4 +118,17 @@ EVENT_ROWS = RowContract(
     resource=EVENTS_RESOURCE,
     table=EVENTS,
     members={name: _EVENT_COLUMNS[name] for name in EVENT_MEMBERS},
+)
+
+_REGISTRATION_COLUMNS = REGISTRATIONS.columns.columns()
+_NOT_SENT = {"organization", "collected_at"}
+
+REGISTRATION_ROWS = RowContract(
+    resource=REGISTRATIONS_RESOURCE,
+    table=REGISTRATIONS,
+    members={
+        # Not stored, but every row must say whose it is.
+        "organization_identifier": _EVENT_COLUMNS["organization_identifier"],
+        **{name: one for name, one in _REGISTRATION_COLUMNS.items() if name not in _NOT_SENT},
+    },
 )

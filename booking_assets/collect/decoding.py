@@ -1,16 +1,16 @@
 """From the bytes of a page to typed rows and rejected rows; no row is dropped.
 
-What lives here: typing by contract. A page that fits is decoded whole, without a Python loop over
-its rows; one that does not is read row by row (`rows`), so that a bad row costs only itself.
+What lives here: typing by contract. Rows that fit are decoded together, without a Python loop; if
+one does not, it and its neighbours are read one by one (`rows`): a bad row costs only itself.
 What must not: requests, files, what makes a collection complete.
 Read more: `docs/decisions/0003-decoding.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -20,10 +20,20 @@ import polars as pl
 
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.errors import ForeignRows
-from booking_assets.collect.rows import Row, RowReader, members_written, split
+from booking_assets.collect.json_parts import rows_of
+from booking_assets.collect.privacy import AllowList
+from booking_assets.collect.rows import Row, RowReader, members_written
 from booking_assets.tables.contract import UUID_PATTERN
 from booking_assets.tables.raw import REJECTED_ROWS, member_name
 
+CHUNK_ROWS = 1_000
+"""Rows that are decoded together: as Python objects they take five times their size on the wire."""
+
+_DATE_TIME = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _SHOWN = 3
 
 
@@ -45,8 +55,22 @@ class DecodedPage:
 
 
 @dataclass(frozen=True)
+class _Vocabulary:
+    """The member names of a release: what decodes its rows, and the column of each name."""
+
+    rows: msgspec.json.Decoder[list[dict[str, Any]]]
+    columns: Mapping[str, str]
+    dtypes: Mapping[str, pl.DataType]
+
+    def frame(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        """Rows as columns; instants still text; null where a member is absent."""
+        frame = pl.from_dicts(rows, schema=self.dtypes) if rows else pl.DataFrame([], self.dtypes)
+        return frame.rename(self.columns)
+
+
+@dataclass(frozen=True)
 class Decoder:
-    """Decodes pages of one organization's rows.
+    """Decodes pages of one organization's rows; any number of threads may share it.
 
     Args:
         contract: what the rows may hold.
@@ -67,137 +91,141 @@ class Decoder:
             MalformedBody: the body is no JSON array.
             ForeignRows: a row belongs to another organization.
         """
-        rows = self._whole(body)
-        if rows is None:
-            return self._row_by_row(split(body))
-        frame = self._typed(self._frame(rows, self._spellings_in(body)))
-        if frame.get_column("faulty").any():
-            return self._row_by_row(split(body))
-        return self._page(frame, [], frozenset())
+        rows = rows_of(body)
+        if self.contract.is_closed:
+            rows = self._allow_list(rows)
+        starts = range(0, max(len(rows), 1), CHUNK_ROWS)
+        chunks = [self._chunk(rows[start : start + CHUNK_ROWS]) for start in starts]
+        return DecodedPage(
+            rows=pl.concat([chunk.rows for chunk in chunks]),
+            rejected=pl.concat([chunk.rejected for chunk in chunks]),
+            unknown=frozenset().union(*(chunk.unknown for chunk in chunks)),
+        )
+
+    @cached_property
+    def _allow_list(self) -> AllowList:
+        return AllowList(self.contract)
+
+    def _chunk(self, raw_rows: list[msgspec.Raw]) -> DecodedPage:
+        wire = self._together(raw_rows)
+        if wire is None:
+            return self._one_by_one(raw_rows)
+        typed = self._typed(wire)
+        if self._faults(wire, typed):
+            return self._one_by_one(raw_rows)
+        return self._page(typed, [], frozenset())
+
+    def _together(self, raw_rows: list[msgspec.Raw]) -> pl.DataFrame | None:
+        """Rows of which every member fits its type and was kept, as columns; else None."""
+        vocabulary = self._vocabulary_of(raw_rows)
+        body = b"[" + b",".join(raw_rows) + b"]"
+        try:
+            rows = vocabulary.rows.decode(body)
+        except (ValueError, RecursionError):
+            return None
+        if members_written(body) != sum(map(len, rows)):
+            return None
+        return vocabulary.frame(rows)
+
+    def _vocabulary_of(self, raw_rows: list[msgspec.Raw]) -> _Vocabulary:
+        """The vocabulary that the first row speaks; a wrong guess costs time and nothing else."""
+        reference, newer = self._vocabularies
+        sample = bytes(raw_rows[0]) if raw_rows else b""
+        is_newer = any(f'"{name}"'.encode() in sample for name in self.contract.spellings)
+        return newer if is_newer else reference
+
+    @cached_property
+    def _vocabularies(self) -> tuple[_Vocabulary, _Vocabulary]:
+        reference, newer = self.contract.vocabularies
+        return self._vocabulary(reference), self._vocabulary(newer)
+
+    def _vocabulary(self, columns: Mapping[str, str]) -> _Vocabulary:
+        row_type = self.contract.row_type(columns)
+        return _Vocabulary(
+            rows=msgspec.json.Decoder(list[row_type]),  # type: ignore[valid-type]  # made from the contract
+            columns=columns,
+            dtypes={name: self.contract.wire_dtypes[column] for name, column in columns.items()},
+        )
 
     @cached_property
     def _reader(self) -> RowReader:
         return RowReader(self.contract)
 
-    @cached_property
-    def _whole_page(self) -> msgspec.json.Decoder[Any]:
-        return msgspec.json.Decoder(list[self.contract.row_type])  # type: ignore[name-defined]  # made from the contract
-
-    def _whole(self, body: bytes) -> list[Any] | None:
-        """The rows of a page of which every member fits the contract and was kept; else None."""
-        if any(_quoted(name) in body for name in self._spellings_in(body).values()):
-            return None
-        try:
-            rows: list[Any] = self._whole_page.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        if self.contract.keeps_unknown and members_written(body) != sum(map(len, rows)):
-            return None
-        return rows
-
-    def _spellings_in(self, body: bytes) -> dict[str, str]:
-        """The aliases that occur in a page."""
-        return {
-            alias: name for alias, name in self.contract.spellings.items() if _quoted(alias) in body
-        }
-
-    def _row_by_row(self, raw_rows: list[bytes]) -> DecodedPage:
+    def _one_by_one(self, raw_rows: list[msgspec.Raw]) -> DecodedPage:
         """The slow path: each row by itself, the misfits set aside with every reason."""
-        read = [self._reader.read(raw) for raw in raw_rows]
+        read = [self._reader.read(bytes(raw)) for raw in raw_rows]
         good = [row for row in read if not row.faults]
-        misfits = [row for row in read if row.faults]
-        frame = self._typed(
-            self._frame([row.members for row in good], self.contract.spellings)
-        ).with_columns(extra=pl.Series([row.extra for row in good], dtype=pl.String))
-        for index, faults in self._faults(frame):
-            good[index].faults.extend(faults)
-            misfits.append(good[index])
+        wire = self._vocabularies[0].frame([row.members for row in good])
+        typed = self._typed(wire).with_columns(
+            extra=pl.Series([row.extra for row in good], dtype=pl.String)
+        )
+        for index, member, reason in self._faults(wire, typed):
+            good[index].faults.append((member, reason))
+        fitting = pl.Series([not row.faults for row in good], dtype=pl.Boolean)
         unknown = frozenset(name for row in good for name in row.unknown)
-        return self._page(frame.filter(~pl.col("faulty")), misfits, unknown)
+        return self._page(typed.filter(fitting), [row for row in read if row.faults], unknown)
 
-    def _frame(self, rows: list[Any], spellings: Mapping[str, str]) -> pl.DataFrame:
-        """Rows as the contract's columns; instants still text; null where a member is absent."""
-        dtypes = self.contract.wire_dtypes
-        wire = pl.from_dicts(
-            rows, schema=dtypes | {alias: dtypes[name] for alias, name in spellings.items()}
-        )
-        given = {member: [pl.col(member)] for member in dtypes}
-        for alias, name in spellings.items():
-            given[name].append(pl.col(alias))
-        return wire.select(
-            pl.coalesce(columns).alias(self.contract.column_of[member])
-            for member, columns in given.items()
-        )
+    def _typed(self, wire: pl.DataFrame) -> pl.DataFrame:
+        """The table's columns, and members that only checks need; a misfit text becomes null."""
+        in_calendar = [_in_calendar(name) for name in self.contract.instants]
+        return wire.select(self._columns).with_columns(in_calendar)
 
-    def _typed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Instants parsed, offsets kept, identifiers in lower case; `faulty` marks misfits.
-
-        A seventh fraction digit is cut: the warehouse holds microseconds.
-        """
+    @cached_property
+    def _columns(self) -> list[pl.Expr]:
         contract = self.contract
-        instants = {name: _instant(name) for name in contract.instants}
-        faults = {
-            **{
-                f"{name} is no date-time with an offset": pl.col(name).is_not_null()
-                & parsed.is_null()
-                for name, parsed in instants.items()
-            },
-            **{
-                f"{name} is no UUID": ~pl.col(name).str.contains(UUID_PATTERN).fill_null(value=True)
-                for name in contract.identifiers
-            },
-            **{f"{name} is missing": pl.col(name).is_null() for name in contract.required},
-        }
-        return frame.with_columns(
-            **instants,
+        made = {
+            "organization": pl.lit(self.organization),
+            **{name: _uuid(name) for name in contract.identifiers},
+            **{name: _instant(name) for name in contract.instants},
             **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.offsets},
-            **{name: pl.col(name).str.to_lowercase() for name in contract.identifiers},
-            extra=pl.lit(None, dtype=pl.String),
-            faulty=pl.any_horizontal(faults.values()),
-            faults=pl.struct(fault.alias(name) for name, fault in faults.items()),
+            "extra": pl.lit(None, dtype=pl.String),
+            "collected_at": pl.lit(self.collected_at, dtype=contract.table.dtypes["collected_at"]),
+        }
+        names = dict.fromkeys((*contract.table.column_names, *contract.members))
+        return [made.get(name, pl.col(name)).alias(name) for name in names]
+
+    def _faults(self, wire: pl.DataFrame, typed: pl.DataFrame) -> list[tuple[int, str, str]]:
+        """The row, member and reason of each text that became null, and of each that is missing."""
+        contract = self.contract
+        reasons = dict.fromkeys(contract.identifiers, "is no UUID") | dict.fromkeys(
+            contract.instants, "is no date-time with an offset in the years 1 to 9999"
         )
+        faults = []
+        for column, reason in reasons.items():
+            if typed[column].null_count() > wire[column].null_count():
+                lost = typed[column].is_null() & wire[column].is_not_null()
+                faults += [(row, member_name(column), reason) for row in lost.arg_true()]
+        for column in contract.required:
+            absent = wire[column].is_null().arg_true()
+            faults += [(row, member_name(column), "is missing") for row in absent]
+        return faults
 
-    def _faults(self, frame: pl.DataFrame) -> Iterable[tuple[int, list[tuple[str, str]]]]:
-        """For each faulty row its index and what is wrong, as (member, reason)."""
-        marked = frame.with_row_index("row").filter("faulty").select("row", "faults")
-        for index, faults in marked.iter_rows():
-            found = [fault.partition(" ") for fault, failed in faults.items() if failed]
-            yield index, [(member_name(column), reason) for column, _, reason in found]
+    def _page(self, rows: pl.DataFrame, misfits: list[Row], unknown: frozenset[str]) -> DecodedPage:
+        self._refuse_foreign_rows(rows, misfits)
+        stored = rows.select(self.contract.table.column_names)
+        return DecodedPage(stored, self._rejected(misfits), unknown)
 
-    def _page(
-        self, frame: pl.DataFrame, misfits: list[Row], unknown: frozenset[str]
-    ) -> DecodedPage:
-        self._refuse_foreign_rows(frame, misfits)
-        rows = frame.with_columns(
-            organization=pl.lit(self.organization),
-            collected_at=pl.lit(
-                self.collected_at, dtype=self.contract.table.dtypes["collected_at"]
-            ),
-        ).select(self.contract.table.column_names)
-        return DecodedPage(rows, self._rejected(misfits), unknown)
-
-    def _refuse_foreign_rows(self, frame: pl.DataFrame, misfits: list[Row]) -> None:
+    def _refuse_foreign_rows(self, rows: pl.DataFrame, misfits: list[Row]) -> None:
         """A row of another tenant must reach no table, the rejected rows' included."""
-        own = str(self.identifier)
-        owners = {self._reader.owner(row) for row in misfits} - {None}
-        foreign = sorted({*frame.get_column("organization_identifier"), *owners} - {own})
+        owners = {UUID(owner) for owner in rows["organization_identifier"].unique()}
+        owners.update(*(row.owners for row in misfits))
+        foreign = sorted(str(owner) for owner in owners - {self.identifier})
         if foreign:
             more = ", ..." if len(foreign) > _SHOWN else ""
             raise ForeignRows(
                 self.organization,
                 f"rows of another organization arrived: {', '.join(foreign[:_SHOWN])}{more}, "
-                f"expected {own}",
+                f"expected {self.identifier}",
                 "Give this organization the credential that was issued for it",
             )
 
     def _rejected(self, misfits: list[Row]) -> pl.DataFrame:
-        resource = self.contract.resource
         return pl.DataFrame(
             [
                 {
                     "organization": self.organization,
-                    "resource": resource.name,
-                    "identifier": self._reader.own_text(row, resource.identifier),
+                    "resource": self.contract.resource.name,
+                    "identifier": row.identifier,
                     "fields": ",".join(dict.fromkeys(member for member, _ in row.faults)),
                     "reason": "; ".join(f"{member} {reason}" for member, reason in row.faults),
                     "payload": row.payload,
@@ -209,22 +237,30 @@ class Decoder:
         )
 
 
-def _quoted(name: str) -> bytes:
-    return f'"{name}"'.encode()
+def _uuid(name: str) -> pl.Expr:
+    """In lower case, as the API mostly writes it."""
+    return pl.when(pl.col(name).str.contains(UUID_PATTERN)).then(pl.col(name).str.to_lowercase())
 
 
 def _instant(name: str) -> pl.Expr:
-    return pl.col(name).str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    """A seventh fraction digit is cut: the warehouse holds microseconds.
+
+    The parser would take more than the API writes, such as years of two digits.
+    """
+    text = pl.when(pl.col(name).str.contains(_DATE_TIME)).then(pl.col(name))
+    return text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+
+
+def _in_calendar(name: str) -> pl.Expr:
+    """Null where the offset leads out of the years that clients of the warehouse can read."""
+    return pl.when(pl.col(name).is_between(_FIRST, _LAST)).then(pl.col(name)).alias(name)
 
 
 def _offset_minutes(name: str) -> pl.Expr:
     """Minutes east of UTC, from the end of the text: `Z`, `+hh:mm` or `-hh:mm`."""
-    sign = pl.when(pl.col(name).str.slice(-6, 1) == "-").then(-1).otherwise(1)
-    hours = pl.col(name).str.slice(-5, 2).cast(pl.Int32, strict=False)
-    minutes = pl.col(name).str.slice(-2, 2).cast(pl.Int32, strict=False)
-    return (
-        pl.when(pl.col(name).str.to_uppercase().str.ends_with("Z"))
-        .then(0)
-        .otherwise(sign * (hours * 60 + minutes))
-        .cast(pl.Int32)
-    )
+    text = pl.col(name)
+    sign = pl.when(text.str.slice(-6, 1) == "-").then(-1).otherwise(1)
+    hours = text.str.slice(-5, 2).cast(pl.Int32, strict=False)
+    minutes = text.str.slice(-2, 2).cast(pl.Int32, strict=False)
+    is_utc = text.str.to_uppercase().str.ends_with("Z")
+    return pl.when(is_utc).then(0).otherwise(sign * (hours * 60 + minutes)).cast(pl.Int32)

@@ -34,3 +34,13 @@ class Incomplete(CollectionRefused):
 
 class Shrunk(CollectionRefused):
     """Far fewer rows than are stored: a read model under rebuild answers like this."""
+
+
+class Stopped(CollectionRefused):
+    """The run ended before the collection did."""
+
+    def __init__(self, organization: str) -> None:
+        super().__init__(organization, "stopped on the way", "The stored rows stay; run it again")
+
+    def __reduce__(self) -> tuple[type[Stopped], tuple[str]]:  # type: ignore[override]  # one argument
+        return type(self), (self.organization,)

@@ -15,6 +15,7 @@ The folder is renamed into place when it is whole, and never changed afterwards.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from booking_assets.tables.raw import EVENT_COUNTS
 MANIFEST = "collection.json"
 ROWS = "rows"
 REJECTED = "rejected_rows"
+_logger = logging.getLogger(__name__)
 _INSTANTS = ("started_at", "finished_at")
 
 
@@ -113,6 +115,17 @@ def read_landing(folder: Path) -> Landing:
         return Landing(folder, UUID(document["identifier"]), entry | instants)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error
+
+
+def whole_landings(root: Path) -> list[Landing]:
+    """Every landing that can be read, oldest first; one that cannot is told in the log."""
+    found = []
+    for manifest in root.glob(f"*/*/{MANIFEST}"):
+        try:
+            found.append(read_landing(manifest.parent))
+        except (OSError, ValueError, KeyError) as error:
+            _logger.warning("%s is no whole landing: %s", manifest.parent, error)
+    return sorted(found, key=lambda landing: landing.entry["started_at"])
 
 
 def prune_landings(root: Path, organization: str, resource: str, keep: int) -> None:

@@ -28,64 +28,70 @@ def row_pages(
     def ask(page: int, size: int) -> Page[DecodedPage]:
         return client.collect(page, size, decoder)
 
-    return _pages(ask, lambda content: content.received, page_size, expected, concurrency)
+    return walk(ask, lambda content: content.received, page_size, expected, concurrency)
 
 
 def all_identifiers(
     client: BookingClient, page_size: int, expected: int, concurrency: int
 ) -> set[str]:
     """The identifiers of a resource's rows, in lower case."""
-    pages = _pages(client.search, len, page_size, expected, concurrency)
+    pages = walk(client.search, len, page_size, expected, concurrency)
     return {identifier.lower() for page in pages for identifier in page.content}
 
 
-def _pages(
+def walk(
     ask: Callable[[int, int], Page[T]],
     length: Callable[[T], int],
     page_size: int,
     expected: int,
     concurrency: int,
 ) -> Iterator[Page[T]]:
-    """Page 1, which tells how large a page the server serves, then the others.
+    """Page 1, which tells how large a page the server serves, then the others, each once.
 
     The walk ends at the last page that a total calls for; without totals, at a page that is not
     full. A total may grow meanwhile, but not for ever: twice the first plan is the end.
+
+    Args:
+        ask: gives a page, from its number and size.
+        length: how many rows a page's content has.
+        page_size: rows a page.
+        expected: how many rows there should be, for servers that name no total.
+        concurrency: pages that are asked for at the same time.
+
+    Raises:
+        BookingError: a page failed for good; no further page is asked for.
     """
     first = ask(1, page_size)
     yield first
-    size = _served_size(first, length(first.content), page_size)
-    last = math.ceil(max(expected, first.total_count or 0) / size)
+    rows = length(first.content)
+    total = expected if first.total_count is None else first.total_count
+    # A server may cap the size, say so or not: if there is more, page 1 is as long as pages are.
+    size = rows if 0 < rows < total else max(rows, page_size)
+    last = max(1, math.ceil(max(expected, total) / size))
     limit = 2 * last + 1
-    if first.total_count is None and length(first.content) == size:
+    if first.total_count is None and rows == size:
         last = max(last, 2)
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="page")
+    number = 2
     pending: set[Future[Page[T]]] = set()
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="page")
     try:
-        number = 2
         while pending or number <= min(last, limit):
             while number <= min(last, limit) and len(pending) < concurrency:
                 pending.add(pool.submit(ask, number, size))
                 number += 1
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                page = future.result()
-                yield page
+            while done:
+                page = done.pop().result()
                 if page.total_count is not None:
                     last = max(last, math.ceil(page.total_count / size))
                 elif page.number == last and length(page.content) == size:
                     last += 1
+                yield page
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _served_size(first: Page[T], rows: int, asked: int) -> int:
-    """How many rows the server puts on a page: it may cap what was asked for."""
-    named = first.page_size or asked
-    more = first.total_count is not None and first.total_count > rows
-    return min(named, asked, rows if more and rows else asked)
-
-
 def each(ask: Callable[[Given], T], given: Iterable[Given], concurrency: int) -> Iterator[T]:
-    """The answers to several single questions, a few at a time."""
+    """The answers to several single questions, a few at a time, in the order of the questions."""
     with ThreadPoolExecutor(concurrency, thread_name_prefix="row") as pool:
         yield from pool.map(ask, given)

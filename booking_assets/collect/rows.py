@@ -1,39 +1,59 @@
 """One row by itself: what fits, what is unknown, what is wrong with it.
 
-What lives here: the slow path of decoding, taken by pages that do not fit the contract as a whole.
-What must not: columns and frames (`decoding`).
+What lives here: the slow path of decoding, taken by rows that do not fit the contract together with
+their neighbours, and the count that tells whether anything was lost on the fast one.
+What must not: columns and frames (`decoding`), splitting a page (`json_parts`).
 Read more: `docs/decisions/0003-decoding.md`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
-from booking_assets.api.errors import MalformedBody
 from booking_assets.collect.contracts import RowContract
-from booking_assets.tables.contract import UUID_PATTERN
+from booking_assets.collect.json_parts import members_of, text_of
 
-_RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
+OWNER = "OrganizationIdentifier"
 _GIVEN = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_GAP = re.compile(r"[\s,]*")
+_ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+_SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
+_ESCAPED_QUOTE = re.compile(rb'\\(\\*)":')
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its known members, the unknown ones as a JSON object, and each (member, reason)."""
+    """One row: what came, what was read from it, and what is wrong with it.
 
-    payload: str
-    members: dict[str, Any] = field(default_factory=dict)
+    Args:
+        raw: the row's JSON as received.
+        members: its known members by the reference's names; of their types if nothing is at fault.
+        identifier: the row's identifier as received, None where absent.
+        owners: every organization that the row says it belongs to; at most one if all is well.
+        unknown: the names of members that the contract does not know.
+        extra: those members as one JSON object, None without any.
+        faults: each (member, reason); a row without faults is a good one.
+    """
+
+    raw: bytes
+    members: Mapping[str, Any]
+    identifier: str | None
+    owners: frozenset[UUID]
     unknown: tuple[str, ...] = ()
     extra: str | None = None
     faults: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def payload(self) -> str:
+        """The row exactly as received; only bytes that are no UTF-8 are written as escapes."""
+        return self.raw.decode("utf-8", errors="backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -42,64 +62,77 @@ class RowReader:
 
     contract: RowContract
 
-    @cached_property
-    def _row(self) -> msgspec.json.Decoder[Any]:
-        return msgspec.json.Decoder(self.contract.row_type)
-
-    @cached_property
-    def _members(self) -> dict[str, msgspec.json.Decoder[Any]]:
-        return {member: msgspec.json.Decoder(kind) for member, kind in self.contract.types.items()}
-
     def read(self, raw: bytes) -> Row:
         """One row: at once where every known member fits, else member by member."""
         try:
             members, given = self._row.decode(raw), _GIVEN.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._examine(raw)
-        if members_written(raw) != len(given) or self._contradictions(members):
-            return self._examine(raw)
-        unknown, extra = self._unknown(given)
-        return Row(self._payload(raw, given), dict(members), unknown, extra)
+            unknown = {name: given[name] for name in given if name not in self.contract.types}
+            extra = _object(unknown)
+        except (ValueError, RecursionError):
+            return self._examined(raw)
+        nested = sum(members_written(bytes(value)) for value in unknown.values())
+        if members_written(raw) - nested != len(given) or self._contradictions(members):
+            return self._examined(raw)
+        return self._row_of(raw, list(members.items()), tuple(unknown), extra, [])
 
-    def own_text(self, row: Row, member: str) -> str | None:
-        """A member as text, under any spelling, also where it is not of its type."""
-        names = [member, *(a for a, name in self.contract.spellings.items() if name == member)]
-        found = [row.members[name] for name in names if row.members.get(name) is not None]
-        return str(found[0]) if found else None
+    @cached_property
+    def _row(self) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder(self.contract.row_type(self.contract.types))
 
-    def owner(self, row: Row) -> str | None:
-        """The organization that a row names; None where it names none that could exist."""
-        owner = self.own_text(row, "OrganizationIdentifier")
-        return owner.lower() if owner and re.match(UUID_PATTERN, owner) else None
+    @cached_property
+    def _values(self) -> dict[str, msgspec.json.Decoder[Any]]:
+        return {name: msgspec.json.Decoder(kind) for name, kind in self.contract.types.items()}
 
-    def _examine(self, raw: bytes) -> Row:
+    @cached_property
+    def _owners_written(self) -> re.Pattern[bytes]:
+        names = "|".join(
+            name for name, member in self.contract.member_of.items() if member == OWNER
+        )
+        return re.compile(rf'"(?:{names})"\s*:\s*"([^"]*)"'.encode())
+
+    def _examined(self, raw: bytes) -> Row:
         """One row, member by member; every fault is named, not the first alone."""
         try:
-            text = raw.decode("utf-8")
-            pairs = json.loads(text, object_pairs_hook=_Pairs, parse_constant=_refuse_constant)
-            given = _GIVEN.decode(raw)
-        except (ValueError, RecursionError) as error:
-            broken = isinstance(error, UnicodeDecodeError)
-            reason = "is no valid UTF-8" if broken else f"is no row: {error}"
-            return Row(self._payload(raw, None), faults=[("row", reason)])
-        faults = [(name, "is given more than once") for name in _repeated(pairs)]
-        members = {}
-        for name in sorted(given.keys() & self._members.keys()):
+            given = members_of(raw)
+        except RecursionError:
+            return self._unreadable(raw, "is nested too deeply")
+        if given is None:
+            return self._unreadable(raw, "is no JSON object")
+        written = Counter(name for name, _ in given)
+        faults = [
+            (text_of(name), "is given more than once") for name, n in written.items() if n > 1
+        ]
+        read: list[tuple[str, Any]] = []
+        unknown: dict[str, msgspec.Raw] = {}
+        for name, value in given:
             try:
-                members[name] = self._member(name, given[name])
+                read.append((name, self._value(name, value)))
             except msgspec.ValidationError as error:
-                members[name] = bytes(given[name]).decode().strip('"')
                 reason = str(error)
                 faults.append((name, f"is not as agreed: {reason[0].lower()}{reason[1:]}"))
-        faults += self._contradictions(members)
-        unknown, extra = self._unknown(given)
-        return Row(self._payload(raw, given), members, unknown, extra, faults)
+                read.append((name, text_of(value)))
+            except (ValueError, RecursionError):
+                faults.append((text_of(name), "holds what JSON or Unicode does not have"))
+                read.append((name, text_of(value)))
+            if name not in self.contract.types:
+                unknown[name] = msgspec.Raw(value)
+        faults += self._contradictions(dict(read))
+        extra = None if faults else _object(unknown)
+        known = [(name, value) for name, value in read if name in self.contract.types]
+        return self._row_of(raw, known, tuple(unknown), extra, faults)
 
-    def _member(self, name: str, raw: msgspec.Raw) -> Any:
+    def _value(self, name: str, raw: bytes) -> Any:
+        """A member's value, of its type where the contract knows the member.
+
+        Raises:
+            ValueError: it is of another type, or no value at all.
+        """
+        name.encode()
+        decoder = self._values.get(name, _ANYTHING)
         try:
-            return self._members[name].decode(raw)
+            return decoder.decode(raw)
         except msgspec.ValidationError:
-            number = msgspec.json.decode(raw)
+            number = _ANYTHING.decode(raw)
             # 3.0 is a whole number; only its spelling is unusual.
             if isinstance(number, float) and number.is_integer():
                 return msgspec.convert(int(number), self.contract.types[name])
@@ -111,83 +144,74 @@ class RowReader:
             (alias, f"contradicts {name}")
             for alias, name in self.contract.spellings.items()
             if None not in (members.get(alias), members.get(name))
-            and members[alias] != members[name]
+            and str(members[alias]).lower() != str(members[name]).lower()
         ]
 
-    def _unknown(self, given: Mapping[str, msgspec.Raw]) -> tuple[tuple[str, ...], str | None]:
-        """The unknown members: their names, and one JSON object with their values as received."""
-        names = tuple(sorted(given.keys() - self._members.keys()))
-        if not names or not self.contract.keeps_unknown:
-            return (), None
-        return names, msgspec.json.encode({name: given[name] for name in names}).decode()
+    def _row_of(
+        self,
+        raw: bytes,
+        known: list[tuple[str, Any]],
+        unknown: tuple[str, ...],
+        extra: str | None,
+        faults: list[tuple[str, str]],
+    ) -> Row:
+        """The row of known members as written: under any spelling, perhaps repeated."""
+        spoken = [(self.contract.member_of[name], value) for name, value in known]
+        given = [(member, value) for member, value in spoken if value is not None]
+        identifiers = [
+            str(value) for member, value in given if member == self.contract.resource.identifier
+        ]
+        return Row(
+            raw=raw,
+            members=dict(given),
+            identifier=next(iter(identifiers), None),
+            owners=_uuids(str(value) for member, value in given if member == OWNER),
+            unknown=unknown,
+            extra=extra,
+            faults=faults,
+        )
 
-    def _payload(self, raw: bytes, given: Mapping[str, msgspec.Raw] | None) -> str:
-        """The row as received; of a resource with personal data, the contract's members alone."""
-        if self.contract.keeps_unknown:
-            return raw.decode("utf-8", errors="backslashreplace")
-        known = {name: given[name] for name in given if name in self._members} if given else {}
-        return msgspec.json.encode(known).decode()
-
-
-def split(body: bytes) -> list[bytes]:
-    """The rows of a page, each as received.
-
-    Raises:
-        MalformedBody: the body is no JSON array: cut off, an error page, an object.
-    """
-    try:
-        return [bytes(raw) for raw in _RAW_ROWS.decode(body)]
-    except (msgspec.DecodeError, RecursionError) as error:
-        lenient = _split_leniently(body)
-        if lenient is None:
-            raise MalformedBody(f"the page is no JSON array of rows ({error})") from error
-        return lenient
+    def _unreadable(self, raw: bytes, reason: str) -> Row:
+        """A row that has no members to examine; it may speak of its owner all the same."""
+        owners = (owner.decode(errors="replace") for owner in self._owners_written.findall(raw))
+        return Row(raw, {}, None, _uuids(owners), faults=[("row", reason)])
 
 
 def members_written(body: bytes) -> int:
-    r"""How many members a JSON text writes; -1 where counting is not enough to tell.
+    r"""At least as many as the members that a JSON text writes; mostly just as many.
 
     A dict drops a repeated member and a TypedDict an unknown one, both in silence, so what was
-    written is compared with what was kept. `\":` is a quote within text, as in JSON held in
-    `Content`; behind two backslashes it might be either.
+    written is compared with what was kept: where they are equal, nothing was lost. A name ends in
+    `":`, unless the quote is escaped (`\":`, as in JSON held in `Content`). A text may begin so
+    (`":)"`), which counts too much and does no harm. A blank before the colon is too rare to be
+    counted: the answer is then more than there can be.
     """
-    return -1 if b'\\\\":' in body else body.count(b'":') - body.count(b'\\":')
+    if _SPACED_COLON.search(body):
+        return len(body) + 1
+    # Behind an even number of backslashes the quote is not escaped: they escape each other.
+    escaped = sum(len(more) % 2 == 0 for more in _ESCAPED_QUOTE.findall(body))
+    return body.count(b'":') - escaped
 
 
-def _split_leniently(body: bytes) -> list[bytes] | None:
-    """The rows of an array that holds `NaN` or `Infinity`, which JSON does not have but some write.
+def _object(members: Mapping[str, msgspec.Raw]) -> str | None:
+    """Members as one JSON object, their values as received; None without any.
 
-    A page of which one row holds such a token is the same at every request: asking again would
-    not help, and the other rows are good.
+    Raises:
+        ValueError: a value is not what JSON, UTF-8 and the warehouse's JSON functions can read.
     """
-    text = body.decode("utf-8", errors="surrogateescape").strip()
-    if not (text.startswith("[") and text.endswith("]")):
+    if not members:
         return None
-    decoder = json.JSONDecoder()
-    rows, position, end = [], _past_gap(text, 1), len(text) - 1
-    try:
-        while position < end:
-            _, stop = decoder.raw_decode(text, position)
-            rows.append(text[position:stop].encode("utf-8", errors="surrogateescape"))
-            position = _past_gap(text, stop)
-    except (ValueError, RecursionError):
-        return None
-    return rows
+    text = msgspec.json.encode(dict(sorted(members.items())))
+    _ANYTHING.decode(text)
+    return text.decode()
 
 
-def _past_gap(text: str, position: int) -> int:
-    gap = _GAP.match(text, position)
-    return gap.end() if gap else position
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The members of an object as written, repeated ones included."""
-
-
-def _repeated(pairs: object) -> list[str]:
-    names = [name for name, _ in pairs] if isinstance(pairs, _Pairs) else []
-    return sorted({name for name in names if names.count(name) > 1})
-
-
-def _refuse_constant(token: str) -> None:
-    raise ValueError(f"{token} is no JSON value")
+def _uuids(texts: Iterable[str]) -> frozenset[UUID]:
+    """The texts that are UUIDs in any notation: upper case, braced, without hyphens."""
+    found = set()
+    for text in texts:
+        try:
+            found.add(UUID(text.strip()))
+        except ValueError:
+            continue
+    return frozenset(found)

@@ -48,6 +48,11 @@ class Tally:
         """All that the API said the number of rows was: one number, unless rows moved."""
         return self.totals | {n for n in (self.count_before, self.count_after) if n is not None}
 
+    @property
+    def rows_held(self) -> int:
+        """Distinct rows, the rejected ones included: what a count should have said."""
+        return self.rows_loaded + self.rows_rejected
+
     def entry(self) -> dict[str, Any]:
         """The row as plain values, by column."""
         return {name: value for name, value in asdict(self).items() if name in COLLECTIONS.dtypes}

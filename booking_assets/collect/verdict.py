@@ -28,4 +28,5 @@ def has_shrunk(loaded: int, stored: int | None, max_shrink: float) -> bool:
 
     A first load (`stored` None) and an empty slice that stays empty have nothing to lose.
     """
-    return bool(stored) and loaded < (stored or 0) * (1 - max_shrink)
+    # A quotient, because it is rounded as the setting was: 57 of 100 is just 0.57.
+    return stored is not None and stored > 0 and (stored - loaded) / stored > max_shrink

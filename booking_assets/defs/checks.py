@@ -15,7 +15,7 @@ from booking_assets.defs.names import asset_key
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import MART_TABLES, RAW_TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENTS, REJECTED_ROWS
+from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS, REJECTED_ROWS
 from booking_assets.transforms import promises
 from booking_assets.warehouse.warehouse import Warehouse
 
@@ -75,11 +75,42 @@ def raw_promises(settings: Settings) -> tuple[Promise, ...]:
             broken_by=lambda warehouse: promises.unaccounted(warehouse.tallies()),
         ),
         Promise(
+            "counted_is_stored",
+            REGISTRATIONS,
+            "What was counted is what is stored, rejected rows and duplicates accounted for.",
+            blocking=True,
+            broken_by=_unaccounted_registrations,
+        ),
+        Promise(
+            "seats_are_known",
+            REGISTRATIONS,
+            "Registrations can be read; where they cannot, seats are null.",
+            blocking=False,
+            broken_by=lambda warehouse: (
+                {one.slug for one in settings.organizations}
+                - {*warehouse.known_organizations(REGISTRATIONS.short_name)}
+            ),
+        ),
+        Promise(
+            "events_are_known",
+            REGISTRATIONS,
+            "Every registration is of a stored event; the others are kept, and take no seat.",
+            blocking=False,
+            broken_by=lambda warehouse: warehouse.unmatched_registrations(),
+        ),
+        Promise(
             "no_foreign_rows",
             EVENTS,
             "Every event belongs to the organization under which it is stored.",
             blocking=True,
             broken_by=lambda warehouse: warehouse.foreign_rows(),
+        ),
+        Promise(
+            "nothing_unknown",
+            EVENTS,
+            "The contract knows every member of every row; members that it does not are in extra.",
+            blocking=False,
+            broken_by=lambda warehouse: warehouse.rows_with_extra(),
         ),
         Promise(
             "nothing_rejected",
@@ -109,6 +140,12 @@ def raw_promises(settings: Settings) -> tuple[Promise, ...]:
             ),
         ),
     )
+
+
+def _unaccounted_registrations(warehouse: Warehouse) -> Collection[str]:
+    """Of the organizations whose registrations were ever complete: the others have none stored."""
+    tallies = warehouse.tallies(REGISTRATIONS)
+    return promises.unaccounted(tallies.drop_nulls("rows_loaded"))
 
 
 def checks(settings: Settings) -> list[dg.AssetChecksDefinition]:

@@ -41,7 +41,7 @@ def credential_reports(settings: Settings) -> Iterator[CredentialReport]:
             )
             events, proven, fault = None, False, None
             try:
-                client = api.connect(organization)
+                client = api.connect(organization, EVENT_ROWS.resource)
                 events = client.count()
                 proven = client.collect(1, 1, decoder).content.rows.height > 0
             except (BookingError, CollectionRefused) as error:

@@ -26,7 +26,7 @@ from booking_assets.tables.marts import (
     ROOM_CONFLICTS,
     ROOM_UTILIZATION,
 )
-from booking_assets.tables.raw import EVENT_COUNTS, EVENTS
+from booking_assets.tables.raw import EVENT_COUNTS, EVENTS, REGISTRATIONS
 from booking_assets.transforms import (
     capacity,
     conflicts,
@@ -43,13 +43,15 @@ Derive = Callable[[Warehouse], pl.DataFrame]
 def marts(settings: Settings) -> list[dg.AssetsDefinition]:
     """Every mart."""
     return [
-        _mart(CAPACITY_BY_EVENT, [EVENTS], _capacity_by_event),
+        _mart(CAPACITY_BY_EVENT, [EVENTS, REGISTRATIONS], _capacity_by_event),
         _mart(CAPACITY_UTILIZATION, [CAPACITY_BY_EVENT], _capacity_utilization),
         _mart(DISTRIBUTION_BY_EVENT, [EVENTS], _distribution_by_event),
         _mart(DISTRIBUTION_STATUS, [DISTRIBUTION_BY_EVENT], _distribution_status),
         _mart(ROOM_UTILIZATION, [EVENTS], partial(_room_utilization, settings.marts.open_hours)),
         _mart(ROOM_CONFLICTS, [EVENTS], _room_conflicts),
-        _mart(ORGANIZATION_FRESHNESS, [EVENTS, EVENT_COUNTS], _organization_freshness),
+        _mart(
+            ORGANIZATION_FRESHNESS, [EVENTS, EVENT_COUNTS, REGISTRATIONS], _organization_freshness
+        ),
         event_history,
     ]
 
@@ -81,7 +83,9 @@ def _mart(table: Table, upstream: Sequence[Table], derive: Derive) -> dg.AssetsD
 
 def _capacity_by_event(warehouse: Warehouse) -> pl.DataFrame:
     events = warehouse.read(EVENTS, capacity.EVENT_COLUMNS)
-    return capacity.capacity_by_event(events, _as_of(warehouse))
+    known = warehouse.known_organizations(REGISTRATIONS.short_name)
+    registrations = warehouse.read(REGISTRATIONS, capacity.REGISTRATION_COLUMNS)
+    return capacity.capacity_by_event(events, _as_of(warehouse), registrations, known)
 
 
 def _capacity_utilization(warehouse: Warehouse) -> pl.DataFrame:
@@ -110,8 +114,8 @@ def _room_conflicts(warehouse: Warehouse) -> pl.DataFrame:
 def _organization_freshness(warehouse: Warehouse) -> pl.DataFrame:
     return freshness.organization_freshness(
         warehouse.newest_collections(),
-        warehouse.tallies(),
-        None,
+        warehouse.tallies(EVENTS),
+        warehouse.tallies(REGISTRATIONS),
         warehouse.read(EVENT_COUNTS),
         datetime.now(UTC),
     )

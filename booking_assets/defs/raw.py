@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from booking_assets.collect.concurrency import Refused
-from booking_assets.defs.collector import Collector, Stored
+from booking_assets.defs.collector import Collector, Outcomes, Stored, Unknown
 from booking_assets.defs.metadata import (
     collection_metadata,
     count_metadata,
@@ -22,10 +22,16 @@ from booking_assets.defs.metadata import (
 )
 from booking_assets.defs.names import OWNERS, asset_key
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
+from booking_assets.tables.raw import (
+    COLLECTIONS,
+    EVENT_COUNTS,
+    EVENTS,
+    REGISTRATIONS,
+    REJECTED_ROWS,
+)
 from booking_assets.warehouse.warehouse import Warehouse
 
-COLLECTED = (EVENT_COUNTS, EVENTS)
+COLLECTED = (EVENT_COUNTS, EVENTS, REGISTRATIONS)
 """What a run materializes for each organization."""
 WRITTEN_BESIDE = (REJECTED_ROWS, COLLECTIONS)
 """What the same collections write for all organizations together: one event a run, not a partition,
@@ -58,15 +64,19 @@ def raw_spec(table: Table, upstream: Sequence[Table]) -> dg.AssetSpec:
 
 def tables_written_beside() -> list[dg.AssetSpec]:
     """Raw tables that nobody materializes by themselves: collections report them."""
-    return [raw_spec(table, upstream=[EVENTS]) for table in WRITTEN_BESIDE]
+    return [raw_spec(table, upstream=[EVENTS, REGISTRATIONS]) for table in WRITTEN_BESIDE]
 
 
 def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """Counts and events of every organization, from one collection each."""
+    """Counts, events and registrations of every organization."""
 
     @dg.multi_asset(
         name="collected_events",
-        specs=[raw_spec(EVENT_COUNTS, upstream=[]), raw_spec(EVENTS, upstream=[EVENT_COUNTS])],
+        specs=[
+            raw_spec(EVENT_COUNTS, upstream=[]),
+            raw_spec(EVENTS, upstream=[EVENT_COUNTS]),
+            raw_spec(REGISTRATIONS, upstream=[EVENT_COUNTS]),
+        ],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -91,67 +101,76 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     return collected_events
 
 
-def _log(context: dg.AssetExecutionContext, outcome: Stored | Refused) -> None:
+def _log(context: dg.AssetExecutionContext, outcome: Outcomes) -> None:
+    entry = outcome.entry
     if isinstance(outcome, Stored):
-        entry = outcome.collected.landing.entry
         context.log.info(
-            "%s: %s of %s events stored, %s rejected, %s deleted",
+            "%s: %s of %s %s stored, %s rejected, %s deleted",
             outcome.organization,
             entry["rows_loaded"],
             entry["count_after"],
+            entry["resource"],
             entry["rows_rejected"],
             outcome.rows_deleted,
         )
+    elif isinstance(outcome, Unknown):
+        context.log.warning("%s: seats are %s", outcome.organization, entry["verdict"])
     else:
-        context.log.error("%s: nothing stored: %s", outcome.organization, outcome.error)
+        context.log.error(
+            "%s: %s not stored: %s", outcome.organization, entry["resource"], outcome.error
+        )
 
 
 def _report(
-    context: dg.AssetExecutionContext, outcomes: Sequence[Stored | Refused]
+    context: dg.AssetExecutionContext, outcomes: Sequence[Outcomes]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Each organization's outcome on its own partition.
 
     Raises:
         Failure: some organizations were refused. The others are recorded as materialized first.
     """
-    refused = {one.organization: one for one in outcomes if isinstance(one, Refused)}
-    stored = [one for one in outcomes if isinstance(one, Stored)]
+    refused = [one for one in outcomes if isinstance(one, Refused)]
+    reported = {
+        (table, one.organization): metadata
+        for one in outcomes
+        for table, metadata in _metadata(one).items()
+    }
     if refused:
-        for one in stored:
-            for table, metadata in _metadata(one).items():
-                context.log_event(
-                    dg.AssetMaterialization(
-                        asset_key(table), partition=one.organization, metadata=metadata
-                    )
-                )
-        raise _failure(context, refused, len(outcomes))
-    for one in stored:
-        for table, metadata in _metadata(one).items():
-            context.add_asset_metadata(
-                metadata, asset_key=asset_key(table), partition_key=one.organization
+        for (table, slug), metadata in reported.items():
+            context.log_event(
+                dg.AssetMaterialization(asset_key(table), partition=slug, metadata=metadata)
             )
+        raise _failure(context, refused)
+    for (table, slug), metadata in reported.items():
+        context.add_asset_metadata(metadata, asset_key=asset_key(table), partition_key=slug)
     for table in COLLECTED:
         yield dg.MaterializeResult(asset_key=asset_key(table))
 
 
-def _metadata(stored: Stored) -> dict[Table, dict[str, Any]]:
-    entry = stored.collected.landing.entry
-    return {
-        EVENT_COUNTS: count_metadata(entry),
-        EVENTS: collection_metadata(entry, stored.rows_deleted, stored.collected.unknown),
-    }
+def _metadata(outcome: Outcomes) -> dict[Table, dict[str, Any]]:
+    """What an outcome says on the partitions of the tables that it wrote."""
+    entry = outcome.entry
+    if isinstance(outcome, Unknown):
+        return {REGISTRATIONS: {"seats": entry["verdict"]}}
+    if isinstance(outcome, Refused):
+        return {}
+    metadata = collection_metadata(entry, outcome.rows_deleted, outcome.collected.unknown)
+    if entry["resource"] == REGISTRATIONS.short_name:
+        return {REGISTRATIONS: metadata}
+    return {EVENT_COUNTS: count_metadata(entry), EVENTS: metadata}
 
 
-def _failure(
-    context: dg.AssetExecutionContext, refused: dict[str, Refused], organizations: int
-) -> dg.Failure:
+def _failure(context: dg.AssetExecutionContext, refused: Sequence[Refused]) -> dg.Failure:
     # The client has already repeated what repeating can help.
     context.instance.add_run_tags(context.run.run_id, NO_RETRY_TAGS)
+    organizations = len({one.organization for one in refused})
     return dg.Failure(
         description=(
-            f"{len(refused)} of {organizations} organizations were not stored; their former rows "
-            "stay. " + " | ".join(str(one.error) for one in refused.values())
+            f"{organizations} of {len(context.partition_keys)} organizations were not stored; "
+            "their former rows stay. " + " | ".join(str(one.error) for one in refused)
         ),
-        metadata={slug: str(one.error) for slug, one in refused.items()},
+        metadata={
+            f"{one.organization}, {one.entry['resource']}": str(one.error) for one in refused
+        },
         allow_retries=False,
     )

@@ -36,28 +36,28 @@ class Outcomes:
     """Keeps what became of each organization, and passes on what it is told."""
 
     watcher: Progress
-    stored: dict[str, int] = field(default_factory=dict)
-    refused: dict[str, Exception] = field(default_factory=dict)
+    stored: dict[tuple[str, str], int] = field(default_factory=dict)
+    refused: dict[tuple[str, str], Exception] = field(default_factory=dict)
 
-    def received(self, organization: str, rows: int, expected: int) -> None:
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         """Passes it on."""
-        self.watcher.received(organization, rows, expected)
+        self.watcher.received(organization, resource, rows, expected)
 
-    def ended(self, organization: str, rows: int, error: Exception | None) -> None:
+    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
         """Remembers it and passes it on."""
         if error is None:
-            self.stored[organization] = rows
+            self.stored[organization, resource] = rows
         else:
-            self.refused[organization] = error
-        self.watcher.ended(organization, rows, error)
+            self.refused[organization, resource] = error
+        self.watcher.ended(organization, resource, rows, error)
 
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh came to: rows stored or reason refused by organization, failures of runs."""
+    """What a refresh came to: rows stored, or why not, by organization and resource."""
 
-    stored: dict[str, int]
-    refused: dict[str, Exception]
+    stored: dict[tuple[str, str], int]
+    refused: dict[tuple[str, str], Exception]
     failures: tuple[str, ...]
 
     @property

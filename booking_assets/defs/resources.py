@@ -16,7 +16,8 @@ import dagster as dg
 from booking_assets.api.authentication import ClientSecret, Token
 from booking_assets.api.client import BookingClient, open_http
 from booking_assets.api.errors import MissingCredential
-from booking_assets.api.retry import silence_stamina
+from booking_assets.api.retry import RetryPolicy, silence_stamina
+from booking_assets.api.wire import Resource
 from booking_assets.collect.collection import Progress
 from booking_assets.defs.collector import Collector
 from booking_assets.defs.configuration import sandbox_world
@@ -46,39 +47,47 @@ def environment_credential(
 class BookingApi:
     """The API as the settings describe it; a client for each organization, one connection pool."""
 
-    connect: Callable[[Organization], BookingClient]
+    connect: Callable[[Organization, Resource], BookingClient]
     address: str
     """For messages."""
 
 
 @contextmanager
-def booking_api(settings: Settings) -> Iterator[BookingApi]:
-    """Opens the API; without a configured one, starts the sandbox and stops it in the end."""
+def booking_api(settings: Settings, retry: RetryPolicy | None = None) -> Iterator[BookingApi]:
+    """Opens the API; without a configured one, starts the sandbox and stops it in the end.
+
+    Args:
+        settings: where the API is, and how hard it may be asked.
+        retry: how long clients go on after failures that may pass; by default their own policy.
+    """
+    retry = retry or RetryPolicy()
     if settings.api is not None:
-        with _opened(settings.api, environment_credential) as api:
+        with _opened(settings.api, environment_credential, retry) as api:
             yield api
         return
     world = sandbox_world()
     tokens = {tenant.slug: Token(tenant.token) for tenant in world.tenants}
     with (
         SandboxServer(world) as server,
-        _opened(Api(base_url=server.base_url), lambda one: tokens[one.slug]) as api,
+        _opened(Api(base_url=server.base_url), lambda one: tokens[one.slug], retry) as api,
     ):
         yield api
 
 
 @contextmanager
-def _opened(api: Api, credential: Credentials) -> Iterator[BookingApi]:
+def _opened(api: Api, credential: Credentials, retry: RetryPolicy) -> Iterator[BookingApi]:
     silence_stamina()
     with open_http(api.timeout_seconds) as http:
 
-        def connect(organization: Organization) -> BookingClient:
+        def connect(organization: Organization, resource: Resource) -> BookingClient:
             return BookingClient(
                 base_url=api.base_url,
                 organization=organization.slug,
                 identifier=organization.identifier,
                 credential=credential(organization),
                 http=http,
+                resource=resource,
+                retry=retry,
             )
 
         yield BookingApi(connect, api.base_url)

@@ -14,6 +14,7 @@ RAW_TABLES: tuple[Table, ...] = (
     raw.EVENTS,
     raw.REJECTED_ROWS,
     raw.COLLECTIONS,
+    raw.REGISTRATIONS,
 )
 MART_TABLES: tuple[Table, ...] = (
     marts.CAPACITY_BY_EVENT,

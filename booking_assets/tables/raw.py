@@ -163,7 +163,10 @@ class Collections(dy.Schema):
     requests = Count("Requests sent, retries included.", nullable=False)
     retries = Count("Requests that repeated a failed one.", nullable=False)
     bytes_received = Count("Bytes of the answers' bodies.", nullable=False)
-    verdict = Text("`complete`, or the reason why the rows were refused.", nullable=False)
+    verdict = Text(
+        "`complete`, `unknown: ...` where registrations may not be read, or why they were refused.",
+        nullable=False,
+    )
 
 
 class Registrations(dy.Schema):
@@ -182,6 +185,9 @@ class Registrations(dy.Schema):
     last_change_time = Instant("Last change to the registration (UTC).")
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
+
+UNKNOWN = "unknown"
+"""How a verdict begins that says: the rows may not be read, so nobody knows them."""
 
 EVENT_COUNTS = Table(
     name="raw.event_counts",

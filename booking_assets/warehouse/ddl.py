@@ -150,6 +150,23 @@ def prepare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     _comment(con, table, lacking)
 
 
+def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The names, as `schema.table`, of all that the database in use holds."""
+    rows = con.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
+        " WHERE database_name = current_database()"
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def create_missing(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+    """Create the tables that do not exist yet, so that a question about them has an answer."""
+    stored = stored_tables(con)
+    for table in tables:
+        if table.name not in stored:
+            create(con, table)
+
+
 def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Create the table anew, with its comments, in place of the stored one if there is one."""
     columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in declarations(table).items())

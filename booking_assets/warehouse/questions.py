@@ -16,7 +16,14 @@ import duckdb
 import polars as pl
 
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
+from booking_assets.tables.raw import (
+    COLLECTIONS,
+    EVENT_COUNTS,
+    EVENTS,
+    REGISTRATIONS,
+    REJECTED_ROWS,
+    UNKNOWN,
+)
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.frames import fetch, registered
@@ -54,15 +61,6 @@ class Breaches:
 def is_stored(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     """Whether the table was ever written."""
     return bool(ddl.stored_declarations(con, table))
-
-
-def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The names, as `schema.table`, of all that the database in use holds."""
-    rows = con.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
-        " WHERE database_name = current_database()"
-    ).fetchall()
-    return {name for (name,) in rows}
 
 
 def row_counts(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
@@ -121,6 +119,46 @@ def foreign_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             FROM {qualified(EVENTS)} AS event
             LEFT JOIN {qualified(EVENT_COUNTS)} AS counted USING (organization)
             WHERE event.organization_identifier IS DISTINCT FROM counted.organization_identifier
+            GROUP BY organization
+            """
+        ).fetchall()
+    )
+
+
+def rows_with_extra(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Events with members that the contract does not know, by organization."""
+    return dict(
+        con.execute(
+            f"SELECT organization, count(*) FROM {qualified(EVENTS)}"
+            " WHERE extra IS NOT NULL GROUP BY organization"
+        ).fetchall()
+    )
+
+
+def known_organizations(con: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
+    """The organizations whose newest complete collection of a resource no refusal to show follows.
+
+    A collection that failed for another reason changes nothing: the rows of the last one stay.
+    """
+    rows = con.execute(
+        f"""
+        SELECT organization FROM {qualified(COLLECTIONS)}
+        WHERE resource = ? AND (verdict = 'complete' OR starts_with(verdict, ?))
+        QUALIFY row_number() OVER (PARTITION BY organization ORDER BY started_at DESC) = 1
+        AND verdict = 'complete' ORDER BY organization
+        """,
+        [resource, UNKNOWN],
+    ).fetchall()
+    return [organization for (organization,) in rows]
+
+
+def unmatched_registrations(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Registrations of events that are not stored, by organization."""
+    return dict(
+        con.execute(
+            f"""
+            SELECT organization, count(*) FROM {qualified(REGISTRATIONS)}
+            ANTI JOIN {qualified(EVENTS)} USING (organization, event_identifier)
             GROUP BY organization
             """
         ).fetchall()

@@ -21,6 +21,7 @@ from uuid import UUID
 import duckdb
 import polars as pl
 
+from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 from booking_assets.warehouse import ddl
@@ -59,28 +60,31 @@ class Delivery:
         return str(self.collection.item(0, "resource"))
 
 
-def store(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> dict[str, int]:
+def store(
+    con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]
+) -> dict[tuple[str, str], int]:
     """Replace the slices of all deliveries within the open transaction.
 
     Returns:
-        By organization, how many stored rows the new slices lack (of tables that have a key).
+        By organization and resource, how many stored rows the new slices lack.
 
     Raises:
         StoreRefused: A slice is not what its delivery promises.
         SchemaMismatch: A stored table cannot be brought to its contract by adding columns.
     """
-    deleted = Counter({delivery.organization: 0 for delivery in deliveries})
-    gone: Counter[tuple[str, str]] = Counter()
+    ddl.create_missing(con, RAW_TABLES)
+    deleted = Counter({(delivery.organization, delivery.resource): 0 for delivery in deliveries})
     for delivery in deliveries:
         _require_own_rows(delivery)
     for table in dict.fromkeys(table for delivery in deliveries for table in delivery.slices):
         batch = _Batch(table, tuple(d for d in deliveries if table in d.slices))
         for key, count in batch.replace(con).items():
-            gone[key] += count
-            deleted[key[0]] += count
+            deleted[key] += count
     counts = [d.event_count for d in deliveries if d.event_count is not None]
     collections = [
-        d.collection.with_columns(rows_deleted=pl.lit(gone[d.organization, d.resource], pl.Int64))
+        d.collection.with_columns(
+            rows_deleted=pl.lit(deleted[d.organization, d.resource], pl.Int64)
+        )
         for d in deliveries
     ]
     if counts:

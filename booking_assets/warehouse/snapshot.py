@@ -181,7 +181,7 @@ def _may_be_copied_as_it_is(con: duckdb.DuckDBPyConnection, tables: Sequence[Tab
         not log_of(file).exists()
         and file.stat().st_size >= total * block
         and 3 * free <= total
-        and questions.stored_tables(con) == {table.name for table in tables}
+        and ddl.stored_tables(con) == {table.name for table in tables}
         and all(ddl.is_current(con, table) for table in tables)
     )
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from booking_assets.tables.catalog import TABLES
+from booking_assets.tables.catalog import RAW_TABLES, TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import EVENTS
+from booking_assets.tables.raw import EVENTS, REGISTRATIONS
 from booking_assets.warehouse import ddl, frames, questions, slices, snapshot, versions
 from booking_assets.warehouse.connection import DatabaseFile
 from booking_assets.warehouse.questions import Breaches
@@ -59,11 +59,11 @@ class Warehouse:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
-    def store(self, deliveries: Sequence[Delivery]) -> Mapping[str, int]:
+    def store(self, deliveries: Sequence[Delivery]) -> Mapping[tuple[str, str], int]:
         """Replace the slices of these organizations, all in one transaction or none.
 
         Returns:
-            By organization, how many stored rows its new slices lack.
+            By organization and resource, how many stored rows the new slice lacks.
 
         Raises:
             StoreRefused: A slice is not what its delivery promises; the error has the organization.
@@ -82,6 +82,7 @@ class Warehouse:
             StoreRefused: The log holds one of the collections already.
         """
         with self._file.writing() as con:
+            ddl.create_missing(con, RAW_TABLES)
             slices.log(con, collections)
             if event_counts is not None:
                 slices.replace_counts(con, event_counts)
@@ -159,6 +160,24 @@ class Warehouse:
         with self._file.writing() as con:
             versions.apply(con, closed, added)
 
+    def known_organizations(self, resource: str) -> Sequence[str]:
+        """The organizations whose newest answer about a resource is not that it may not be read.
+
+        Raises:
+            NeverWritten: Nothing was ever collected.
+        """
+        with self._file.reading() as con:
+            return questions.known_organizations(con, resource)
+
+    def unmatched_registrations(self) -> Mapping[str, int]:
+        """Registrations of events that are not stored, by organization.
+
+        Raises:
+            NeverWritten: Nothing was ever stored.
+        """
+        with self._asking(REGISTRATIONS) as con:
+            return questions.unmatched_registrations(con)
+
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
         """Publish the stored tables for analysts, as a new file behind the symlink.
 
@@ -210,6 +229,15 @@ class Warehouse:
         """
         with self._asking(EVENTS) as con:
             return questions.foreign_rows(con)
+
+    def rows_with_extra(self) -> Mapping[str, int]:
+        """Events with members that the contract does not know, by organization.
+
+        Raises:
+            NeverWritten: No events were ever stored.
+        """
+        with self._asking(EVENTS) as con:
+            return questions.rows_with_extra(con)
 
     def tallies(self, table: Table = EVENTS) -> pl.DataFrame:
         """What is stored of a resource beside what the log of its newest complete collection says.

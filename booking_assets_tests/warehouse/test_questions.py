@@ -29,6 +29,16 @@ def test_foreign_rows_are_counted_by_organization(warehouse: Warehouse, landing:
     assert warehouse.foreign_rows() == {"acme": 2}
 
 
+def test_rows_with_unknown_members_are_counted_by_organization(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    extra = {"acme": '{"Colour": "red"}', "globex": None}
+    warehouse.store(
+        [delivery(landing, name, events(name, [1, 2], extra=own)) for name, own in extra.items()]
+    )
+    assert warehouse.rows_with_extra() == {"acme": 2}
+
+
 def test_tallies_set_what_is_stored_beside_the_log(warehouse: Warehouse, landing: Path) -> None:
     warehouse.store(
         [

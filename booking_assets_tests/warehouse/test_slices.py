@@ -31,9 +31,11 @@ from booking_assets_tests.warehouse.deliveries import (
 def test_a_rerun_replaces_the_slice_and_reports_what_is_gone(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    assert warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))]) == {"acme": 0}
+    assert warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))]) == {
+        ("acme", "events"): 0
+    }
     gone = warehouse.store([delivery(landing, "acme", events("acme", [2, 4], 1), 1)])
-    assert gone == {"acme": 2}
+    assert gone == {("acme", "events"): 2}
     assert keys(warehouse, "acme") == {2, 4}
     log = warehouse.read(COLLECTIONS).sort("started_at")
     assert log["rows_deleted"].to_list() == [0, 2]
@@ -57,7 +59,7 @@ def test_one_batch_stores_each_organization_and_leaves_the_others(
         delivery(landing, "acme", events("acme", [2], 1), 1),
         delivery(landing, "globex", events("globex", [], 1), 1),
     ]
-    assert warehouse.store(second) == {"acme": 1, "globex": 2}
+    assert warehouse.store(second) == {("acme", "events"): 1, ("globex", "events"): 2}
     assert warehouse.row_counts(EVENTS) == {"acme": 1, "initech": 2}
     assert titles(warehouse, "initech") == ["round 0"]
 

@@ -1,0 +1,1 @@
+"""Tests of the `collect` room: pure ones, on files, and against a server on the loopback."""

@@ -1,0 +1,361 @@
+"""Bytes to rows: what fits is typed, what does not is kept whole, and nothing else ever happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from booking_assets.api.errors import MalformedBody
+from booking_assets.collect.contracts import EVENT_ROWS
+from booking_assets.collect.decoding import CHUNK_ROWS
+from booking_assets.collect.errors import ForeignRows
+from booking_assets.collect.rows import OWNER
+from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
+from booking_assets_tests.collect.events import (
+    ACME,
+    OTHER,
+    STARTED,
+    decoded,
+    decoder,
+    event,
+    identifier,
+    page_of,
+    spliced,
+    text,
+)
+
+FITS: dict[str, tuple[str, str, str, Any]] = {
+    "text": ("EventTitle", '"Forklift"', "event_title", "Forklift"),
+    "empty text": ("EventTitle", '""', "event_title", ""),
+    "text in two scripts": ("EventTitle", '"Łódź \\u4e2d"', "event_title", "Łódź 中"),
+    "emoji as a surrogate pair": ("EventTitle", '"\\ud83d\\ude00"', "event_title", "😀"),
+    "NUL in text": ("EventTitle", '"a\\u0000b"', "event_title", "a\0b"),
+    "JSON in text": ("Content", '"{\\"a\\": {\\"b\\" : 1}}"', "content", '{"a": {"b" : 1}}'),
+    "text that looks like a member": ("EventTitle", '"\\\\\\": 1"', "event_title", '\\": 1'),
+    "text that begins with a colon": ("EventTitle", '": x"', "event_title", ": x"),
+    "null": ("EventTitle", "null", "event_title", None),
+    "whole number": ("CapacityMaximum", "-7", "capacity_maximum", -7),
+    "largest 32-bit number": ("CapacityMaximum", "2147483647", "capacity_maximum", 2**31 - 1),
+    "whole number with a fraction of nought": ("CapacityMaximum", "3.0", "capacity_maximum", 3),
+    "whole number with an exponent": ("CapacityMaximum", "2e2", "capacity_maximum", 200),
+    "fraction": ("CreditHours", "3.25", "credit_hours", 3.25),
+    "whole number as a fraction": ("CreditHours", "3", "credit_hours", 3.0),
+    "flag": ("WaitlistEnabled", "true", "waitlist_enabled", True),
+    "identifier in upper case": (
+        "VenueLocationIdentifier",
+        '"ABCDEF01-2345-6789-ABCD-EF0123456789"',
+        "venue_location_identifier",
+        "abcdef01-2345-6789-abcd-ef0123456789",
+    ),
+}
+
+MISFITS: dict[str, tuple[str, str, str]] = {
+    "number in text": ("EventTitle", "5", "expected `str | null`, got `int`"),
+    "object in text": ("EventTitle", '{"a": 1}', "expected `str | null`, got `object`"),
+    "list in text": ("EventTitle", "[1]", "expected `str | null`, got `array`"),
+    "flag in text": ("EventTitle", "true", "expected `str | null`, got `bool`"),
+    "text in a number": ("CapacityMaximum", '"20"', "expected `int | null`, got `str`"),
+    "flag in a number": ("CapacityMaximum", "true", "expected `int | null`, got `bool`"),
+    "fraction in a whole number": ("CapacityMaximum", "3.7", "got `float`"),
+    "more than 32 bits": ("CapacityMaximum", "1099511627776", "expected `int` <= 2147483647"),
+    "3e9 in 32 bits": ("CapacityMaximum", "3e9", "expected `int` <= 2147483647"),
+    "a number of 5,000 digits": ("CapacityMaximum", "9" * 5000, "out of range"),
+    "a number beyond any": ("CreditHours", "1e400", "out of range"),
+    "text in a fraction": ("CreditHours", '"3.0"', "got `str`"),
+    "flag in a fraction": ("CreditHours", "false", "got `bool`"),
+    "NaN": ("CreditHours", "NaN", "what JSON or Unicode does not have"),
+    "Infinity": ("CreditHours", "-Infinity", "what JSON or Unicode does not have"),
+    "NaN in an unknown member": ("Novelty", "[NaN]", "what JSON or Unicode does not have"),
+    "text in a flag": ("WaitlistEnabled", '"maybe"', "got `str`"),
+    "number in a flag": ("WaitlistEnabled", "1", "got `int`"),
+    "half a surrogate pair": ("EventTitle", '"\\ud800"', "what JSON or Unicode does not have"),
+    "half a pair in an unknown member": ("Novelty", '"\\udc00"', "does not have"),
+    "an impossible day": ("EventScheduledStart", '"2026-02-30T09:00:00Z"', "no date-time"),
+    "identifier in braces": (
+        "VenueOfficeIdentifier",
+        '"{00000000-0000-0000-0000-000000000001}"',
+        "is no UUID",
+    ),
+    "identifier without hyphens": ("VenueOfficeIdentifier", f'"{ACME.hex}"', "is no UUID"),
+    "identifier with a line break": ("VenueOfficeIdentifier", f'"{ACME}\\n"', "is no UUID"),
+    "empty identifier": ("VenueOfficeIdentifier", '""', "is no UUID"),
+    "number as the row's identifier": ("EventIdentifier", "7", "expected `str | null`"),
+    "no identifier": ("EventIdentifier", "null", "is missing"),
+    "no owner": ("OrganizationIdentifier", "null", "is missing"),
+    "an owner that is none": ("OrganizationIdentifier", '"banana"', "is no UUID"),
+}
+
+DATE_TIMES: dict[str, tuple[str, datetime, int]] = {
+    "west": ("2026-05-04T09:00:00-07:00", datetime(2026, 5, 4, 16, tzinfo=UTC), -420),
+    "east, half an hour": (
+        "2026-05-04T09:00:00+05:30",
+        datetime(2026, 5, 4, 3, 30, tzinfo=UTC),
+        330,
+    ),
+    "west, half an hour": (
+        "2026-05-04T09:00:00-02:30",
+        datetime(2026, 5, 4, 11, 30, tzinfo=UTC),
+        -150,
+    ),
+    "Z": ("2026-05-04T09:00:00Z", datetime(2026, 5, 4, 9, tzinfo=UTC), 0),
+    "lower case": ("2026-05-04t09:00:00z", datetime(2026, 5, 4, 9, tzinfo=UTC), 0),
+    "minus nought": ("2026-05-04T09:00:00-00:00", datetime(2026, 5, 4, 9, tzinfo=UTC), 0),
+    "one digit": ("2026-05-04T09:00:00.5Z", datetime(2026, 5, 4, 9, 0, 0, 500_000, tzinfo=UTC), 0),
+    "seven digits, cut": (
+        "2026-05-04T09:00:00.1234569+00:00",
+        datetime(2026, 5, 4, 9, 0, 0, 123_456, tzinfo=UTC),
+        0,
+    ),
+    "the first year": ("0001-01-01T00:00:00+00:00", datetime(1, 1, 1, tzinfo=UTC), 0),
+    "the last instant": (
+        "9999-12-31T23:59:59.9999999+00:00",
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        0,
+    ),
+}
+
+NO_DATE_TIMES = {
+    "without an offset": "2026-05-04T09:00:00",
+    "a day": "2026-05-04",
+    "empty": "",
+    "words": "tomorrow",
+    "24 o'clock": "2026-05-04T24:00:00Z",
+    "a leap second": "2016-12-31T23:59:60Z",
+    "a year of two digits": "26-05-04T09:00:00Z",
+    "a year of five digits": "+12026-05-04T09:00:00Z",
+    "a month of one digit": "2026-5-04T09:00:00Z",
+    "without seconds": "2026-05-04T09:00Z",
+    "an offset without a colon": "2026-05-04T09:00:00+0530",
+    "an offset of hours alone": "2026-05-04T09:00:00+05",
+    "an offset beyond a day": "2026-05-04T09:00:00+24:00",
+    "a typographic minus": "2026-05-04T09:00:00\N{MINUS SIGN}07:00",
+    "a zone's name": "2026-05-04T09:00:00 UTC",
+    "blanks around": " 2026-05-04T09:00:00Z ",
+    "before the first year in UTC": "0001-01-01T00:00:00+08:00",
+    "after the last year in UTC": "9999-12-31T23:59:59-08:00",
+}
+
+NO_PAGES = {
+    "nothing": b"",
+    "null": b"null",
+    "an object": b'{"Count": 1}',
+    "an error page": b"<html>Service unavailable</html>",
+    "cut off within a row": page_of([event(1), event(2)])[:-40],
+    "cut off between rows": page_of([event(1)])[:-1] + b", ",
+    "cut off within a text that ends like a page": b'[{"Content": "[1]',
+    "two pages": b"[][]",
+    "a comma too many": b'[{"a": 1},]',
+    "a comma too few": b'[{"a": NaN} {"a": 1}]',
+    "a hole between rows": b'[{"a": NaN}, , {"a": 1}]',
+    "a line break in a text": b'["a\nb"]',
+    "a wrong escape": b'["\\q"]',
+    "a byte order mark": b"\xef\xbb\xbf[]",
+    "UTF-16": "[]".encode("utf-16"),
+    "nested beyond all measure": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize(("member", "value", "column", "expected"), FITS.values(), ids=FITS)
+def test_what_fits_is_typed_alone_and_in_company(
+    member: str, value: str, column: str, expected: Any
+) -> None:
+    misfit = spliced(2, "EventTitle", "0")
+    for neighbours in ([], [misfit]):
+        page = decoded(spliced(1, member, value), *neighbours)
+        assert page.rows[column].to_list() == [expected]
+        assert page.rejected.height == len(neighbours)
+
+
+@pytest.mark.parametrize(("member", "value", "reason"), MISFITS.values(), ids=MISFITS)
+def test_a_misfit_is_kept_whole_and_costs_only_itself(member: str, value: str, reason: str) -> None:
+    misfit = spliced(2, member, value)
+    page = decoded(event(1), misfit, event(3))
+    assert page.rows["event_identifier"].to_list() == [identifier(1), identifier(3)]
+    assert page.rejected["fields"].to_list() == [member]
+    assert reason in page.rejected["reason"].item()
+    assert page.rejected["payload"].item() == misfit
+    assert page.received == 3
+
+
+@pytest.mark.parametrize(("value", "instant", "offset"), DATE_TIMES.values(), ids=DATE_TIMES)
+def test_a_date_time_keeps_its_instant_and_its_offset(
+    value: str, instant: datetime, offset: int
+) -> None:
+    rows = decoded(event(EventScheduledStart=value)).rows
+    assert rows["event_scheduled_start"].to_list() == [instant]
+    assert rows["event_scheduled_start_offset_minutes"].to_list() == [offset]
+
+
+@pytest.mark.parametrize("value", NO_DATE_TIMES.values(), ids=NO_DATE_TIMES)
+def test_what_is_no_date_time_is_never_guessed_at(value: str) -> None:
+    page = decoded(event(RegistrationStart=value))
+    assert page.rejected["fields"].to_list() == ["RegistrationStart"]
+
+
+@pytest.mark.parametrize("body", NO_PAGES.values(), ids=NO_PAGES)
+def test_a_body_that_is_no_array_is_no_page(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        decoder()(body)
+
+
+@pytest.mark.parametrize("row", ["null", "5", '"text"', "true", "NaN", "[]", '[{"a": 1}]', "{}"])
+def test_a_row_that_is_no_event_is_a_rejected_row(row: str) -> None:
+    page = decoded(row, event(1))
+    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [row])
+
+
+def test_a_row_that_is_nested_too_deeply_does_not_take_the_others_along() -> None:
+    deep = f'{{"Novelty": {"[" * 900}{"]" * 900}}}'
+    page = decoded(deep, event(1))
+    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [deep])
+
+
+def test_an_empty_page_is_an_empty_frame_of_the_contract() -> None:
+    page = decoded()
+    assert page.rows.equals(EVENTS.empty())
+    assert page.rejected.equals(REJECTED_ROWS.empty())
+
+
+def test_rows_have_the_types_of_the_contract_and_say_where_they_come_from() -> None:
+    page = decoded(event(1), "null")
+    assert dict(page.rows.schema) == EVENTS.dtypes
+    assert dict(page.rejected.schema) == REJECTED_ROWS.dtypes
+    for frame in (page.rows, page.rejected):
+        assert frame.select("organization", "collected_at").rows() == [("acme", STARTED)]
+
+
+def test_every_fault_of_a_row_is_named() -> None:
+    page = decoded(
+        event(CapacityMaximum="many", EventTitle=5),
+        event(2, ExamStarted="x", VenueOfficeIdentifier="y"),
+    )
+    assert page.rejected["fields"].to_list() == [
+        "EventTitle,CapacityMaximum",
+        "VenueOfficeIdentifier,ExamStarted",
+    ]
+    assert page.rejected["reason"][1].count("; ") == 1
+
+
+def test_an_identifier_is_kept_as_received_with_a_rejected_row() -> None:
+    page = decoded(
+        event(EventIdentifier="{AB}", EventTitle=5),
+        spliced(2, "EventIdentifier", "7"),
+        spliced(3, "CreditHours", "NaN"),
+        '{"EventTitle": 5}',
+    )
+    assert page.rejected["identifier"].to_list() == ["{AB}", "7", identifier(3), None]
+
+
+def test_bytes_that_are_no_utf_8_reject_their_row_alone() -> None:
+    for member in ("EventTitle", "Novelty"):
+        broken = spliced(2, member, '"?"').encode().replace(b"?", b"\xff")
+        page = decoded(event(1), broken)
+        assert page.rows.height == 1
+        assert page.rejected["fields"].to_list() == [member]
+        assert page.rejected["identifier"].to_list() == [identifier(2)]
+        assert page.rejected["payload"].item() == broken.decode(errors="backslashreplace")
+
+
+def test_a_member_given_twice_rejects_the_row_whatever_the_spacing() -> None:
+    for repeated in ('"EventTitle":"a","EventTitle":"b"', '"EventTitle" :"a","EventTitle" :"b"'):
+        row = f"{text(event(EventTitle=None))[:-1]},{repeated}}}"
+        page = decoded(row)
+        assert page.rejected["reason"].to_list() == ["EventTitle is given more than once"]
+
+
+def test_unknown_members_are_kept_as_received() -> None:
+    novelties = '"B\\"\\\\": {"x": [1.50, {"y": null}]}, "A" : "\\u00e9", "C\\\\":0'
+    page = decoded(f"{text(event(1))[:-1]}, {novelties}}}", event(2))
+    extra = page.rows["extra"].to_list()
+    assert extra == ['{"A":"\\u00e9","B\\"\\\\":{"x": [1.50, {"y": null}]},"C\\\\":0}', None]
+    assert page.unknown == {"A", 'B"\\', "C\\"}
+
+
+def test_a_blank_before_the_colon_hides_no_member() -> None:
+    page = decoded(f'{text(event(1))[:-1]}, "Novelty" : 1}}')
+    assert page.rows["extra"].to_list() == ['{"Novelty":1}']
+
+
+def renamed(row: dict[str, Any]) -> dict[str, Any]:
+    newer = {name: alias for alias, name in EVENT_ROWS.spellings.items()}
+    return {newer.get(name, name): value for name, value in row.items()}
+
+
+def test_newer_names_give_the_same_rows() -> None:
+    rows = [event(n, VenueLocationIdentifier=identifier(n), Novelty=n or None) for n in range(3)]
+    older, newer = decoded(*rows), decoded(*map(renamed, rows))
+    assert newer.rows.equals(older.rows)
+    assert "EventId" in renamed(rows[0])
+
+
+def test_names_of_two_releases_may_meet_in_a_page_and_in_a_row() -> None:
+    both = event(2) | renamed(event(2)) | {"EventId": identifier(2).upper()}
+    page = decoded(event(1), renamed(event(3)), both)
+    assert sorted(page.rows["event_identifier"]) == [identifier(n) for n in (1, 2, 3)]
+
+
+def test_an_escaped_name_is_the_name() -> None:
+    row = text(event(VenueLocationId=identifier(9))).replace("LocationId", "Location\\u0049d")
+    assert decoded(row).rows["venue_location_identifier"].to_list() == [identifier(9)]
+
+
+def test_two_spellings_that_contradict_each_other_reject_the_row() -> None:
+    page = decoded(event(1) | {"EventId": identifier(2)})
+    assert page.rejected["reason"].to_list() == ["EventId contradicts EventIdentifier"]
+
+
+FOREIGN: dict[str, str | bytes] = {
+    "a good row": text(event(OrganizationIdentifier=str(OTHER))),
+    "in upper case": text(event(OrganizationIdentifier=str(OTHER).upper())),
+    "in braces": text(event(OrganizationIdentifier=f"{{{OTHER}}}")),
+    "without hyphens": text(event(OrganizationIdentifier=OTHER.hex)),
+    "by its newer name": text(event(OrganizationIdentifier=None, OrganizationId=str(OTHER))),
+    "beside the own": text(event(OrganizationId=str(OTHER))),
+    "twice, the own last": spliced(1, OWNER, f'"{OTHER}", "{OWNER}": "{ACME}"'),
+    "twice, the own first": spliced(1, OWNER, f'"{ACME}", "{OWNER}": "{OTHER}"'),
+    "a row with a bad number": text(event(OrganizationIdentifier=str(OTHER), CapacityMaximum="x")),
+    "a row with a bad date": text(event(OrganizationIdentifier=str(OTHER), ExamStarted="x")),
+    "a row without identifier": text(event(OrganizationIdentifier=str(OTHER), EventIdentifier=None)),
+    "a row with NaN": spliced(1, "CreditHours", "NaN").replace(str(ACME), str(OTHER)),
+    "a row of broken UTF-8": text(event(OrganizationIdentifier=str(OTHER), EventTitle="?"))
+    .encode()
+    .replace(b"?", b"\xff"),
+    "a row too deep to read": f'{{"OrganizationId" : "{OTHER}", "x": {"[" * 900}{"]" * 900}}}',
+    "a row within a list": f'[{{"OrganizationId": "{OTHER}"}}]',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", FOREIGN.values(), ids=FOREIGN)
+def test_one_foreign_row_refuses_the_page_whatever_else_is_wrong_with_it(row: str | bytes) -> None:
+    with pytest.raises(ForeignRows) as caught:
+        decoded(event(2), row, event(3))
+    assert str(OTHER) in caught.value.verdict
+    assert str(ACME) in caught.value.verdict
+
+
+def test_an_unknown_member_may_speak_of_other_organizations() -> None:
+    host = {"OrganizationIdentifier": str(OTHER)}
+    page = decoded(event(1, Host=host), event(2, Host=host, CapacityMaximum="x"))
+    assert (page.rows.height, page.rejected.height) == (1, 1)
+
+
+def test_an_owner_in_upper_case_is_the_owner() -> None:
+    rows = decoded(event(OrganizationIdentifier=str(ACME).upper())).rows
+    assert rows["organization_identifier"].to_list() == [str(ACME)]
+
+
+@pytest.mark.parametrize("size", [CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 1, 2 * CHUNK_ROWS + 1])
+def test_a_page_of_any_size_keeps_its_rows_in_order(size: int) -> None:
+    rows = [event(n) for n in range(size)]
+    rows[-1]["CapacityMaximum"] = "x"
+    page = decoded(*rows)
+    assert page.rows["event_identifier"].to_list() == [identifier(n) for n in range(size - 1)]
+    assert page.rejected["identifier"].to_list() == [identifier(size - 1)]
+
+
+def test_the_fast_way_and_the_slow_way_agree() -> None:
+    rows = [event(n, ExamStarted="2026-05-04T09:00:00.25+01:00") for n in range(20)]
+    fast, slow = decoded(*rows), decoded(*rows, "null")
+    assert slow.rows.equals(fast.rows)

@@ -63,7 +63,10 @@ def main() -> None:
     is_flag=True,
     help="Store slices that lost more rows than max_shrink allows.",
 )
-def refresh(organizations: tuple[str, ...], allow_shrink: bool) -> None:
+@click.option(
+    "--incremental", is_flag=True, help="Read only the events that changed since the last run."
+)
+def refresh(organizations: tuple[str, ...], allow_shrink: bool, incremental: bool) -> None:
     """Collect, derive and publish once."""
     console = _console()
     settings = _settings(console)
@@ -75,6 +78,7 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool) -> None:
             settings,
             wanted,
             watcher,
+            mode="incremental" if incremental else "full",
             allow_shrink=allow_shrink,
             instance=instance,
         )

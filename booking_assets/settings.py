@@ -10,11 +10,13 @@ Read more: `booking.example.toml` and `docs/configuration.md`.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -24,6 +26,7 @@ CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
 
 Slug = Annotated[str, Field(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\z")]
+Cron = Annotated[str, Field(pattern=r"\A[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}\z")]
 VariableName = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
@@ -38,16 +41,19 @@ class SettingsError(Exception):
 
 
 class _Section(BaseModel):
-    """A section of the file: frozen, and a key that is not known is a fault, not a no-op."""
+    """A section of the file: frozen, and a key that is not known is a fault, not a no-op.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Strict, because `page_size = true` must not be taken for 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Organization(_Section):
     """One tenant: how it is called here, which one it is in the API, where its credential lies."""
 
     slug: Slug
-    identifier: UUID
+    identifier: Annotated[UUID, Field(strict=False)]
     token_env: VariableName | None = None
     secret_env: VariableName | None = None
     registrations: bool = True
@@ -68,6 +74,20 @@ class Organization(_Section):
         return self.token_env or self.secret_env or ""
 
 
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[?#@]", url):
+        raise ValueError(
+            "no address that can be asked; give all that precedes /booking, such as "
+            "https://host/v2/E01, without a user, a query or a fragment"
+        )
+    return url
+
+
 class Limits(_Section):
     """How hard the API may be asked."""
 
@@ -82,7 +102,7 @@ class Limits(_Section):
 class Api(Limits):
     """Where the API is, and its limits."""
 
-    base_url: Annotated[str, Field(pattern=r"\Ahttps?://[^\s?#]+\z")]
+    base_url: Annotated[str, AfterValidator(_address)]
     """All that precedes `/booking`, such as `https://host/v2/E01`."""
 
 
@@ -95,6 +115,8 @@ class Collect(_Section):
     """The share of an organization's stored rows that may vanish without a person's consent."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How often rows that moved while they were read are collected again."""
+    overlap_minutes: Annotated[float, Field(ge=0, le=525_600)] = 60
+    """How much older than the newest event held a change may be stamped: clocks differ."""
     landing_keep: Annotated[int, Field(ge=1, le=100)] = 3
     """Landings kept on disk, an organization."""
 
@@ -129,10 +151,10 @@ class Schedules(_Section):
     enabled: bool = False
     """Start the schedules and the sensor with the daemon; else a person switches them on."""
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
-    hourly: str = "17 * * * *"
-    nightly: str = "23 3 * * *"
+    hourly: Cron = "17 * * * *"
+    nightly: Cron = "23 3 * * *"
     """Away from the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
-    max_age_hours: Annotated[float, Field(gt=0)] = 26
+    max_age_hours: Annotated[float, Field(gt=0, le=8_784)] = 26
     """An organization that was not collected for so long is reported as not fresh."""
 
 
@@ -168,7 +190,7 @@ class _File(_Section):
     """`booking.toml` as written."""
 
     api: Api
-    organizations: Annotated[tuple[Organization, ...], Field(min_length=1)]
+    organizations: Annotated[tuple[Organization, ...], Field(min_length=1, strict=False)]
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
@@ -188,7 +210,7 @@ def load_settings(
         The settings. With neither a file nor `BOOKING_CONFIG`, `api` is None: the sandbox.
 
     Raises:
-        SettingsError: with every fault of the file.
+        SettingsError: with every fault of the file, or of the variables that name files.
     """
     variables = os.environ if environment is None else environment
     home = (folder or Path.cwd()).absolute()
@@ -198,22 +220,33 @@ def load_settings(
         if named:
             fault = f"{CONFIG_VARIABLE} names it, but there is no such file; correct or unset it"
             raise SettingsError(str(path), (fault,))
-        return Settings(root=home, source="the sandbox", api=None, **_files(home, variables))
+        warehouse, snapshot = _files(home, variables)
+        return Settings(
+            root=home,
+            source="the sandbox",
+            api=None,
+            warehouse_path=warehouse,
+            snapshot_path=snapshot,
+        )
     written = _read(path)
+    warehouse, snapshot = _files(path.parent, variables)
     return Settings(
         root=path.parent,
         source=str(path),
+        warehouse_path=warehouse,
+        snapshot_path=snapshot,
         **dict(written),
-        **_files(path.parent, variables),
     )
 
 
-def _files(root: Path, variables: Mapping[str, str]) -> dict[str, Path]:
-    """The data files, absolute: relative ones start from the configuration's folder."""
-    return {
-        "warehouse_path": root / variables.get("BOOKING_WAREHOUSE", "data/booking.duckdb"),
-        "snapshot_path": root / variables.get("BOOKING_SNAPSHOT", "data/booking.snapshot.duckdb"),
-    }
+def _files(root: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
+    """Warehouse and snapshot, absolute: relative ones start from the configuration's folder."""
+    warehouse = root / (variables.get("BOOKING_WAREHOUSE") or "data/booking.duckdb")
+    snapshot = root / (variables.get("BOOKING_SNAPSHOT") or "data/booking.snapshot.duckdb")
+    if os.path.normpath(warehouse) == os.path.normpath(snapshot):
+        fault = f"both are {warehouse}; the snapshot would take the warehouse's place: name two"
+        raise SettingsError("BOOKING_WAREHOUSE and BOOKING_SNAPSHOT", (fault,))
+    return warehouse, snapshot
 
 
 def _read(path: Path) -> _File:
@@ -222,8 +255,11 @@ def _read(path: Path) -> _File:
     except UnicodeDecodeError as error:
         fault = f"it is not UTF-8 text (byte {error.start}); save it as UTF-8"
         raise SettingsError(str(path), (fault,)) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(str(path), (f"it is not TOML: {error}",)) from error
+    except OSError as error:
+        fault = f"it cannot be read: {error.strerror}; let this user read it"
+        raise SettingsError(str(path), (fault,)) from error
     faults = _repeated(document)
     try:
         written = _File.model_validate(document)
@@ -254,7 +290,7 @@ def _repeated(document: Mapping[str, Any]) -> list[str]:
         places: dict[str, list[str]] = defaultdict(list)
         for index, entry in enumerate(entries):
             if isinstance(entry, dict) and key in entry:
-                places[str(entry[key]).lower()].append(f"organizations.{index}")
+                places[_canonical(entry[key])].append(f"organizations.{index}")
         faults += [
             f"{', '.join(same)}: the same {key}; {remedy}"
             for same in places.values()
@@ -266,6 +302,14 @@ def _repeated(document: Mapping[str, Any]) -> list[str]:
 def _follows(detail: Mapping[str, Any]) -> bool:
     """Whether a fault only follows from others: pydantic counts valid organizations alone."""
     return detail["type"] == "too_short" and bool(detail["input"])
+
+
+def _canonical(value: object) -> str:
+    """One text for all notations of a UUID, and for all cases of a name."""
+    try:
+        return UUID(str(value)).hex
+    except ValueError:
+        return str(value).lower()
 
 
 _REMEDIES: Mapping[str, str] = {
@@ -282,7 +326,7 @@ def _fault(detail: Mapping[str, Any]) -> str:
         return f"{key}: {remedy}"
     message = str(detail["msg"]).removeprefix("Value error, ")
     found = detail["input"]
-    # Someone may have written the secret itself where its variable's name belongs.
-    silent = isinstance(found, dict | list | tuple) or key.endswith("_env")
+    # Someone may have written the secret itself where its variable's name belongs, or into the URL.
+    silent = isinstance(found, dict | list | tuple) or key.endswith(("_env", "base_url"))
     shown = "" if silent else f" (found {found!r})"
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -18,10 +18,11 @@ from uuid import UUID
 
 from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import Forbidden, NotFound
-from booking_assets.collect.contracts import RowContract
+from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
-from booking_assets.collect.landing import Landing
+from booking_assets.collect.incremental import Changes
+from booking_assets.collect.landing import Landing, newest_landing
 from booking_assets.collect.pages import all_identifiers, each, row_pages
 from booking_assets.collect.spool import Spool
 from booking_assets.collect.tally import Mode, Tally
@@ -66,6 +67,9 @@ class Plan:
         attempts: how often rows that moved while they were read are collected again.
         max_shrink: share of the stored rows that may vanish.
         allow_shrink: a person consents to any loss.
+        mode: whether to read all events or those that changed; registrations, whose changes are
+            not told by their change time, are always read in full.
+        overlap: how much older than the newest row held a change may be stamped.
         clock: the present instant, UTC.
         progress: told after each page.
     """
@@ -77,6 +81,8 @@ class Plan:
     attempts: int
     max_shrink: float
     allow_shrink: bool
+    mode: Mode
+    overlap: timedelta
     clock: Callable[[], datetime]
     progress: Progress
 
@@ -119,13 +125,13 @@ class Collection:
         """The organization's client."""
         return self.connect()
 
-    def begin(self, mode: Mode) -> Tally:
+    def begin(self) -> Tally:
         """A tally that starts now; it keeps its numbers also where the collection is refused."""
         return Tally(
             organization=self.organization,
             resource=self.contract.resource.name,
             run_id=self.plan.run_id,
-            mode=mode,
+            mode=self.plan.mode if self.contract is EVENT_ROWS else "full",
             started_at=self.plan.clock(),
         )
 
@@ -149,12 +155,39 @@ class Collection:
         try:
             tally.count_before = client.count()
             with Spool(self.plan.landing, self.organization, name, self.contract) as spool:
-                self._gather(spool, decoder, tally, stopped)
+                if not self._gather_changes(spool, decoder, tally, stopped):
+                    self._gather(spool, decoder, tally, stopped)
                 self._refuse_shrinkage(tally)
                 self._settle(tally)
                 return Collected(spool.land(self.identifier, tally.entry()), spool.unknown)
         finally:
             self._settle(tally)
+
+    def _gather_changes(
+        self, spool: Spool, decoder: Decoder, tally: Tally, stopped: Callable[[], bool]
+    ) -> bool:
+        """Lays the changes over the last landing; False where all must be collected."""
+        if tally.mode == "full":
+            return False
+        base = newest_landing(self.plan.landing, self.organization, tally.resource)
+        if base is not None and base.identifier == self.identifier:
+            changes = Changes(
+                self.client,
+                decoder,
+                base,
+                page_size=self.plan.page_size,
+                overlap=self.plan.overlap,
+                attempts=self.plan.attempts,
+            )
+            if changes.adopt(spool, tally, stopped):
+                tally.count_after = self.client.count()
+                _add_up(spool, tally)
+                settled = changes.all_stamped and self._held_throughout(tally)
+                if settled or self._mend(spool, decoder, tally):
+                    return True
+        spool.clear()
+        tally.mode, tally.totals, tally.count_before = "full", set(), self.client.count()
+        return False
 
     def _gather(
         self, spool: Spool, decoder: Decoder, tally: Tally, stopped: Callable[[], bool]
@@ -258,7 +291,7 @@ class Collection:
 
 
 def _add_up(spool: Spool, tally: Tally) -> None:
-    """Enters what the spool holds: received = loaded + rejected + duplicates."""
+    """Enters what the spool holds: received + adopted = loaded + rejected + duplicates."""
     tally.rows_loaded, tally.rows_rejected = spool.loaded, spool.rejected
     tally.rows_received = spool.received
-    tally.duplicates_dropped = tally.rows_received - tally.rows_held
+    tally.duplicates_dropped = tally.rows_received - (tally.rows_held - spool.adopted)

@@ -23,6 +23,8 @@ _logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
 """How long an interrupted run waits for the requests in flight."""
+_SECONDS_UNHEARD = 0.2
+"""polars has waits go on after a signal: Python sees an interrupt only where a wait ends."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ def ready_outcomes(
     try:
         pending.update(pool.submit(_outcome, one, stop.is_set) for one in collections)
         while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield [future.result() for future in done]
+            done, pending = wait(pending, _SECONDS_UNHEARD, return_when=FIRST_COMPLETED)
+            if done:
+                yield [future.result() for future in done]
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
@@ -62,7 +65,7 @@ def ready_outcomes(
 
 
 def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
-    tally = collection.begin("full")
+    tally = collection.begin()
     try:
         return collection.run(tally, stopped)
     except CollectionRefused as error:

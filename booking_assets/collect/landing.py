@@ -27,6 +27,7 @@ from uuid import UUID
 import polars as pl
 
 from booking_assets.collect.tally import collections_frame
+from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENT_COUNTS
 
 MANIFEST = "collection.json"
@@ -58,6 +59,15 @@ class Landing:
     def rejected(self) -> tuple[Path, ...]:
         """The Parquet files of the rejected rows; none where there are none."""
         return tuple(sorted(self.folder.glob(f"{REJECTED}-*.parquet")))
+
+    def change_times(self, table: Table) -> pl.Series | None:
+        """When each typed row changed; None where the rows are not in the table's columns."""
+        if not self.rows:
+            return pl.Series([], dtype=table.dtypes["last_change_time"])
+        held = pl.scan_parquet([*self.rows])
+        if dict(held.collect_schema()) != table.dtypes:
+            return None
+        return held.select("last_change_time").collect().to_series()
 
     def collection(self) -> pl.DataFrame:
         """Its row of raw.collections."""
@@ -115,6 +125,17 @@ def read_landing(folder: Path) -> Landing:
         return Landing(folder, UUID(document["identifier"]), entry | instants)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error
+
+
+def newest_landing(root: Path, organization: str, resource: str) -> Landing | None:
+    """The newest landing of one organization and resource that can be read, if there is any."""
+    folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"), reverse=True)
+    for folder in folders:
+        try:
+            return read_landing(folder)
+        except (OSError, ValueError, KeyError) as error:
+            _logger.warning("%s is no whole landing: %s", folder, error)
+    return None
 
 
 def whole_landings(root: Path) -> list[Landing]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -41,6 +42,16 @@ class Parts:
         self._keys = [pl.DataFrame(schema=KEYS)]
         self._number = 0
 
+    def adopt(self, files: Iterable[Path]) -> None:
+        """Takes in the rows of files that never change, as they are: by another name for each."""
+        for file in files:
+            os.link(file, self._path(self._number))
+            part = pl.lit(self._number, dtype=pl.Int32)
+            row = pl.int_range(pl.len(), dtype=pl.Int32)
+            keys = pl.scan_parquet(file).select(**self._of_row, part=part, row=row)
+            self._keys.append(keys.collect())
+            self._number += 1
+
     def add(self, rows: pl.DataFrame) -> None:
         """Takes in rows; writes a file whenever enough have gathered."""
         if not rows.height:
@@ -52,6 +63,11 @@ class Parts:
         self._gathered_rows += rows.height
         if self._gathered_rows >= PART_ROWS:
             self.flush()
+
+    @property
+    def next_part(self) -> int:
+        """The part of the rows that arrive next."""
+        return self._number
 
     def keys(self) -> pl.DataFrame:
         """The key of each row, when it changed, and where it lies: columns as in `KEYS`.

@@ -8,48 +8,49 @@ Read more: `docs/reliability.md`, "What is never shown".
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypedDict
 
 import msgspec
 
 from booking_assets.collect.contracts import RowContract
-from booking_assets.collect.json_parts import rows_of
+from booking_assets.collect.json_parts import members_of, rows_of
+from booking_assets.collect.rows import members_written
+
+_ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 @dataclass(frozen=True)
 class AllowList:
     """Cuts pages down to the members of one contract; a row that cannot be cut becomes empty.
 
-    Values pass through as they are written, so that typing sees what was received.
+    Values pass through as they are written, and repeated members are repeated, so that typing sees
+    what was received. What is wrong with a member that is not listed does no harm.
     """
 
     contract: RowContract
 
     def __call__(self, rows: list[msgspec.Raw]) -> list[msgspec.Raw]:
         """The rows with the listed members alone, as many as before."""
+        body = b"[" + b",".join(rows) + b"]"
         try:
-            listed = self._rows.decode(b"[" + b",".join(rows) + b"]")
+            given = _ROWS.decode(body)
         except (ValueError, RecursionError):
             return [self._cut(row) for row in rows]
-        return rows_of(msgspec.json.encode(listed))
-
-    @cached_property
-    def _row_type(self) -> Any:
-        members = dict.fromkeys(self.contract.types, msgspec.Raw)
-        return TypedDict("_Listed", members, total=False)  # type: ignore[operator]  # made from the contract
-
-    @cached_property
-    def _rows(self) -> msgspec.json.Decoder[Any]:
-        return msgspec.json.Decoder(list[self._row_type])  # type: ignore[name-defined]  # made from the contract
-
-    @cached_property
-    def _row(self) -> msgspec.json.Decoder[Any]:
-        return msgspec.json.Decoder(self._row_type)
+        if members_written(body) != sum(map(len, given)):
+            return [self._cut(row) for row in rows]
+        listed = self.contract.types
+        cut = [{name: row[name] for name in row if name in listed} for row in given]
+        return rows_of(msgspec.json.encode(cut))
 
     def _cut(self, row: msgspec.Raw) -> msgspec.Raw:
         try:
-            return msgspec.Raw(msgspec.json.encode(self._row.decode(row)))
-        except (ValueError, RecursionError):
-            return msgspec.Raw(b"{}")
+            members = members_of(bytes(row)) or []
+        except RecursionError:
+            members = []
+        listed = (
+            json.dumps(name).encode() + b":" + value
+            for name, value in members
+            if name in self.contract.types
+        )
+        return msgspec.Raw(b"{" + b",".join(listed) + b"}")

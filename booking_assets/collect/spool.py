@@ -55,6 +55,7 @@ class Spool:
 
     def _begin(self) -> None:
         self.received = 0
+        self._adopted = 0, 0
         self.unknown: frozenset[str] = frozenset()
         self._typed = Parts(
             self._folder, ROWS, key=pl.col(self._identifier), changed=pl.col("last_change_time")
@@ -91,6 +92,29 @@ class Spool:
             part.unlink()
         self._begin()
 
+    def adopt(self, base: Landing, without: AbstractSet[str]) -> None:
+        """Takes over the rows of a landing, except those of some identifiers.
+
+        They did not arrive now, and are not counted as received.
+
+        Raises:
+            OSError: the landing cannot be linked to.
+        """
+        self._typed.adopt(base.rows)
+        self._rejected.adopt(base.rejected)
+        self._adopted = self._typed.next_part, self._rejected.next_part
+        self.withdraw(without)
+
+    @property
+    def adopted(self) -> int:
+        """Rows held that did not arrive now."""
+        return sum(
+            keys.filter(pl.col("part") < first).height
+            for keys, first in zip(
+                (self._distinct_typed(), self._distinct_rejected()), self._adopted, strict=True
+            )
+        )
+
     def add(self, page: DecodedPage) -> None:
         """Takes in one page.
 
@@ -120,11 +144,11 @@ class Spool:
     def withdraw(self, identifiers: AbstractSet[str]) -> None:
         """Removes rows that the API deleted after they had arrived."""
         gone = pl.Series(sorted(identifiers), dtype=pl.String).implode()
-        for parts in self._both:
+        for parts, first in zip(self._both, self._adopted, strict=True):
             keys = parts.keys()
-            kept = keys.filter(~pl.col("key").is_in(gone).fill_null(value=False))
-            self.received -= keys.height - kept.height
-            parts.keep(kept)
+            is_gone = pl.col("key").is_in(gone).fill_null(value=False)
+            self.received -= keys.filter(is_gone & (pl.col("part") >= first)).height
+            parts.keep(keys.filter(~is_gone))
 
     def land(self, identifier: UUID, entry: dict[str, Any]) -> Landing:
         """Turns the spool into a landing: distinct rows, numbers, on disk, renamed into place.

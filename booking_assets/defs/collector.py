@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from booking_assets.collect.concurrency import Outcome, Refused, ready_outcomes
 from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import Landing, event_count, prune_landings
-from booking_assets.collect.tally import collections_frame
+from booking_assets.collect.tally import Mode, collections_frame
 from booking_assets.settings import Organization, Settings
 from booking_assets.tables.raw import REJECTED_ROWS, UNKNOWN
 from booking_assets.warehouse.errors import StoreRefused, WarehouseError
@@ -85,7 +85,7 @@ class Collector:
     clock: Callable[[], datetime]
 
     def collect(
-        self, slugs: Sequence[str], run_id: str, *, allow_shrink: bool
+        self, slugs: Sequence[str], run_id: str, *, mode: Mode, allow_shrink: bool
     ) -> Iterator[Outcomes]:
         """Collects the organizations; each outcome is in the warehouse when it is yielded.
 
@@ -93,7 +93,7 @@ class Collector:
         is logged in raw.collections. Registrations are collected in every run: they change
         without a trace in their events.
         """
-        plan = self._plan(run_id, allow_shrink=allow_shrink)
+        plan = self._plan(run_id, mode, allow_shrink=allow_shrink)
         stored_rows = {
             name: self.warehouse.row_counts(rows.table) for name, rows in _CONTRACTS.items()
         }
@@ -107,7 +107,7 @@ class Collector:
                 self._tell(outcome)
                 yield outcome
 
-    def _plan(self, run_id: str, *, allow_shrink: bool) -> Plan:
+    def _plan(self, run_id: str, mode: Mode, *, allow_shrink: bool) -> Plan:
         limits = self.settings.limits
         return Plan(
             run_id=run_id,
@@ -117,6 +117,8 @@ class Collector:
             attempts=self.settings.collect.attempts,
             max_shrink=self.settings.collect.max_shrink,
             allow_shrink=allow_shrink,
+            mode=mode,
+            overlap=timedelta(minutes=self.settings.collect.overlap_minutes),
             clock=self.clock,
             progress=self.progress,
         )

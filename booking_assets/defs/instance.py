@@ -22,11 +22,11 @@ def prepare_dagster_home(settings: Settings) -> Path:
     `.dagster/` beside the configuration, with this package's instance settings.
     """
     named = os.environ.get(HOME_VARIABLE)
-    if named:
-        return Path(named)
-    home = settings.root / ".dagster"
+    # Dagster refuses a relative folder, and one that does not exist.
+    home = Path(named).absolute() if named else settings.root / ".dagster"
     home.mkdir(parents=True, exist_ok=True)
-    instance_settings = resources.files("booking_assets").joinpath("dagster.yaml")
-    (home / "dagster.yaml").write_text(instance_settings.read_text(encoding="utf-8"), "utf-8")
+    if not named:
+        instance_settings = resources.files("booking_assets").joinpath("dagster.yaml")
+        (home / "dagster.yaml").write_text(instance_settings.read_text(encoding="utf-8"), "utf-8")
     os.environ[HOME_VARIABLE] = str(home)
     return home

@@ -9,11 +9,12 @@ Read more: `docs/reliability.md`, "One organization fails alone", and
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
 from booking_assets.collect.concurrency import Refused
+from booking_assets.collect.tally import Mode
 from booking_assets.defs.collector import Collector, Outcomes, Stored, Unknown
 from booking_assets.defs.metadata import (
     collection_metadata,
@@ -44,8 +45,16 @@ NO_RETRY_TAGS = {"dagster/retry_on_asset_or_op_failure": "false"}
 class CollectConfig(dg.Config):
     """What a person may ask of one run."""
 
+    mode: Literal["full", "incremental"] = "full"
+    """Read every event, or those that changed since the last run."""
     allow_shrink: bool = False
     """Store a slice even though it lost more rows than max_shrink allows."""
+
+
+def run_config(mode: Mode, *, allow_shrink: bool = False) -> dict[str, Any]:
+    """What a run is told so that it collects in this mode."""
+    config = CollectConfig(mode=mode, allow_shrink=allow_shrink)
+    return {"ops": {"collected_events": {"config": config.model_dump()}}}
 
 
 def raw_spec(table: Table, upstream: Sequence[Table]) -> dg.AssetSpec:
@@ -88,7 +97,10 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     ) -> Iterator[dg.MaterializeResult[None]]:
         outcomes = []
         for outcome in collector.collect(
-            context.partition_keys, context.run.run_id, allow_shrink=config.allow_shrink
+            context.partition_keys,
+            context.run.run_id,
+            mode=config.mode,
+            allow_shrink=config.allow_shrink,
         ):
             _log(context, outcome)
             outcomes.append(outcome)
@@ -164,10 +176,12 @@ def _failure(context: dg.AssetExecutionContext, refused: Sequence[Refused]) -> d
     # The client has already repeated what repeating can help.
     context.instance.add_run_tags(context.run.run_id, NO_RETRY_TAGS)
     organizations = len({one.organization for one in refused})
+    # A missing credential is one error, of events and of registrations.
+    errors = dict.fromkeys(str(one.error) for one in refused)
     return dg.Failure(
         description=(
             f"{organizations} of {len(context.partition_keys)} organizations were not stored; "
-            "their former rows stay. " + " | ".join(str(one.error) for one in refused)
+            "their former rows stay. " + " | ".join(errors)
         ),
         metadata={
             f"{one.organization}, {one.entry['resource']}": str(one.error) for one in refused

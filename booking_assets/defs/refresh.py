@@ -16,8 +16,10 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from booking_assets.collect.collection import Progress
+from booking_assets.collect.tally import Mode
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
+from booking_assets.defs.raw import run_config
 from booking_assets.defs.resources import warehouse
 from booking_assets.defs.sensors import DERIVED_TAG
 from booking_assets.settings import Settings
@@ -72,6 +74,7 @@ def refresh(
     wanted: Sequence[str],
     watcher: Progress,
     *,
+    mode: Mode,
     allow_shrink: bool,
     instance: dg.DagsterInstance,
 ) -> Refreshed:
@@ -82,12 +85,13 @@ def refresh(
         settings: the organizations, in the order of their partitions.
         wanted: slugs.
         watcher: is told as it goes.
+        mode: read every event, or those that changed.
         allow_shrink: store slices that lost more rows than the settings allow.
         instance: where the runs are recorded.
     """
     outcomes = Outcomes(watcher)
     definitions = build(outcomes)
-    config = {"ops": {"collected_events": {"config": {"allow_shrink": allow_shrink}}}}
+    config = run_config(mode, allow_shrink=allow_shrink)
     failures = []
     for run in contiguous([one.slug for one in settings.organizations], wanted):
         tags = range_tags(run[0], run[-1]) | {DERIVED_TAG: "true"}

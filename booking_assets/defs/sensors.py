@@ -9,7 +9,7 @@ import dagster as dg
 
 from booking_assets.defs.jobs import Job
 from booking_assets.defs.names import asset_key
-from booking_assets.tables.raw import EVENTS
+from booking_assets.defs.raw import COLLECTED
 
 DERIVED_TAG = "booking-assets/derived"
 """On runs whose starter derives by itself, as `booking-assets refresh` does."""
@@ -50,7 +50,8 @@ def _derive_after(
             run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
         )
         # A collection that stored nothing still wrote to its log, and says so.
-        if asset_key(EVENTS) not in {record.asset_key for record in written.records}:
+        collected = {asset_key(table) for table in COLLECTED}
+        if collected.isdisjoint(record.asset_key for record in written.records):
             return dg.SkipReason("nothing was stored: the marts are what they would become")
         return dg.RunRequest(run_key=run.run_id)
 

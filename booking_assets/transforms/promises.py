@@ -21,13 +21,16 @@ def unaccounted(tallies: pl.DataFrame) -> list[str]:
 
     Returns:
         Slugs where stored differs from logged, where received is not loaded + rejected +
-        duplicates, or where loaded + rejected lies outside the counts before and after.
+        duplicates (or is more than that, where the collection was incremental and most rows were
+        held already), or where loaded + rejected lies outside the counts before and after.
     """
     held = pl.col("rows_loaded") + pl.col("rows_rejected")
     kept = (
         pl.col("stored_loaded").eq_missing(pl.col("rows_loaded"))
         & pl.col("stored_rejected").eq_missing(pl.col("rows_rejected"))
-        & (pl.col("rows_received") == held + pl.col("duplicates_dropped"))
+        & pl.when(pl.col("mode") == "full")
+        .then(pl.col("rows_received") == held + pl.col("duplicates_dropped"))
+        .otherwise(pl.col("rows_received") <= held + pl.col("duplicates_dropped"))
         & held.is_between(
             pl.min_horizontal("count_before", "count_after"),
             pl.max_horizontal("count_before", "count_after"),

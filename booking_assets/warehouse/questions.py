@@ -174,7 +174,7 @@ def tallies(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
             organization,
             coalesce(loaded.stored, 0) AS stored_loaded,
             coalesce(rejected.stored, 0) AS stored_rejected,
-            count_before, count_after,
+            mode, count_before, count_after,
             rows_received, rows_loaded, rows_rejected, duplicates_dropped
         FROM ({_NEWEST}) AS newest
         FULL JOIN (

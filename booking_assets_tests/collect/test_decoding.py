@@ -317,7 +317,7 @@ FOREIGN: dict[str, str | bytes] = {
     "twice, the own first": spliced(1, OWNER, f'"{ACME}", "{OWNER}": "{OTHER}"'),
     "a row with a bad number": text(event(OrganizationIdentifier=str(OTHER), CapacityMaximum="x")),
     "a row with a bad date": text(event(OrganizationIdentifier=str(OTHER), ExamStarted="x")),
-    "a row without identifier": text(event(OrganizationIdentifier=str(OTHER), EventIdentifier=None)),
+    "a row of no event": text(event(OrganizationIdentifier=str(OTHER), EventIdentifier=None)),
     "a row with NaN": spliced(1, "CreditHours", "NaN").replace(str(ACME), str(OTHER)),
     "a row of broken UTF-8": text(event(OrganizationIdentifier=str(OTHER), EventTitle="?"))
     .encode()

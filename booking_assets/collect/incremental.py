@@ -1,0 +1,148 @@
+"""Only what changed: the rows since the last landing, laid over that landing.
+
+What lives here: reading the newest changes first until they are older than what is held, and making
+sure that nothing moved meanwhile.
+What must not: whether the result is complete (`collection`), which is judged as for a full one.
+Read more: `docs/reliability.md`, "Incremental collections".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import polars as pl
+
+from booking_assets.api.client import BookingClient, Page
+from booking_assets.collect.decoding import DecodedPage, Decoder
+from booking_assets.collect.landing import Landing
+from booking_assets.collect.spool import Spool
+from booking_assets.collect.tally import Tally
+
+PAGE_SIZE = 200
+"""Rows a page at most: few have changed, and the rest of the last page is read in vain."""
+MOST_CHANGED = 0.2
+"""The share of changed rows beyond which a full collection is cheaper than finding them."""
+_CHANGED = "last_change_time"
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Reads what changed of one organization's rows.
+
+    Args:
+        client: asks the API.
+        decoder: types the rows.
+        base: the landing that the changes are laid over.
+        page_size: rows a request.
+        overlap: how much older than the newest row held a change may be stamped.
+        attempts: how often pages that moved while they were read are read again.
+    """
+
+    client: BookingClient
+    decoder: Decoder
+    base: Landing
+    page_size: int
+    overlap: timedelta
+    attempts: int
+
+    def adopt(self, spool: Spool, tally: Tally, stopped: Callable[[], bool]) -> bool:
+        """Fills the spool with the base and its changes; False where all must be collected.
+
+        Raises:
+            BookingError: a request failed for good.
+            OSError: the base cannot be read, or the spool not be written.
+        """
+        held = self._held
+        if held is None:
+            return self._give_up("the last landing has other columns")
+        newest = held.max()
+        horizon = newest - self.overlap if isinstance(newest, datetime) else None
+        for _ in range(self.attempts):
+            pages = self._pages(horizon, int(held.len() * MOST_CHANGED), tally, stopped)
+            if pages is None:
+                return self._give_up("too much has changed")
+            if self._stood_still(pages, tally):
+                break
+        else:
+            return self._give_up("rows keep changing while they are read")
+        contents = [page.content for page in pages]
+        arrived = {identifier for one in contents for identifier in self._identifiers(one)}
+        spool.adopt(self.base, without=arrived)
+        for content in contents:
+            spool.add(content)
+        return True
+
+    @property
+    def all_stamped(self) -> bool:
+        """Whether every row held says when it changed: a new one without that is not at the top."""
+        return self._held is not None and not self._held.null_count()
+
+    @cached_property
+    def _held(self) -> pl.Series | None:
+        return self.base.change_times(self.decoder.contract.table)
+
+    def _give_up(self, reason: str) -> bool:
+        _logger.info("%s: collecting all: %s", self.decoder.organization, reason)
+        return False
+
+    def _pages(
+        self, horizon: datetime | None, most: int, tally: Tally, stopped: Callable[[], bool]
+    ) -> list[Page[DecodedPage]] | None:
+        """The pages from the newest change down to the horizon; None if they are too many.
+
+        The order puts every row that changes while we read before the rows already read, so that
+        it cannot hide a row from us: at worst one comes twice.
+        """
+        size = min(self.page_size, PAGE_SIZE)
+        pages: list[Page[DecodedPage]] = []
+        while True:
+            page = self._page(len(pages) + 1, size)
+            pages.append(page)
+            tally.pages += 1
+            if page.total_count is not None:
+                tally.totals.add(page.total_count)
+            if self._reaches(page.content, horizon) or page.content.received < size:
+                return pages
+            if stopped() or len(pages) * size > max(most, size):
+                return None
+
+    def _page(self, number: int, size: int) -> Page[DecodedPage]:
+        identifier = self.decoder.contract.resource.identifier
+        sort = f"LastChangeTime desc,{identifier}"
+        return self.client.collect(number, size, self.decoder, sort=sort)
+
+    def _reaches(self, page: DecodedPage, horizon: datetime | None) -> bool:
+        """Whether a page ends before the horizon: so does all that follows it."""
+        if horizon is None:
+            return False
+        times = page.rows.get_column(_CHANGED)
+        return bool(times.null_count()) or bool((times < horizon).any())
+
+    def _stood_still(self, pages: list[Page[DecodedPage]], tally: Tally) -> bool:
+        """Whether nothing moved while the pages were read.
+
+        A change or an insertion comes to the top, and a deletion changes the total.
+        """
+        again = self._page(1, 1)
+        totals = {page.total_count for page in (*pages, again)}
+        if again.total_count is not None:
+            tally.totals.add(again.total_count)
+        return len(totals) == 1 and _top(again.content) == _top(pages[0].content)
+
+    def _identifiers(self, page: DecodedPage) -> set[str]:
+        """The identifiers of a page's rows, typed or rejected."""
+        contract = self.decoder.contract
+        typed = page.rows.get_column(contract.column_of[contract.resource.identifier])
+        return {*typed, *page.rejected.get_column("identifier").drop_nulls().str.to_lowercase()}
+
+
+def _top(page: DecodedPage) -> list[object]:
+    """The first row of a page, typed or rejected."""
+    first: pl.DataFrame = page.rows.head(1) if page.rows.height else page.rejected.head(1)
+    return [first.drop("collected_at").to_dicts()]

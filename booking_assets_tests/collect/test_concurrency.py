@@ -1,0 +1,216 @@
+"""Many organizations: each fails alone, the ready ones come together, and nothing hangs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from booking_assets.api.client import BookingClient
+from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
+from booking_assets.collect.collection import Collected, Collection, NobodyWatches
+from booking_assets.collect.concurrency import Outcome, Refused, ready_outcomes
+from booking_assets.collect.errors import ForeignRows, Incomplete, Shrunk
+from booking_assets.collect.tally import collections_frame
+from booking_assets.tables.raw import COLLECTIONS
+from booking_assets_tests.collect.booking import Answer, Asked, Booking
+from booking_assets_tests.collect.conftest import MakeCollection
+from booking_assets_tests.collect.events import OTHER, event
+
+Start = Callable[[], Booking]
+Spoil = Callable[[Booking, Collection], Collection]
+
+
+class Clumsy(NobodyWatches):
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
+        raise ZeroDivisionError("a defect of ours")
+
+
+def answering(answer: Answer, verb: str) -> Spoil:
+    def spoil(booking: Booking, collection: Collection) -> Collection:
+        booking.instead = lambda asked: answer if asked.verb == verb else None
+        return collection
+
+    return spoil
+
+
+def without_credential(booking: Booking, collection: Collection) -> Collection:
+    def connect() -> BookingClient:
+        raise MissingCredential(collection.organization, "BOOKING_TOKEN_B")
+
+    return replace(collection, connect=connect)
+
+
+def with_a_foreign_row(booking: Booking, collection: Collection) -> Collection:
+    booking.rows[1] = event(1, OrganizationIdentifier=str(OTHER))
+    return collection
+
+
+def with_many_stored(booking: Booking, collection: Collection) -> Collection:
+    return replace(collection, stored_rows=1000)
+
+
+def without_a_place_to_land(booking: Booking, collection: Collection) -> Collection:
+    file = collection.plan.landing.with_name("file")
+    file.touch()
+    return replace(collection, plan=replace(collection.plan, landing=file))
+
+
+def with_a_defect(booking: Booking, collection: Collection) -> Collection:
+    return replace(collection, plan=replace(collection.plan, progress=Clumsy()))
+
+
+FAILURES: dict[str, tuple[Spoil, type[Exception], str]] = {
+    "no credential": (without_credential, MissingCredential, "BOOKING_TOKEN_B"),
+    "a refused credential": (
+        answering(Answer(401, b""), "count"),
+        Unauthorized,
+        "b: events: count",
+    ),
+    "no server": (answering(Answer(503, b""), "collect"), Unavailable, "given up after 3 attempts"),
+    "no JSON": (answering(Answer(200, b"{}"), "collect"), Unavailable, "no JSON array"),
+    "foreign rows": (with_a_foreign_row, ForeignRows, str(OTHER)),
+    "wrong counts": (answering(Answer(200, b'{"Count": 9}'), "count"), Incomplete, "counted 9"),
+    "far fewer rows": (with_many_stored, Shrunk, "1 rows where 1000"),
+    "no folder": (without_a_place_to_land, OSError, "Not a directory"),
+    "a defect": (with_a_defect, ZeroDivisionError, "unexpected ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "kind", "verdict"), FAILURES.values(), ids=FAILURES)
+def test_an_organization_fails_alone_and_says_why(
+    start: Start,
+    collection_from: MakeCollection,
+    spoil: Spoil,
+    kind: type[Exception],
+    verdict: str,
+) -> None:
+    collections = []
+    for slug in ("a", "b", "c"):
+        booking = start()
+        booking.rows = {1: event(1)}
+        collection = collection_from(booking, slug)
+        collections.append(spoil(booking, collection) if slug == "b" else collection)
+    outcomes = outcomes_of(collections, 2)
+    assert [type(outcomes[slug]) for slug in "abc"] == [Collected, Refused, Collected]
+    refused = outcomes["b"]
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.error, kind)
+    assert verdict in refused.entry["verdict"]
+    log = collections_frame([refused.entry])
+    assert [name for name in COLLECTIONS.required if log[name].null_count()] == []
+
+
+def outcomes_of(collections: Iterable[Collection], max_organizations: int) -> dict[str, Outcome]:
+    batches = ready_outcomes(collections, max_organizations)
+    return {one.organization: one for batch in batches for one in batch}
+
+
+def test_a_refusal_holds_no_page_in_memory(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    booking.instead = lambda asked: Answer(200, b"[") if asked.verb == "collect" else None
+    refused = outcomes_of([collection_from(booking)], 1)["acme"]
+    assert isinstance(refused, Refused)
+    assert refused.error.__traceback__ is None
+    assert refused.error.__context__ is None
+
+
+def test_what_is_ready_comes_while_others_are_still_collected(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    slow, quick = start(), start()
+    stored = threading.Event()
+    slow.before = lambda asked: stored.wait(timeout=30)
+    batches = ready_outcomes([collection_from(slow, "slow"), collection_from(quick, "quick")], 2)
+    assert [one.organization for one in next(batches)] == ["quick"]
+    stored.set()
+    assert [one.organization for batch in batches for one in batch] == ["slow"]
+
+
+def test_no_more_organizations_are_collected_at_once_than_agreed(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    booking, lock = start(), threading.Lock()
+    active: set[str] = set()
+    most = 0
+
+    def collection(slug: str) -> Collection:
+        one = collection_from(booking, slug)
+
+        def connect() -> BookingClient:
+            nonlocal most
+            with lock:
+                active.add(slug)
+                most = max(most, len(active))
+            return one.connect()
+
+        return replace(one, connect=connect)
+
+    for batch in ready_outcomes([collection(f"slug-{n}") for n in range(6)], 1):
+        active.difference_update(one.organization for one in batch)
+    assert most <= 2
+
+
+def test_without_organizations_there_is_nothing_to_wait_for() -> None:
+    assert list(ready_outcomes([], 1)) == []
+
+
+def partial_folders(root: Path) -> list[Path]:
+    return list(root.glob("*/.partial-*"))
+
+
+@pytest.fixture
+def released() -> Iterable[threading.Event]:
+    """Lets the servers' hanging answers go when the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_an_interrupt_ends_the_run_although_a_request_hangs(
+    start: Start, collection_from: MakeCollection, released: threading.Event
+) -> None:
+    hanging, waiting = start(), start()
+    main = threading.get_ident()
+
+    def hang(asked: Asked) -> None:
+        if asked.verb == "collect":
+            signal.pthread_kill(main, signal.SIGINT)
+            released.wait(timeout=30)
+
+    hanging.before = hang
+    collections = [collection_from(hanging, "hanging"), collection_from(waiting, "waiting")]
+    with pytest.raises(KeyboardInterrupt):
+        list(ready_outcomes(collections, 1, grace_seconds=0.01))
+    assert not released.is_set()
+    assert waiting.asked == []
+
+
+def test_whoever_stops_listening_ends_each_collection_after_its_page(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    quick, large, waiting = start(), start(), start()
+    large.rows = {n: event(n) for n in range(1, 500)}
+    first_page, closing = threading.Event(), threading.Event()
+
+    def hold(asked: Asked) -> None:
+        if asked.verb == "collect":
+            first_page.set()
+            closing.wait(timeout=30)
+
+    large.before = hold
+    slow = collection_from(large, "large", page_size=1)
+    batches = ready_outcomes(
+        [collection_from(quick, "quick"), slow, collection_from(waiting, "waiting")], 2
+    )
+    assert [one.organization for one in next(batches)] == ["quick"]
+    first_page.wait(timeout=30)
+    threading.Timer(0.1, closing.set).start()
+    batches.close()  # type: ignore[attr-defined]  # a generator
+    assert len(large.asked) < 10
+    assert partial_folders(slow.plan.landing) == []

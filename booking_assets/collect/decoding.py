@@ -167,8 +167,11 @@ class Decoder:
 
     def _typed(self, wire: pl.DataFrame) -> pl.DataFrame:
         """The table's columns, and members that only checks need; a misfit text becomes null."""
-        in_calendar = [_in_calendar(name) for name in self.contract.instants]
-        return wire.select(self._columns).with_columns(in_calendar)
+        typed = wire.select(self._columns)
+        within = [pl.col(name).is_between(_FIRST, _LAST).all() for name in self.contract.instants]
+        if typed.select(pl.all_horizontal(within)).item():
+            return typed
+        return typed.with_columns([_in_calendar(name) for name in self.contract.instants])
 
     @cached_property
     def _columns(self) -> list[pl.Expr]:

@@ -185,6 +185,8 @@ def sandbox(
     if list_faults:
         _print_faults(console)
         return
+    if write_config:
+        _require_ours(write_config)
     try:
         chosen = parse_faults(faults, seed)
         world = (
@@ -196,8 +198,8 @@ def sandbox(
         def started(base_url: str) -> None:
             if write_config:
                 tenants = chosen.tenants(world.tenants)
-                _write_new(write_config / "booking.toml", booking_toml(base_url, tenants))
-                _write_new(write_config / ".env", dotenv(tenants))
+                (write_config / "booking.toml").write_text(booking_toml(base_url, tenants), "utf-8")
+                (write_config / ".env").write_text(dotenv(tenants), "utf-8")
             count = len(world.tenants)
             console.print(f"Booking API: {base_url} ({count} organizations; Ctrl-C stops)")
 
@@ -213,11 +215,11 @@ def _print_faults(console: Console) -> None:
     console.print(table)
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Writes a file of our own making; somebody else's is left alone."""
-    if path.exists() and not path.read_text(encoding="utf-8").startswith(WRITTEN_BY_SANDBOX):
-        raise click.ClickException(f"{path} exists and is not ours; name another folder")
-    path.write_text(text, encoding="utf-8")
+def _require_ours(folder: Path) -> None:
+    """Files of our own making may be overwritten; somebody else's are left alone."""
+    for path in (folder / "booking.toml", folder / ".env"):
+        if path.exists() and not path.read_text(encoding="utf-8").startswith(WRITTEN_BY_SANDBOX):
+            raise click.ClickException(f"{path} exists and is not ours; name another folder")
 
 
 def _credential_line(report: CredentialReport) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from booking_assets.api.errors import BookingError
 from booking_assets.collect.collection import Collected, Collection
-from booking_assets.collect.errors import CollectionRefused
+from booking_assets.collect.errors import CollectionRefused, Unlanded
 from booking_assets.collect.tally import Tally
 
 _logger = logging.getLogger(__name__)
@@ -70,8 +70,15 @@ def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
         return collection.run(tally, stopped)
     except CollectionRefused as error:
         return _refused(tally, error.verdict, error)
-    except (BookingError, OSError) as error:
+    except BookingError as error:
         return _refused(tally, str(error), error)
+    except OSError as error:
+        unlanded = Unlanded(
+            tally.organization,
+            f"the {tally.resource} could not be written to {collection.plan.landing} ({error})",
+            "The stored rows stay; make room there, or see to its permissions, and run it again",
+        )
+        return _refused(tally, unlanded.verdict, unlanded)
     except Exception as error:
         # A defect of ours must not take the other organizations down with it.
         _logger.exception("%s: the collection failed unexpectedly", tally.organization)

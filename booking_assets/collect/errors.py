@@ -36,6 +36,10 @@ class Shrunk(CollectionRefused):
     """Far fewer rows than are stored: a read model under rebuild answers like this."""
 
 
+class Unlanded(CollectionRefused):
+    """The rows could not be written to disk: it is full, or may not be written."""
+
+
 class Stopped(CollectionRefused):
     """The run ended before the collection did."""
 

@@ -82,10 +82,11 @@ def _mart(table: Table, upstream: Sequence[Table], derive: Derive) -> dg.AssetsD
 
 
 def _capacity_by_event(warehouse: Warehouse) -> pl.DataFrame:
+    as_of = _as_of(warehouse)
     events = warehouse.read(EVENTS, capacity.EVENT_COLUMNS)
     known = warehouse.known_organizations(REGISTRATIONS.short_name)
     registrations = warehouse.read(REGISTRATIONS, capacity.REGISTRATION_COLUMNS)
-    return capacity.capacity_by_event(events, _as_of(warehouse), registrations, known)
+    return capacity.capacity_by_event(events, as_of, registrations, known)
 
 
 def _capacity_utilization(warehouse: Warehouse) -> pl.DataFrame:
@@ -93,8 +94,9 @@ def _capacity_utilization(warehouse: Warehouse) -> pl.DataFrame:
 
 
 def _distribution_by_event(warehouse: Warehouse) -> pl.DataFrame:
+    as_of = _as_of(warehouse)
     events = warehouse.read(EVENTS, distribution.EVENT_COLUMNS)
-    return distribution.distribution_by_event(events, _as_of(warehouse))
+    return distribution.distribution_by_event(events, as_of)
 
 
 def _distribution_status(warehouse: Warehouse) -> pl.DataFrame:
@@ -102,13 +104,15 @@ def _distribution_status(warehouse: Warehouse) -> pl.DataFrame:
 
 
 def _room_utilization(open_hours: float, warehouse: Warehouse) -> pl.DataFrame:
+    as_of = _as_of(warehouse)
     events = warehouse.read(EVENTS, rooms.EVENT_COLUMNS)
-    return rooms.room_utilization(events, _as_of(warehouse), open_hours)
+    return rooms.room_utilization(events, as_of, open_hours)
 
 
 def _room_conflicts(warehouse: Warehouse) -> pl.DataFrame:
+    as_of = _as_of(warehouse)
     events = warehouse.read(EVENTS, conflicts.EVENT_COLUMNS)
-    return conflicts.room_conflicts(events, _as_of(warehouse))
+    return conflicts.room_conflicts(events, as_of)
 
 
 def _organization_freshness(warehouse: Warehouse) -> pl.DataFrame:
@@ -124,18 +128,25 @@ def _organization_freshness(warehouse: Warehouse) -> pl.DataFrame:
 @dg.multi_asset(name=EVENT_HISTORY.short_name, specs=[_spec(EVENT_HISTORY, [EVENTS])])
 def event_history(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     """Closes the versions that ended and adds those that began; the others are left alone."""
-    changed = history.changed_versions(
-        warehouse.open_version_digests(history.MEMBERS),
-        warehouse.event_digests(history.MEMBERS),
-        _as_of(warehouse),
-    )
-    warehouse.extend_history(changed.closed, changed.added)
-    return dg.MaterializeResult(
-        metadata={"versions closed": changed.closed.height, "versions added": changed.added.height}
-    )
+    closed, added = warehouse.extend_history(history.MEMBERS, _changed_versions)
+    return dg.MaterializeResult(metadata={"versions closed": closed, "versions added": added})
+
+
+def _changed_versions(
+    open_versions: pl.DataFrame, events: pl.DataFrame, newest: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    changed = history.changed_versions(open_versions, events, _instants(newest))
+    return changed.closed, changed.added
 
 
 def _as_of(warehouse: Warehouse) -> pl.DataFrame:
-    """The instant that each organization's answers are for: (organization, as_of)."""
-    newest = warehouse.newest_collections()
+    """The instant that each organization's answers are for: (organization, as_of).
+
+    To be asked for before any rows: a slice that is stored in between then makes a mart that is
+    too old for it, which is not published, and never one that claims to be newer than it is.
+    """
+    return _instants(warehouse.newest_collections())
+
+
+def _instants(newest: pl.DataFrame) -> pl.DataFrame:
     return newest.select("organization", "started_at").rename({"started_at": "as_of"})

@@ -25,6 +25,7 @@ from booking_assets.warehouse.errors import (
     NeverWritten,
     WarehouseBusy,
     WarehouseUnreadable,
+    WarehouseUnwritable,
 )
 from booking_assets.warehouse.lock import lock_path, locked, waits
 
@@ -48,6 +49,9 @@ _DAMAGED = (
     "Corrupt database file",
     "Failure while replaying WAL",
 )
+
+
+_UNWRITABLE = ("Could not write file", "Could not write all bytes", "No space left on device")
 
 
 @dataclass(frozen=True)
@@ -99,10 +103,11 @@ class DatabaseFile:
         Raises:
             WarehouseBusy: Others held it for too long.
             WarehouseUnreadable: The file is damaged or no database.
+            WarehouseUnwritable: The disk is full, or may not be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
-        with locked(self.path, exclusive=True, waiting=waiting):
+        with self._naming_full_disk(), locked(self.path, exclusive=True, waiting=waiting):
             self._remove_spilled()
             with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
                 yield con
@@ -221,6 +226,25 @@ class DatabaseFile:
                 f" touched: run `{REBUILD}`, which makes a new one from the landing files and keeps"
                 " this one aside"
             ) from error
+
+    @contextmanager
+    def _naming_full_disk(self) -> Iterator[None]:
+        """Turn DuckDB's words for a write that failed into ours, with the remedy."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if not is_write_failure(error):
+                raise
+            raise WarehouseUnwritable(
+                f"The warehouse {self.path} could not be written ({error}). Nothing of this was"
+                " stored, what was stored before is still there: make room on the disk, then run"
+                " it again"
+            ) from error
+
+
+def is_write_failure(error: OSError | duckdb.Error) -> bool:
+    """Whether a file could not be written: the disk is full, or may not be written."""
+    return isinstance(error, OSError) or any(phrase in str(error) for phrase in _UNWRITABLE)
 
 
 def log_of(path: Path) -> Path:

@@ -23,6 +23,10 @@ class WarehouseUnreadable(WarehouseError):
     """The file is damaged or no DuckDB database: rebuild it. It is never overwritten."""
 
 
+class WarehouseUnwritable(WarehouseError):
+    """The disk is full, or may not be written: make room, then run again."""
+
+
 class NeverWritten(WarehouseError):
     """The table, or the whole warehouse, does not exist yet: collect or derive first."""
 

@@ -30,6 +30,7 @@ from booking_assets.warehouse import ddl, questions
 from booking_assets.warehouse.connection import (
     STORAGE,
     WAREHOUSE,
+    is_write_failure,
     log_of,
     sync_folder,
     transaction,
@@ -99,6 +100,13 @@ def publish(
             rows = _copy_tables(con, stored, partial)
         _sync(partial)
         partial.rename(version)
+    except (OSError, duckdb.Error) as error:
+        if not is_write_failure(error):
+            raise
+        raise SnapshotRefused(
+            f"The snapshot could not be written to {folder} ({error}): the last one stays. Make"
+            " room on the disk, or see to the folder's permissions, then publish again"
+        ) from error
     finally:
         _remove_partial(folder)
     sync_folder(folder)

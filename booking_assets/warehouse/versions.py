@@ -9,7 +9,8 @@ Read more: `docs/marts.md`, "`marts.event_history`".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import duckdb
 import polars as pl
@@ -21,6 +22,12 @@ from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.frames import fetch, registered
 from booking_assets.warehouse.questions import is_stored
+
+Changed: TypeAlias = Callable[
+    [pl.DataFrame, pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]
+]
+"""From `open_version_digests`, `event_digests` and the newest collections (rows of
+`raw.collections`) to what `apply` takes: the versions to close, and those to add."""
 
 _KEY = ", ".join(quoted(name) for name in EVENTS.grain)
 

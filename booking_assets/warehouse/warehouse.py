@@ -132,33 +132,31 @@ class Warehouse:
         with self._file.reading() as con:
             return questions.newest_collections(con, resource)
 
-    def event_digests(self, members: Sequence[str]) -> pl.DataFrame:
-        """Each stored event: organization, event_identifier, collected_at and a digest of members.
+    def extend_history(self, members: Sequence[str], changed: versions.Changed) -> tuple[int, int]:
+        """Close versions of events and add others: read, decided and written in one transaction.
+
+        Two that extend it at once do so one after the other: neither decides from what the other
+        is about to change.
+
+        Args:
+            members: The columns that two rows must agree in to be the same version.
+            changed: Decides which versions end and which begin.
+
+        Returns:
+            How many were closed and how many added.
 
         Raises:
             NeverWritten: No events were ever stored.
         """
-        with self._asking(EVENTS) as con:
-            return versions.event_digests(con, members)
-
-    def open_version_digests(self, members: Sequence[str]) -> pl.DataFrame:
-        """Each version without an end: organization, event_identifier, valid_from, digest.
-
-        Raises:
-            NeverWritten: There is no warehouse.
-        """
-        with self._file.reading() as con:
-            return versions.open_version_digests(con, members)
-
-    def extend_history(self, closed: pl.DataFrame, added: pl.DataFrame) -> None:
-        """Close versions of events and add others, all in one transaction.
-
-        Args:
-            closed: organization, event_identifier, valid_from and the new valid_to.
-            added: organization, event_identifier, valid_from, valid_to and change.
-        """
         with self._file.writing() as con:
+            ddl.require_stored(con, EVENTS)
+            closed, added = changed(
+                versions.open_version_digests(con, members),
+                versions.event_digests(con, members),
+                questions.newest_collections(con, EVENTS.short_name),
+            )
             versions.apply(con, closed, added)
+        return closed.height, added.height
 
     def known_organizations(self, resource: str) -> Sequence[str]:
         """The organizations whose newest answer about a resource is not that it may not be read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
 from booking_assets.collect.collection import Collected, Collection, NobodyWatches
 from booking_assets.collect.concurrency import Outcome, Refused, ready_outcomes
-from booking_assets.collect.errors import ForeignRows, Incomplete, Shrunk
+from booking_assets.collect.errors import ForeignRows, Incomplete, Shrunk, Unlanded
 from booking_assets.collect.tally import collections_frame
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.collect.booking import Answer, Asked, Booking
@@ -76,7 +76,7 @@ FAILURES: dict[str, tuple[Spoil, type[Exception], str]] = {
     "foreign rows": (with_a_foreign_row, ForeignRows, str(OTHER)),
     "wrong counts": (answering(Answer(200, b'{"Count": 9}'), "count"), Incomplete, "counted 9"),
     "far fewer rows": (with_many_stored, Shrunk, "1 rows where 1000"),
-    "no folder": (without_a_place_to_land, OSError, "Not a directory"),
+    "no folder": (without_a_place_to_land, Unlanded, "Not a directory"),
     "a defect": (with_a_defect, ZeroDivisionError, "unexpected ZeroDivisionError"),
 }
 
@@ -165,13 +165,22 @@ def partial_folders(root: Path) -> list[Path]:
 
 
 @pytest.fixture
-def released() -> Iterable[threading.Event]:
+def released() -> Iterator[threading.Event]:
     """Lets the servers' hanging answers go when the test is over."""
     event = threading.Event()
     yield event
     event.set()
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Has an interrupt raised also where the tests run in the background of a shell."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_ends_the_run_although_a_request_hangs(
     start: Start, collection_from: MakeCollection, released: threading.Event
 ) -> None:

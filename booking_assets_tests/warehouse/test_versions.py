@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import polars as pl
 
@@ -41,31 +43,54 @@ def closed(frame: pl.DataFrame, since: int, until: int) -> pl.DataFrame:
     )
 
 
+Digests = dict[str, pl.DataFrame]
+
+
+def extend(warehouse: Warehouse, closed: pl.DataFrame, added: pl.DataFrame) -> Digests:
+    """Applies changes that were decided beforehand; what a decision would have been made from."""
+    seen: Digests = {}
+
+    def decided(
+        open_versions: pl.DataFrame, events: pl.DataFrame, newest: pl.DataFrame
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        seen.update(open_versions=open_versions.sort(KEY), events=events.sort(KEY), newest=newest)
+        return closed, added
+
+    assert warehouse.extend_history(MEMBERS, decided) == (closed.height, added.height)
+    return seen
+
+
+def digests(warehouse: Warehouse) -> Digests:
+    """What a decision would be made from now; nothing is changed."""
+    nothing = events("acme", [1]).head(0)
+    return extend(warehouse, closed(nothing, 0, 0), changes([(nothing, "inserted")], 0))
+
+
 def test_open_versions_carry_the_digests_of_the_events_that_they_hold(
     warehouse: Warehouse, landing: Path
 ) -> None:
     rows = events("acme", [1, 2, 3])
     warehouse.store([delivery(landing, "acme", rows)])
-    assert warehouse.open_version_digests(MEMBERS).is_empty()
-    warehouse.extend_history(closed(rows.head(0), 0, 0), changes([(rows, "inserted")], 0))
-    held = warehouse.open_version_digests(MEMBERS).sort(KEY)
-    stored = warehouse.event_digests(MEMBERS).sort(KEY)
-    assert held.drop("valid_from").equals(stored.drop("collected_at"))
-    assert stored["digest"].n_unique() == 3
+    seen = extend(warehouse, closed(rows.head(0), 0, 0), changes([(rows, "inserted")], 0))
+    assert seen["open_versions"].is_empty()
+    assert seen["newest"]["started_at"].to_list() == [instant(0)]
+    seen = digests(warehouse)
+    assert seen["open_versions"].drop("valid_from").equals(seen["events"].drop("collected_at"))
+    assert seen["events"]["digest"].n_unique() == 3
 
 
 def test_a_digest_follows_every_member_and_nothing_else(
     warehouse: Warehouse, landing: Path
 ) -> None:
     warehouse.store([delivery(landing, "acme", events("acme", [1]))])
-    before = warehouse.event_digests(MEMBERS)["digest"].item()
+    before = digests(warehouse)["events"]["digest"].item()
     same = events("acme", [1], 1).with_columns(event_title=pl.lit("round 0"))
     warehouse.store([delivery(landing, "acme", same, 1)])
-    assert warehouse.event_digests(MEMBERS)["digest"].item() == before
+    assert digests(warehouse)["events"]["digest"].item() == before
     for round_, member in enumerate(("venue_room", "extra", "last_change_user"), start=2):
         other = same.with_columns(pl.lit("x").alias(member))
         warehouse.store([delivery(landing, "acme", other, round_)])
-        assert warehouse.event_digests(MEMBERS)["digest"].item() != before
+        assert digests(warehouse)["events"]["digest"].item() != before
 
 
 def test_an_update_closes_the_old_version_and_a_deletion_keeps_the_event_as_it_was_last(
@@ -73,12 +98,10 @@ def test_an_update_closes_the_old_version_and_a_deletion_keeps_the_event_as_it_w
 ) -> None:
     first, second = events("acme", [1, 2]), events("acme", [1], 1)
     warehouse.store([delivery(landing, "acme", first)])
-    warehouse.extend_history(closed(first.head(0), 0, 0), changes([(first, "inserted")], 0))
+    extend(warehouse, closed(first.head(0), 0, 0), changes([(first, "inserted")], 0))
     warehouse.store([delivery(landing, "acme", second, 1)])
     gone = first.tail(1)
-    warehouse.extend_history(
-        closed(first, 0, 1), changes([(second, "updated"), (gone, "deleted")], 1)
-    )
+    extend(warehouse, closed(first, 0, 1), changes([(second, "updated"), (gone, "deleted")], 1))
     history = warehouse.read(EVENT_HISTORY).sort(*KEY, "valid_from")
     assert history.select("change", "event_title", "valid_from", "valid_to").rows() == [
         ("inserted", "round 0", instant(0), instant(1)),
@@ -86,4 +109,27 @@ def test_an_update_closes_the_old_version_and_a_deletion_keeps_the_event_as_it_w
         ("inserted", "round 0", instant(0), instant(1)),
         ("deleted", "round 0", instant(1), instant(1)),
     ]
+    assert not warehouse.contract_breaches(EVENT_HISTORY)
+
+
+def test_two_that_extend_the_history_at_once_do_so_one_after_the_other(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    rows = events("acme", range(20))
+    warehouse.store([delivery(landing, "acme", rows)])
+    barrier = Barrier(2, timeout=60)
+
+    def inserted(
+        open_versions: pl.DataFrame, events: pl.DataFrame, newest: pl.DataFrame
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        new = events.join(open_versions, on=KEY, how="anti")
+        return closed(new.head(0), 0, 0), changes([(new, "inserted")], 0)
+
+    def extended() -> int:
+        barrier.wait()
+        return warehouse.extend_history(MEMBERS, inserted)[1]
+
+    with ThreadPoolExecutor(2) as pool:
+        added = [future.result() for future in [pool.submit(extended) for _ in range(2)]]
+    assert sorted(added) == [0, 20]
     assert not warehouse.contract_breaches(EVENT_HISTORY)

@@ -1,0 +1,287 @@
+"""The code location: it loads anywhere, names exactly what there is, and explains each of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import booking_assets
+from booking_assets.definitions import build_definitions, defs
+from booking_assets.defs.names import asset_key
+from booking_assets.settings import SettingsError
+from booking_assets.tables.catalog import MART_TABLES, TABLES
+from booking_assets.tables.contract import Table
+from booking_assets_tests.commands import shell
+
+PROJECT = Path(booking_assets.__file__).parents[1]
+
+# A check that stops what follows, and one that only warns.
+BLOCKING, WARNING = True, False
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
+    """What is loaded in an empty folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("empty"))
+        patch.delenv("BOOKING_CONFIG", raising=False)
+        yield build_definitions()
+
+
+@pytest.fixture(scope="module")
+def graph(definitions: dg.Definitions) -> dg.AssetGraph:
+    return definitions.resolve_asset_graph()
+
+
+LOADING = """
+import sys, threading
+unwanted = {"socket.connect", "socket.bind", "socket.getaddrinfo"}
+seen = []
+sys.addaudithook(lambda event, args: seen.append(event) if event in unwanted else None)
+from booking_assets.definitions import defs
+repository = defs().get_repository_def()
+assert not seen, seen
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+print(*repository.job_names)
+"""
+
+
+def test_loading_reaches_for_nothing_and_writes_nothing(tmp_path: Path) -> None:
+    empty = shell(tmp_path)
+    loaded = empty.run("python", "-c", LOADING)
+    assert (loaded.returncode, loaded.stderr) == (0, "")
+    assert "refresh" in loaded.stdout.split()
+    assert list(empty.folder.iterdir()) == []
+    assert list(empty.home.iterdir()) == []
+    assert not empty.network_log.exists()
+
+
+def test_dagster_validates_a_fresh_checkout_without_network_or_environment(tmp_path: Path) -> None:
+    checkout = shell(tmp_path)
+    for name in ("workspace.yaml", "dagster.yaml", "pyproject.toml"):
+        shutil.copy(PROJECT / name, checkout.folder)
+    shutil.copytree(
+        PROJECT / "booking_assets",
+        checkout.folder / "booking_assets",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    validated = checkout.run("dagster", "definitions", "validate", "-w", "workspace.yaml")
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+    assert not checkout.network_log.exists()
+    assert not (checkout.folder / "data").exists()
+
+
+def test_these_are_all_assets_by_group(graph: dg.AssetGraph) -> None:
+    groups: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        groups.setdefault(graph.get(key).group_name, set()).add(key.to_user_string())
+    assert groups == {
+        "raw": {
+            "raw/event_counts",
+            "raw/events",
+            "raw/registrations",
+            "raw/rejected_rows",
+            "raw/collections",
+        },
+        "marts": {
+            "marts/capacity_by_event",
+            "marts/capacity_utilization",
+            "marts/distribution_by_event",
+            "marts/distribution_status",
+            "marts/room_utilization",
+            "marts/room_conflicts",
+            "marts/event_history",
+            "marts/organization_freshness",
+        },
+        "published": {"snapshot"},
+    }
+
+
+def test_every_asset_depends_on_what_it_is_made_of(graph: dg.AssetGraph) -> None:
+    parents = {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
+    }
+    assert parents == {
+        "raw/event_counts": set(),
+        "raw/events": {"raw/event_counts"},
+        "raw/registrations": {"raw/event_counts"},
+        "raw/rejected_rows": {"raw/events", "raw/registrations"},
+        "raw/collections": {"raw/events", "raw/registrations"},
+        "marts/capacity_by_event": {"raw/events", "raw/registrations"},
+        "marts/capacity_utilization": {"marts/capacity_by_event"},
+        "marts/distribution_by_event": {"raw/events"},
+        "marts/distribution_status": {"marts/distribution_by_event"},
+        "marts/room_utilization": {"raw/events"},
+        "marts/room_conflicts": {"raw/events"},
+        "marts/event_history": {"raw/events"},
+        "marts/organization_freshness": {
+            "raw/events",
+            "raw/event_counts",
+            "raw/registrations",
+        },
+        "snapshot": {f"marts/{table.short_name}" for table in MART_TABLES},
+    }
+
+
+def test_these_are_all_checks_and_what_each_may_stop(graph: dg.AssetGraph) -> None:
+    checks = {
+        f"{key.asset_key.to_user_string()} {key.name}": graph.get(key).blocking
+        for key in graph.asset_check_keys
+    }
+    contracts = {f"{table.schema}/{table.short_name} contract_holds": BLOCKING for table in TABLES}
+    assert checks == contracts | {
+        "raw/events counted_is_stored": BLOCKING,
+        "raw/events no_foreign_rows": BLOCKING,
+        "raw/events nothing_unknown": WARNING,
+        "raw/registrations counted_is_stored": BLOCKING,
+        "raw/registrations seats_are_known": WARNING,
+        "raw/registrations events_are_known": WARNING,
+        "raw/rejected_rows nothing_rejected": WARNING,
+        "raw/collections no_sharp_shrink": WARNING,
+        "raw/collections fresh_enough": WARNING,
+    }
+
+
+def test_every_check_says_what_it_promises(graph: dg.AssetGraph) -> None:
+    silent = [key for key in graph.asset_check_keys if not graph.get(key).description]
+    assert silent == []
+
+
+def test_these_are_all_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    jobs = {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"}
+    assert jobs == {"collect", "derive", "refresh"}
+    assert {(one.name, one.job_name) for one in repository.schedule_defs} == {
+        ("collect_hourly", "collect"),
+        ("collect_nightly", "collect"),
+    }
+    assert {(one.name, one.job_name) for one in repository.sensor_defs} == {
+        ("derive_after_collect", "derive"),
+        ("derive_after_failed_collect", "derive"),
+    }
+
+
+def test_nothing_starts_by_itself_unless_the_settings_say_so(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    assert {one.default_status for one in repository.schedule_defs} == {
+        dg.DefaultScheduleStatus.STOPPED
+    }
+    assert {one.default_status for one in repository.sensor_defs} == {
+        dg.DefaultSensorStatus.STOPPED
+    }
+    assert all(one.execution_timezone for one in repository.schedule_defs)
+
+
+def test_every_job_schedule_and_sensor_has_a_description(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    described = {
+        **{job.name: job.description for job in repository.get_all_jobs()},
+        **{schedule.name: schedule.description for schedule in repository.schedule_defs},
+        **{sensor.name: sensor.description for sensor in repository.sensor_defs},
+    }
+    del described["__ASSET_JOB"]
+    assert [name for name, description in described.items() if not description] == []
+
+
+def test_runs_are_one_process(definitions: dg.Definitions) -> None:
+    for name in ("collect", "derive", "refresh"):
+        assert definitions.resolve_job_def(name).executor_def.name == "in_process"
+
+
+def test_only_what_is_collected_is_partitioned(graph: dg.AssetGraph) -> None:
+    nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
+    partitioned = [node for node in nodes if node.partitions_def is not None]
+    assert {node.key.to_user_string() for node in partitioned} == {
+        "raw/event_counts",
+        "raw/events",
+        "raw/registrations",
+    }
+    slugs = ["harbour-trades", "northern-health", "river-college"]
+    for node in partitioned:
+        assert node.partitions_def is not None
+        assert node.partitions_def.get_partition_keys() == slugs
+        assert node.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_every_asset_says_what_it_is_whose_and_how_it_is_made(graph: dg.AssetGraph) -> None:
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert "duckdb" in node.kinds, key
+        assert node.tags["layer"] == node.group_name, key
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_an_asset_shows_the_columns_of_its_contract(graph: dg.AssetGraph, table: Table) -> None:
+    metadata = graph.get(asset_key(table)).metadata
+    assert metadata["dagster/table_name"] == table.name
+    columns = metadata["dagster/column_schema"].columns
+    assert tuple(column.name for column in columns) == table.column_names
+    assert {column.name: column.description for column in columns} == table.meanings
+    assert {column.name for column in columns if not column.constraints.nullable} == {
+        *table.required
+    }
+    assert graph.get(asset_key(table)).description == table.description
+
+
+FAULTY = """
+[api]
+base_url = "ftp://example.org"
+page_sise = 10
+
+[[organizations]]
+slug = "Acme Ltd"
+identifier = "not-a-uuid"
+token_env = "TOKEN"
+
+[[organizations]]
+slug = "beta"
+identifier = "123e4567-e89b-12d3-a456-426614174000"
+
+[schedules]
+timezone = "Mars/Olympus"
+"""
+
+
+def test_every_fault_of_the_settings_is_told_when_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "booking.toml").write_text(FAULTY, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BOOKING_CONFIG", raising=False)
+    with pytest.raises(SettingsError) as raised:
+        defs()
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path / 'booking.toml'} cannot be used:")
+    for key in (
+        "api.base_url",
+        "api.page_sise",
+        "organizations.0.slug",
+        "organizations.0.identifier",
+        "organizations.1",
+        "schedules.timezone",
+    ):
+        assert sum(fault.startswith(f"{key}: ") for fault in raised.value.faults) == 1, message
+    assert len(raised.value.faults) == 6
+
+
+def test_a_checkout_and_the_installed_package_run_dagster_alike() -> None:
+    checkout = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
+    package = (PROJECT / "booking_assets/dagster.yaml").read_text(encoding="utf-8")
+    first = "run_monitoring:"
+    state, shared = checkout.partition(first)[::2]
+    assert re.findall(r"^\w+", state, re.MULTILINE) == [
+        "storage",
+        "local_artifact_storage",
+        "compute_logs",
+    ]
+    nothing_else, packaged = package.partition(first)[::2]
+    assert re.findall(r"^\w+", nothing_else, re.MULTILINE) == []
+    assert shared == packaged

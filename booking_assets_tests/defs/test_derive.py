@@ -1,0 +1,222 @@
+"""Deriving as Dagster runs it: marts from what is stored, published whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+import duckdb
+import pytest
+from polars.testing import assert_frame_equal
+
+from booking_assets.defs.names import SNAPSHOT_KEY, asset_key
+from booking_assets.sandbox.configuration import token_variable
+from booking_assets.tables.catalog import MART_TABLES, TABLES
+from booking_assets.tables.marts import (
+    CAPACITY_BY_EVENT,
+    CAPACITY_UTILIZATION,
+    DISTRIBUTION_BY_EVENT,
+    DISTRIBUTION_STATUS,
+    EVENT_HISTORY,
+    ORGANIZATION_FRESHNESS,
+    ROOM_CONFLICTS,
+    ROOM_UTILIZATION,
+)
+from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
+from booking_assets.transforms.capacity import (
+    REGISTRATION_COLUMNS,
+    capacity_by_event,
+    capacity_utilization,
+)
+from booking_assets.transforms.conflicts import room_conflicts
+from booking_assets.transforms.distribution import distribution_by_event, distribution_status
+from booking_assets.transforms.rooms import room_utilization
+from booking_assets_tests.defs.conftest import EVENTS_EACH, Site, materialized
+
+DERIVED = {("snapshot", None)} | {(f"marts/{table.short_name}", None) for table in MART_TABLES}
+
+
+@pytest.fixture(scope="module")
+def derived(new_site: Callable[..., Site]) -> tuple[Site, dg.ExecuteInProcessResult]:
+    site = new_site()
+    assert site.run("collect", site.slugs).success
+    return site, site.run("derive")
+
+
+@pytest.fixture
+def damaged(derived: tuple[Site, dg.ExecuteInProcessResult]) -> Iterator[Site]:
+    """The derived site, for a test that changes its warehouse by hand; intact again afterwards."""
+    warehouse = derived[0].settings.warehouse_path
+    intact = warehouse.read_bytes()
+    yield derived[0]
+    warehouse.write_bytes(intact)
+
+
+def stopped_by(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
+    """The blocking checks that failed."""
+    return [
+        (one.asset_key.to_user_string(), one.check_name)
+        for one in result.get_asset_check_evaluations()
+        if one.blocking and not one.passed
+    ]
+
+
+def test_every_mart_and_the_snapshot_are_derived(
+    derived: tuple[Site, dg.ExecuteInProcessResult],
+) -> None:
+    result = derived[1]
+    assert result.success
+    assert materialized(result) == DERIVED
+    assert stopped_by(result) == []
+
+
+def test_the_stored_marts_are_what_the_transforms_make_of_the_stored_rows(
+    derived: tuple[Site, dg.ExecuteInProcessResult],
+) -> None:
+    site = derived[0]
+    warehouse = site.warehouse
+    events = warehouse.read(EVENTS)
+    registrations = warehouse.read(REGISTRATIONS, REGISTRATION_COLUMNS)
+    newest = warehouse.read(COLLECTIONS).filter(resource=EVENTS.short_name)
+    as_of = newest.select("organization", as_of="started_at")
+    capacity = capacity_by_event(events, as_of, registrations, site.slugs)
+    packages = distribution_by_event(events, as_of)
+    expected = {
+        CAPACITY_BY_EVENT: capacity,
+        CAPACITY_UTILIZATION: capacity_utilization(capacity),
+        DISTRIBUTION_BY_EVENT: packages,
+        DISTRIBUTION_STATUS: distribution_status(packages),
+        ROOM_UTILIZATION: room_utilization(events, as_of, site.settings.marts.open_hours),
+        ROOM_CONFLICTS: room_conflicts(events, as_of),
+    }
+    assert capacity.height == 3 * EVENTS_EACH
+    for table, frame in expected.items():
+        assert_frame_equal(warehouse.read(table), frame, check_row_order=False)
+
+
+def test_the_history_begins_with_what_is_stored(
+    derived: tuple[Site, dg.ExecuteInProcessResult],
+) -> None:
+    warehouse = derived[0].warehouse
+    versions, events = warehouse.read(EVENT_HISTORY), warehouse.read(EVENTS)
+    assert_frame_equal(versions.select(events.columns), events, check_row_order=False)
+    assert versions["valid_to"].null_count() == versions.height
+    assert set(versions["change"]) == {"inserted"}
+
+
+def test_every_organization_is_known_to_be_complete(
+    derived: tuple[Site, dg.ExecuteInProcessResult],
+) -> None:
+    fresh = derived[0].warehouse.read(ORGANIZATION_FRESHNESS)
+    assert set(fresh["organization"]) == set(derived[0].slugs)
+    assert fresh["complete"].all()
+    assert fresh["events"].to_list() == [EVENTS_EACH] * 3
+
+
+def test_a_mart_shows_its_rows_and_the_snapshot_shows_where_it_is(
+    derived: tuple[Site, dg.ExecuteInProcessResult],
+) -> None:
+    site, result = derived
+    rows = {table: site.warehouse.read(table).height for table in TABLES}
+    for table in MART_TABLES:
+        (event,) = result.asset_materializations_for_node(table.short_name)
+        counted = "versions added" if table == EVENT_HISTORY else "dagster/row_count"
+        assert event.metadata[counted].value == rows[table]
+    (published,) = result.asset_materializations_for_node("snapshot")
+    assert published.metadata["path"].value == str(site.settings.snapshot_path)
+    for table in TABLES:
+        assert published.metadata[f"rows of {table.name}"].value == rows[table]
+
+
+def test_one_run_can_collect_derive_and_publish(site: Site) -> None:
+    result = site.run("refresh", site.slugs)
+    assert result.success
+    assert materialized(result) >= DERIVED
+    with duckdb.connect(str(site.settings.snapshot_path), read_only=True) as con:
+        ((rows,),) = con.execute("SELECT count(*) FROM marts.capacity_by_event").fetchall()
+    assert rows == 3 * EVENTS_EACH
+
+
+def test_a_run_of_everything_derives_nothing_where_an_organization_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(token_variable(site.slugs[0]))
+    result = site.run("refresh", site.slugs)
+    assert not result.success
+    assert not materialized(result) & DERIVED
+    # What is stored is derived by the next run.
+    assert site.run("derive").success
+    marts = site.warehouse.read(CAPACITY_BY_EVENT)
+    assert set(marts["organization"]) == set(site.slugs[1:])
+
+
+FOREIGN_ROW = """
+    UPDATE raw.events SET organization_identifier = uuid()
+    WHERE event_identifier = (SELECT min(event_identifier) FROM raw.events)
+"""
+LOST_ROW = """
+    DELETE FROM raw.events
+    WHERE event_identifier = (SELECT min(event_identifier) FROM raw.events)
+"""
+
+
+@pytest.mark.parametrize(
+    ("damage", "promise"),
+    [(FOREIGN_ROW, "no_foreign_rows"), (LOST_ROW, "counted_is_stored")],
+    ids=["a foreign row", "a lost row"],
+)
+def test_nothing_is_derived_or_published_from_rows_that_break_a_promise(
+    damaged: Site, damage: str, promise: str
+) -> None:
+    before = damaged.settings.snapshot_path.resolve()
+    marts = damaged.warehouse.read(CAPACITY_BY_EVENT)
+    damaged.by_hand(damage)
+
+    result = damaged.run("derive")
+
+    assert not result.success
+    assert stopped_by(result) == [("raw/events", promise)]
+    assert materialized(result) == set()
+    assert damaged.settings.snapshot_path.resolve() == before
+    assert_frame_equal(damaged.warehouse.read(CAPACITY_BY_EVENT), marts, check_row_order=False)
+
+
+def test_a_mart_that_breaks_its_contract_is_not_published(damaged: Site) -> None:
+    before = damaged.settings.snapshot_path.resolve()
+    damaged.by_hand("INSERT INTO marts.capacity_by_event FROM marts.capacity_by_event LIMIT 2")
+    publish = dg.define_asset_job(
+        "publish",
+        selection=dg.AssetSelection.assets(SNAPSHOT_KEY)
+        | dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in MART_TABLES)),
+    )
+    definitions = dg.Definitions.merge(damaged.definitions, dg.Definitions(jobs=[publish]))
+
+    result = definitions.resolve_job_def("publish").execute_in_process(
+        instance=damaged.instance, raise_on_error=False
+    )
+
+    assert stopped_by(result) == [("marts/capacity_by_event", "contract_holds")]
+    (evaluation,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
+    assert evaluation.metadata["duplicate keys"].value == 2
+    assert materialized(result) == set()
+    assert damaged.settings.snapshot_path.resolve() == before
+
+
+def test_deriving_before_anything_was_collected_says_what_to_do(site: Site) -> None:
+    result = site.run("derive")
+    assert not result.success
+    errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    assert any("booking-assets refresh" in str(error) for error in errors)
+    assert not site.settings.snapshot_path.exists()
+
+
+def test_a_warning_stops_nothing(damaged: Site) -> None:
+    damaged.by_hand("UPDATE raw.collections SET started_at = started_at - INTERVAL 3 DAY")
+    result = damaged.run("derive")
+    assert result.success
+    (overdue,) = [
+        one for one in result.get_asset_check_evaluations() if one.check_name == "fresh_enough"
+    ]
+    assert not overdue.passed
+    assert overdue.severity is dg.AssetCheckSeverity.WARN
+    assert overdue.metadata["broken by"].value == 3

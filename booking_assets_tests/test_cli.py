@@ -1,0 +1,375 @@
+"""The command `booking-assets` as its users run it: a process in a folder, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+import booking_assets
+from booking_assets.cli import main, watching
+from booking_assets.sandbox.configuration import token_variable
+from booking_assets.tables.catalog import TABLES
+from booking_assets_tests.commands import SECONDS, Shell, shell, unfolded
+
+SLUGS = ("harbour-trades", "northern-health", "river-college")
+SNAPSHOT = "data/booking.snapshot.duckdb"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended, and where it ran."""
+
+    shell: Shell
+    process: CompletedProcess[str]
+
+    @property
+    def exit_code(self) -> int:
+        return self.process.returncode
+
+    @property
+    def said(self) -> str:
+        return unfolded(self.process.stdout + self.process.stderr)
+
+    def snapshot(self, query: str) -> list[tuple[Any, ...]]:
+        return snapshot(self.shell, query)
+
+
+def ran(where: Shell, *arguments: str) -> Ran:
+    return Ran(where, where.run("booking-assets", *arguments))
+
+
+def snapshot(where: Shell, query: str) -> list[tuple[Any, ...]]:
+    """What an analyst reads, through the symlink."""
+    with duckdb.connect(str(where.folder / SNAPSHOT), read_only=True) as con:
+        return con.execute(query).fetchall()
+
+
+def counts(where: Shell, table: str) -> dict[str, int]:
+    return dict(snapshot(where, f"SELECT organization, count(*) FROM {table} GROUP BY ALL"))
+
+
+@contextmanager
+def sandbox(where: Shell, *arguments: str) -> Iterator[None]:
+    """`booking-assets sandbox` from its first line on; told to stop at the end."""
+    with where.started("booking-assets", "sandbox", *arguments) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert "Booking API: http://127.0.0.1:" in first, first
+        yield
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=SECONDS)
+        assert (process.returncode, rest) == (0, "")
+
+
+# Without any configuration.
+
+
+@pytest.fixture(scope="module")
+def refreshed(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """`booking-assets refresh` in an empty folder."""
+    return ran(shell(tmp_path_factory.mktemp("unconfigured")), "refresh")
+
+
+def test_a_refresh_in_an_empty_folder_takes_the_sandbox_all_the_way(refreshed: Ran) -> None:
+    assert refreshed.exit_code == 0, refreshed.said
+    assert refreshed.process.stderr == ""
+    assert "No booking.toml: using the sandbox, started and stopped for this." in refreshed.said
+    events = counts(refreshed.shell, "raw.events")
+    assert events.keys() == set(SLUGS)
+    for slug, rows in events.items():
+        assert f"stored {slug}: {rows} events" in refreshed.said
+
+
+def test_what_is_printed_is_what_the_snapshot_holds(refreshed: Ran) -> None:
+    printed = {}
+    for line in refreshed.process.stdout.splitlines():
+        name, *cells = [cell.strip() for cell in line.strip("│").split("│")]
+        if name in SLUGS:
+            printed[name] = [int(cell) for cell in cells]
+    held = [counts(refreshed.shell, table.name) for table in TABLES]
+    assert printed == {slug: [rows.get(slug, 0) for rows in held] for slug in SLUGS}
+    assert str(refreshed.shell.folder / SNAPSHOT) in refreshed.said
+
+
+def test_the_snapshot_has_a_capacity_table_whose_sums_are_its_events(refreshed: Ran) -> None:
+    assert refreshed.snapshot(
+        "SELECT sum(events + events_cancelled) FROM marts.capacity_utilization"
+    ) == (refreshed.snapshot("SELECT count(*) FROM raw.events"))
+
+
+def test_a_refresh_leaves_its_data_and_its_state_in_its_folder_alone(refreshed: Ran) -> None:
+    assert {path.name for path in refreshed.shell.folder.iterdir()} == {"data", ".dagster"}
+    assert list(refreshed.shell.home.iterdir()) == []
+    assert not refreshed.shell.network_log.exists()
+    assert (refreshed.shell.folder / SNAPSHOT).is_symlink()
+
+
+def test_dagster_in_a_checkout_shows_the_runs_of_a_refresh(
+    refreshed: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Path(booking_assets.__file__).parents[1]
+    shutil.copy(project / "dagster.yaml", tmp_path)
+    # The checkout's file names the folder of its state relative to the working directory.
+    monkeypatch.chdir(refreshed.shell.folder)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        runs = instance.get_runs()
+    assert {run.job_name for run in runs} == {"collect", "derive"}
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+
+
+# What cannot be done is said before anything is done.
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, for what fails before anything is started."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BOOKING_CONFIG", raising=False)
+    return tmp_path
+
+
+def test_an_organization_that_is_not_known_is_named_with_those_that_are(folder: Path) -> None:
+    refused = CliRunner().invoke(main, ["refresh", "-o", "acme", "-o", SLUGS[0]])
+    assert refused.exit_code == 2
+    assert f"acme: not in the sandbox; known: {', '.join(SLUGS)}" in unfolded(refused.output)
+    assert list(folder.iterdir()) == []
+
+
+BROKEN = """
+[api]
+base_url = "no address"
+page_size = 0
+
+[[organizations]]
+slug = "acme"
+identifier = "123e4567-e89b-12d3-a456-426614174000"
+"""
+
+
+def test_every_fault_of_the_configuration_is_named_at_once(tmp_path: Path) -> None:
+    broken = shell(tmp_path)
+    (broken.folder / "booking.toml").write_text(BROKEN, encoding="utf-8")
+    refused = ran(broken, "refresh")
+    assert refused.exit_code == 2
+    assert "booking.toml cannot be used" in refused.said
+    for fault in ("api.base_url: ", "api.page_size: ", "organizations.0: "):
+        assert fault in refused.said
+    assert "Traceback" not in refused.said
+    assert [path.name for path in broken.folder.iterdir()] == ["booking.toml"]
+
+
+def test_the_commands_explain_themselves() -> None:
+    told = CliRunner().invoke(main, ["--help"])
+    assert told.exit_code == 0
+    for command in main.commands:
+        assert command in told.output
+        assert CliRunner().invoke(main, [command, "-h"]).exit_code == 0
+    assert re.search(r"\d+\.\d+\.\d+", CliRunner().invoke(main, ["--version"]).output)
+
+
+# Against a configured API that serves given events: what changes between two refreshes is known.
+
+ACME, BETA, GAMMA = (
+    "123e4567-e89b-12d3-a456-426614174000",
+    "9f8e7d6c-5b4a-4321-8fed-cba987654321",
+    "c0ffee00-0000-4000-8000-000000000001",
+)
+
+
+def slug(organization: str) -> str:
+    """How the sandbox calls the organization of given events."""
+    return f"organization-{organization[:8]}"
+
+
+def event(organization: str, number: int, title: str = "as planned") -> dict[str, Any]:
+    return {
+        "EventIdentifier": f"00000000-0000-4000-8000-{number:012}",
+        "OrganizationIdentifier": organization,
+        "EventTitle": title,
+        "EventType": "Class",
+        "EventScheduledStart": "2026-05-04T09:00:00-06:00",
+        "CapacityMaximum": 10 + number,
+        "LastChangeTime": "2026-03-01T12:00:00.1234567+00:00",
+    }
+
+
+MORNING = [event(ACME, 10), event(BETA, 20), *(event(GAMMA, number) for number in range(6))]
+EVENING = [*MORNING[:2], event(GAMMA, 0), event(GAMMA, 1, "moved"), event(GAMMA, 7)]
+
+
+@contextmanager
+def serving(where: Shell, events: list[dict[str, Any]]) -> Iterator[None]:
+    """A sandbox of these events, for which the folder is configured."""
+    given = where.home.with_name("events.ndjson")
+    given.write_text("".join(f"{json.dumps(one)}\n" for one in events), encoding="utf-8")
+    with sandbox(where, "--data", str(given), "--write-config", str(where.folder)):
+        yield
+
+
+@dataclass(frozen=True)
+class Day:
+    """A folder that is refreshed twice.
+
+    In the morning the first organization's token is missing. In the evening it is there, the third
+    organization has other events, and only these two are asked for.
+    """
+
+    checked: Ran
+    morning: Ran
+    in_the_morning: dict[str, int]
+    evening: Ran
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    where = shell(tmp_path_factory.mktemp("configured"))
+    dotenv = where.folder / ".env"
+    with serving(where, MORNING):
+        lines = dotenv.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith(token_variable(slug(ACME)))]
+        dotenv.write_text("".join(kept), encoding="utf-8")
+        checked = ran(where, "check")
+        morning = ran(where, "refresh")
+        in_the_morning = counts(where, "marts.capacity_by_event")
+    with serving(where, EVENING):
+        # More than half of an organization's events are gone: that needs a person's word.
+        asked = ("-o", slug(ACME), "--organization", slug(GAMMA), "--allow-shrink")
+        evening = ran(where, "refresh", *asked)
+    return Day(checked, morning, in_the_morning, evening)
+
+
+def test_an_organization_without_a_token_is_named_with_the_remedy(day: Day) -> None:
+    assert day.morning.exit_code == 1
+    (told,) = re.findall(f"{slug(ACME)}, events: not complete: (.*)", day.morning.said)
+    assert f"the environment variable {token_variable(slug(ACME))} is unset or blank" in told
+    assert "Set the variable" in told
+    assert "Traceback" not in day.morning.said
+    assert "No booking.toml" not in day.morning.said
+
+
+def test_the_other_organizations_are_stored_derived_and_published(day: Day) -> None:
+    assert day.in_the_morning == {slug(BETA): 1, slug(GAMMA): 6}
+
+
+def test_check_names_the_credential_that_is_missing(day: Day) -> None:
+    assert day.checked.exit_code == 1
+    assert token_variable(slug(ACME)) in day.checked.said
+    assert day.checked.process.stdout.count("answers for it") == 2
+
+
+def test_the_next_refresh_completes_what_was_mended(day: Day) -> None:
+    assert day.evening.exit_code == 0, day.evening.said
+    verdicts = dict(
+        day.evening.snapshot(
+            f"""
+            SELECT started_at, verdict FROM raw.collections
+            WHERE organization = '{slug(ACME)}' AND resource = 'events' ORDER BY started_at
+            """
+        )
+    )
+    refused, complete = verdicts.values()
+    assert token_variable(slug(ACME)) in refused
+    assert complete == "complete"
+
+
+def test_only_the_organizations_asked_for_are_refreshed(day: Day) -> None:
+    collections = day.evening.snapshot(
+        """
+        SELECT organization, count(*) FROM raw.collections
+        WHERE resource = 'events' GROUP BY organization
+        """
+    )
+    assert dict(collections) == {slug(ACME): 2, slug(BETA): 1, slug(GAMMA): 2}
+    assert slug(BETA) not in day.evening.said
+
+
+def test_the_snapshot_has_the_other_organizations_as_before(day: Day) -> None:
+    in_the_evening = counts(day.evening.shell, "marts.capacity_by_event")
+    assert in_the_evening == {slug(ACME): 1, slug(BETA): 1, slug(GAMMA): 3}
+
+
+def test_the_next_refresh_sees_what_is_new_changed_or_gone(day: Day) -> None:
+    titles = f"""
+        SELECT right(event_identifier::VARCHAR, 1), event_title
+        FROM raw.events WHERE organization = '{slug(GAMMA)}'
+    """
+    assert dict(day.evening.snapshot(titles)) == {
+        "0": "as planned",
+        "1": "moved",
+        "7": "as planned",
+    }
+    seats = f"""
+        SELECT sum(capacity_maximum) FROM marts.capacity_by_event
+        WHERE organization = '{slug(GAMMA)}'
+    """
+    assert day.evening.snapshot(seats) == [(10 + 11 + 17,)]
+
+
+def test_no_token_is_printed(day: Day) -> None:
+    dotenv = (day.evening.shell.folder / ".env").read_text(encoding="utf-8")
+    tokens = re.findall(r"^BOOKING_TOKEN_\w+=(.+)$", dotenv, re.MULTILINE)
+    assert len(tokens) == 3
+    for one in (day.checked, day.morning, day.evening):
+        assert [token for token in tokens if token in one.said] == []
+
+
+# The sandbox as a command of its own.
+
+
+def test_a_folder_that_the_sandbox_wrote_is_used_from_any_other(tmp_path: Path) -> None:
+    where, elsewhere = shell(tmp_path / "served"), shell(tmp_path / "elsewhere")
+    with sandbox(where, "--still", "--events", "5", "--write-config", str(where.folder)):
+        configuration = str(where.folder / "booking.toml")
+        checked = elsewhere.run(
+            "booking-assets", "check", variables={"BOOKING_CONFIG": configuration}
+        )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.count("answers for it") == 3
+    assert list(elsewhere.folder.iterdir()) == []
+
+
+def test_a_file_that_holds_no_events_is_refused_with_its_line(folder: Path) -> None:
+    (folder / "given").write_text(json.dumps(MORNING[0]) + '\n{"a": 1}\n', encoding="utf-8")
+    refused = CliRunner().invoke(main, ["sandbox", "--data", "given"])
+    assert refused.exit_code == 1
+    assert "Error: given, line 2: not an event" in refused.output
+
+
+def test_the_sandbox_leaves_a_configuration_of_others_alone(folder: Path) -> None:
+    (folder / "booking.toml").write_text(BROKEN, encoding="utf-8")
+    refused = CliRunner().invoke(main, ["sandbox", "--events", "1", "--write-config", "."])
+    assert refused.exit_code == 1
+    assert "booking.toml exists and is not ours" in refused.output
+    assert (folder / "booking.toml").read_text(encoding="utf-8") == BROKEN
+
+
+# On a terminal.
+
+
+def test_a_terminal_shows_a_bar_for_each_organization_and_then_its_outcome() -> None:
+    terminal = Console(file=StringIO(), force_terminal=True, color_system=None, width=80)
+    with watching(terminal) as watcher:
+        watcher.received("acme", "events", 500, 2000)
+        watcher.received("beta", "events", 10, 10)
+        watcher.ended("beta", "events", 10, None)
+        watcher.ended("acme", "events", 0, ValueError("acme: [not] complete"))
+    assert isinstance(terminal.file, StringIO)
+    shown = terminal.file.getvalue()
+    assert "500/2000" in shown
+    assert "beta: 10 events" in shown
+    assert "acme: [not] complete" in shown

@@ -1,0 +1,99 @@
+"""What is installed is enough: its files, its command, its declared dependencies."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import booking_assets
+
+PACKAGE = Path(booking_assets.__file__).parent
+PROJECT = PACKAGE.parent
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    document = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = document["project"]
+    return found
+
+
+def name_of(requirement: str) -> str:
+    """`dagster==1.13.27` -> `dagster`."""
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert found, requirement
+    return found.group().lower().replace("_", "-")
+
+
+def imported() -> set[str]:
+    """The top-level modules that the package imports and that are not Python's or its own."""
+    modules = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module.partition(".")[0])
+    return modules - sys.stdlib_module_names - {PACKAGE.name}
+
+
+def test_every_module_that_is_imported_comes_from_a_declared_dependency(
+    project: dict[str, Any],
+) -> None:
+    declared = {name_of(requirement) for requirement in project["dependencies"]}
+    providers = metadata.packages_distributions()
+    providing = {
+        module: {name_of(distribution) for distribution in providers[module]}
+        for module in imported()
+    }
+    undeclared = {module: names for module, names in providing.items() if not names & declared}
+    assert undeclared == {}
+
+
+def test_every_declared_dependency_is_imported_or_has_its_reason(project: dict[str, Any]) -> None:
+    # DuckDB asks for pytz when it hands out instants; Dagster's UI is a command.
+    unseen = {"pytz", "dagster-webserver"}
+    providers = metadata.packages_distributions()
+    used = {name_of(name) for module in imported() for name in providers[module]}
+    declared = {name_of(requirement) for requirement in project["dependencies"]}
+    assert declared - used == unseen
+
+
+def test_the_package_has_its_instance_settings_and_its_type_marker() -> None:
+    installed = resources.files("booking_assets")
+    assert "run_monitoring" in installed.joinpath("dagster.yaml").read_text(encoding="utf-8")
+    assert installed.joinpath("py.typed").is_file()
+
+
+def test_git_ignores_no_file_of_the_package() -> None:
+    """The wheel holds what git does not ignore: a broad pattern would lose a file in silence."""
+    patterns = (PROJECT / ".gitignore").read_text(encoding="utf-8").split()
+    names = {pattern.rstrip("/") for pattern in patterns} - {"__pycache__"}
+    lost = [
+        path
+        for path in PACKAGE.rglob("*")
+        for part in path.relative_to(PACKAGE).parts
+        if any(Path(part).match(name) for name in names)
+    ]
+    assert lost == []
+
+
+def test_the_command_is_installed(project: dict[str, Any]) -> None:
+    (script,) = metadata.entry_points(group="console_scripts", name="booking-assets")
+    assert script.value == project["scripts"]["booking-assets"]
+    assert Path(sys.executable).with_name("booking-assets").is_file()
+    assert metadata.version("booking-assets") == project["version"]
+
+
+def test_dagster_and_its_webserver_are_the_same_version(project: dict[str, Any]) -> None:
+    pinned = dict(
+        requirement.split("==") for requirement in project["dependencies"] if "==" in requirement
+    )
+    assert pinned["dagster"] == pinned["dagster-webserver"] == metadata.version("dagster")

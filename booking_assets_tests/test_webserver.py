@@ -1,0 +1,136 @@
+"""`booking-assets ui`: everything can be materialized from the web, as a person would do it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+
+from booking_assets.defs.partitions import range_tags
+from booking_assets_tests.commands import SECONDS, Shell, shell
+
+FIRST, LAST = "harbour-trades", "river-college"
+
+LAUNCH = """
+mutation Launch($parameters: ExecutionParams!) {
+  launchRun(executionParams: $parameters) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
+}
+"""
+STATUS = "query Status($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
+ASSETS = """
+{ assetsOrError { ... on AssetConnection { nodes {
+    key { path }
+    assetMaterializations(limit: 1) { partition }
+} } } }
+"""
+
+
+@dataclass(frozen=True)
+class Ui:
+    """The web interface of an installation without any configuration."""
+
+    shell: Shell
+    url: str
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        answer = httpx.post(
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
+        )
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        assert "errors" not in told, told
+        data: dict[str, Any] = told["data"]
+        return data
+
+
+def eventually(reached: Callable[[], bool], seconds: float = SECONDS) -> bool:
+    """Whether a state is reached in time; asked again and again."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    where = shell(tmp_path_factory.mktemp("ui"))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{url}/server_info").status_code == 200
+        return False
+
+    log = where.home.with_name("ui.log")
+    with (
+        log.open("w", encoding="utf-8") as output,
+        where.started("booking-assets", "ui", "--port", str(port), output=output) as process,
+    ):
+        try:
+            assert eventually(lambda: answers() or process.poll() is not None)
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            yield Ui(where, url)
+        finally:
+            # As Ctrl-C does: the daemon and the code server are its children, and end with it.
+            process.send_signal(signal.SIGINT)
+            process.wait(SECONDS)
+    assert not answers()
+
+
+def test_a_run_that_is_launched_in_the_ui_collects_derives_and_publishes(ui: Ui) -> None:
+    launched = ui.ask(
+        LAUNCH,
+        parameters={
+            "selector": {
+                "repositoryLocationName": "booking_assets.definitions",
+                "repositoryName": "__repository__",
+                "jobName": "refresh",
+            },
+            "executionMetadata": {
+                "tags": [
+                    {"key": key, "value": value} for key, value in range_tags(FIRST, LAST).items()
+                ]
+            },
+        },
+    )["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    run = launched["run"]["runId"]
+    ended = {"SUCCESS", "FAILURE", "CANCELED"}
+
+    def status() -> str:
+        return str(ui.ask(STATUS, run=run)["runOrError"]["status"])
+
+    assert eventually(lambda: status() in ended)
+    assert status() == "SUCCESS"
+
+    nodes = ui.ask(ASSETS)["assetsOrError"]["nodes"]
+    never = ["/".join(one["key"]["path"]) for one in nodes if not one["assetMaterializations"]]
+    assert len(nodes) > 10
+    assert never == []
+    snapshot = ui.shell.folder / "data/booking.snapshot.duckdb"
+    with duckdb.connect(str(snapshot), read_only=True) as con:
+        found = con.execute("SELECT DISTINCT organization FROM marts.capacity_by_event").fetchall()
+    assert {FIRST, LAST} < {organization for (organization,) in found}
+    assert not ui.shell.network_log.exists()

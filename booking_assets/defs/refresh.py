@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
+from dagster._utils.error import SerializableErrorInfo
 
 from booking_assets.collect.collection import Progress
 from booking_assets.collect.tally import Mode
@@ -24,7 +25,7 @@ from booking_assets.defs.resources import warehouse
 from booking_assets.defs.sensors import DERIVED_TAG
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import TABLES
-from booking_assets.warehouse.errors import WarehouseError
+from booking_assets.warehouse.errors import StaleMarts, WarehouseError
 
 _logger = logging.getLogger(__name__)
 
@@ -96,9 +97,9 @@ def refresh(
     for run in contiguous([one.slug for one in settings.organizations], wanted):
         tags = range_tags(run[0], run[-1]) | {DERIVED_TAG: "true"}
         known = set(outcomes.refused)
-        failure = _run(definitions, COLLECT, instance, config, tags)
-        if failure and not outcomes.refused.keys() - known:
-            failures.append(failure)
+        failed = _run(definitions, COLLECT, instance, config, tags)
+        if failed and not outcomes.refused.keys() - known:
+            failures.append(failed.reason)
     if outcomes.stored:
         failures += derive(definitions, instance)
     return Refreshed(outcomes.stored, outcomes.refused, tuple(failures))
@@ -115,13 +116,21 @@ def rows_stored(settings: Settings) -> dict[str, Mapping[str, int]]:
 
 
 def derive(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
-    """Derives until nothing was stored meanwhile: a snapshot of moved tables is refused."""
-    failure = None
+    """Derives and publishes; again where another run stored something meanwhile."""
+    failed = None
     for _ in range(DERIVE_ATTEMPTS):
-        failure = _run(definitions, DERIVE, instance, {}, {})
-        if failure is None:
-            return []
-    return [failure] if failure else []
+        failed = _run(definitions, DERIVE, instance, {}, {})
+        if failed is None or StaleMarts.__name__ not in failed.errors:
+            break
+    return [failed.reason] if failed else []
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A run that failed: why, for a person, and the names of the errors raised."""
+
+    reason: str
+    errors: frozenset[str]
 
 
 def _run(
@@ -130,21 +139,30 @@ def _run(
     instance: dg.DagsterInstance,
     config: dict[str, Any],
     tags: dict[str, str],
-) -> str | None:
-    """Runs a job in this process; the reason where it failed."""
+) -> _Failed | None:
+    """Runs a job in this process."""
     result = definitions.resolve_job_def(job).execute_in_process(
         run_config=config | _QUIET, instance=instance, tags=tags, raise_on_error=False
     )
     if result.success:
         return None
-    reasons = [_reason(event.step_failure_data) for event in result.get_step_failure_events()]
-    return f"{job} run {result.run_id} failed: " + "; ".join(reasons or ["see the Dagster UI"])
+    steps = [event.step_failure_data for event in result.get_step_failure_events()]
+    raised = [_raised(step) for step in steps]
+    reasons = [_reason(step) for step in steps] or ["see the Dagster UI"]
+    return _Failed(
+        reason=f"{job} run {result.run_id} failed: {'; '.join(reasons)}",
+        errors=frozenset(error.cls_name for error in raised if error and error.cls_name),
+    )
 
 
-def _reason(failure: StepFailureData) -> str:
-    """What was raised, without Dagster's wrapping and without a stack: that is in the UI."""
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
-    error = failure.error
-    raised = error.cause if error and error.cause else error
-    return raised.message.strip() if raised else failure.error_display_string
+def _raised(step: StepFailureData) -> SerializableErrorInfo | None:
+    """What was raised, without Dagster's wrapping."""
+    return step.error.cause if step.error and step.error.cause else step.error
+
+
+def _reason(step: StepFailureData) -> str:
+    """Why a step failed, in a sentence: the stack is in the UI."""
+    if step.user_failure_data and step.user_failure_data.description:
+        return step.user_failure_data.description
+    raised = _raised(step)
+    return raised.message.strip() if raised else step.error_display_string

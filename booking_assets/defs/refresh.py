@@ -14,7 +14,6 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
-from dagster._utils.error import SerializableErrorInfo
 
 from booking_assets.collect.collection import Progress
 from booking_assets.collect.tally import Mode
@@ -147,22 +146,23 @@ def _run(
     if result.success:
         return None
     steps = [event.step_failure_data for event in result.get_step_failure_events()]
-    raised = [_raised(step) for step in steps]
     reasons = [_reason(step) for step in steps] or ["see the Dagster UI"]
     return _Failed(
         reason=f"{job} run {result.run_id} failed: {'; '.join(reasons)}",
-        errors=frozenset(error.cls_name for error in raised if error and error.cls_name),
+        errors=frozenset(_raised(step)[0] for step in steps),
     )
 
 
-def _raised(step: StepFailureData) -> SerializableErrorInfo | None:
-    """What was raised, without Dagster's wrapping."""
-    return step.error.cause if step.error and step.error.cause else step.error
+def _raised(step: StepFailureData) -> tuple[str, str]:
+    """The name of what was raised and its message, without Dagster's wrapping."""
+    if step.error is None:
+        return "", step.error_display_string
+    error = step.error.cause or step.error
+    return error.cls_name or "", error.message.strip()
 
 
 def _reason(step: StepFailureData) -> str:
     """Why a step failed, in a sentence: the stack is in the UI."""
     if step.user_failure_data and step.user_failure_data.description:
         return step.user_failure_data.description
-    raised = _raised(step)
-    return raised.message.strip() if raised else step.error_display_string
+    return _raised(step)[1]

@@ -1,0 +1,24 @@
+"""Publishing the snapshot of a warehouse that is there already.
+
+What lives here: one publication, timed. What must not: deriving what is published.
+Read more: `docs/architecture.md`, "Warehouse".
+"""
+
+from __future__ import annotations
+
+from benchmarks.contestants.collect import configured
+from benchmarks.outcome import stopwatch, tell
+from benchmarks.target import target
+from booking_assets.defs.resources import warehouse
+
+
+def main() -> None:
+    """Publishes once."""
+    settings = configured(target().folder)
+    elapsed = stopwatch()
+    published = warehouse(settings).publish()
+    tell(elapsed(), bytes=published.bytes, rows=sum(published.rows.values()))
+
+
+if __name__ == "__main__":
+    main()

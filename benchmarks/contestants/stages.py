@@ -1,0 +1,160 @@
+"""Where a refresh spends its time: the command itself, with a clock around its parts.
+
+What lives here: which functions are timed, and the sums. Parts that run in threads overlap with
+each other and with the part of the main thread that waits for them.
+What must not: a sampling profiler; py-spy is better at what happens inside a part.
+Read more: `benchmarks/README.md`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from inspect import isfunction, isgenerator
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from benchmarks.outcome import stopwatch, tell
+from benchmarks.target import target
+
+_TRANSFORMS = "booking_assets.transforms"
+PARTS = (
+    ("Dagster: definitions", "booking_assets.cli:build_definitions"),
+    ("Dagster: open the instance", "dagster:DagsterInstance.from_config"),
+    ("collect: wait for organizations", "booking_assets.defs.collector:ready_outcomes"),
+    ("collect: requests", "booking_assets.api.transport:Transport.send"),
+    ("collect: decode", "booking_assets.collect.decoding:Decoder.__call__"),
+    ("collect: spool", "booking_assets.collect.spool:Spool.add"),
+    ("collect: land", "booking_assets.collect.spool:Spool.land"),
+    ("transforms", f"{_TRANSFORMS}.capacity:capacity_by_event"),
+    ("transforms", f"{_TRANSFORMS}.capacity:capacity_utilization"),
+    ("transforms", f"{_TRANSFORMS}.conflicts:room_conflicts"),
+    ("transforms", f"{_TRANSFORMS}.distribution:distribution_by_event"),
+    ("transforms", f"{_TRANSFORMS}.distribution:distribution_status"),
+    ("transforms", f"{_TRANSFORMS}.freshness:organization_freshness"),
+    ("transforms", f"{_TRANSFORMS}.history:changed_versions"),
+    ("transforms", f"{_TRANSFORMS}.rooms:room_utilization"),
+)
+"""Each part's name and where its function is looked up when it is called."""
+WAREHOUSE = "booking_assets.warehouse.warehouse:Warehouse"
+"""Each of its methods is a part of its own."""
+
+
+@dataclass
+class Clock:
+    """What one part cost: calls, seconds of all threads, and of the main thread alone."""
+
+    calls: int = 0
+    seconds: float = 0
+    cpu_seconds: float = 0
+    main_seconds: float = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Counts what happens within."""
+        started, cpu_started = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - started
+            with self.lock:
+                self.calls += 1
+                self.seconds += seconds
+                self.cpu_seconds += time.thread_time() - cpu_started
+                if threading.current_thread() is threading.main_thread():
+                    self.main_seconds += seconds
+
+
+def main() -> None:
+    """Refreshes once, and tells what each part cost."""
+    aim = target()
+    elapsed = stopwatch()
+    parts = [*PARTS, *_methods(WAREHOUSE)]
+    clocks = {name: Clock() for name, _ in parts}
+    for name, place in parts:
+        _put_clock(place, clocks[name])
+    from booking_assets.cli import main as command  # noqa: PLC0415 - its import is a part
+
+    imported = elapsed()
+    _refresh(command, aim.folder)
+    seconds = elapsed()
+    in_parts = sum(clock.main_seconds for clock in clocks.values())
+    tell(
+        seconds,
+        parts=[
+            {"part": "imports", "calls": 1, "seconds": imported, "main_seconds": imported},
+            *(_row(name, clock) for name, clock in clocks.items() if clock.calls),
+            {
+                "part": "Dagster, and all else",
+                "calls": 1,
+                "seconds": seconds - imported - in_parts,
+                "main_seconds": seconds - imported - in_parts,
+            },
+        ],
+    )
+
+
+def _refresh(command: Callable[..., Any], folder: Path) -> None:
+    try:
+        command(["refresh"], standalone_mode=False)
+    except SystemExit as end:
+        if end.code:
+            raise RuntimeError(f"the refresh in {folder} failed with {end.code}") from end
+
+
+def _row(name: str, clock: Clock) -> dict[str, Any]:
+    return {
+        "part": name,
+        "calls": clock.calls,
+        "seconds": clock.seconds,
+        "cpu_seconds": clock.cpu_seconds,
+        "main_seconds": clock.main_seconds,
+    }
+
+
+def _methods(place: str) -> list[tuple[str, str]]:
+    """The public methods of a class, as parts."""
+    methods = vars(resolve_name(place))
+    return [
+        (f"warehouse: {name}", f"{place}.{name}")
+        for name, method in methods.items()
+        if isfunction(method) and not name.startswith("_")
+    ]
+
+
+def _put_clock(place: str, clock: Clock) -> None:
+    """Replaces a function by itself with a clock around it."""
+    separator = "." if "." in place.partition(":")[2] else ":"
+    owner, _, name = place.rpartition(separator)
+    setattr(resolve_name(owner), name, _timed(resolve_name(place), clock))
+
+
+def _timed(function: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
+    @wraps(function)
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        with clock.running():
+            result = function(*args, **kwargs)
+        return _timed_items(result, clock) if isgenerator(result) else result
+
+    return timed
+
+
+def _timed_items(items: Iterator[Any], clock: Clock) -> Iterator[Any]:
+    """The items of a generator; waiting for each of them counts, using it does not."""
+    nothing = object()
+    while True:
+        with clock.running():
+            item = next(items, nothing)
+        if item is nothing:
+            return
+        yield item
+
+
+if __name__ == "__main__":
+    main()

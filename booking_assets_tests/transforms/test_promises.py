@@ -14,6 +14,7 @@ from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, DAY, INSTANT
 
 KEPT: Row = {
     "organization": ACME,
+    "mode": "full",
     "stored_loaded": 9,
     "stored_rejected": 1,
     "count_before": 10,
@@ -27,7 +28,8 @@ KEPT: Row = {
 
 def tallies(*rows: Row) -> pl.DataFrame:
     """What is stored beside the log: `ACME`'s, and all accounted for, unless a row says."""
-    schema = {name: pl.String if name == "organization" else pl.Int64 for name in KEPT}
+    texts = {"organization", "mode"}
+    schema = {name: pl.String if name in texts else pl.Int64 for name in KEPT}
     return pl.DataFrame([KEPT | row for row in rows], schema=schema)
 
 
@@ -37,7 +39,8 @@ def tallies(*rows: Row) -> pl.DataFrame:
         pytest.param({}, id="a count that held"),
         pytest.param({"count_before": 8}, id="between a smaller count and a larger"),
         pytest.param({"count_before": 11, "count_after": 9}, id="between a larger and a smaller"),
-        pytest.param(dict.fromkeys(list(KEPT)[1:], 0), id="nothing counted, nothing stored"),
+        pytest.param(dict.fromkeys(list(KEPT)[2:], 0), id="nothing counted, nothing stored"),
+        pytest.param({"mode": "incremental", "rows_received": 3}, id="most were held already"),
     ],
 )
 def test_what_was_counted_received_and_stored_agrees(row: Row) -> None:
@@ -51,6 +54,10 @@ def test_what_was_counted_received_and_stored_agrees(row: Row) -> None:
         pytest.param({"stored_loaded": 10}, id="more rows stored than logged"),
         pytest.param({"stored_rejected": 0}, id="a rejected row was not kept"),
         pytest.param({"rows_received": 13}, id="a received row is nowhere"),
+        pytest.param({"rows_received": 3}, id="a full collection that received too little"),
+        pytest.param(
+            {"mode": "incremental", "rows_received": 13}, id="a changed row that is nowhere"
+        ),
         pytest.param({"count_before": 11, "count_after": 11}, id="fewer than counted"),
         pytest.param({"count_before": 8, "count_after": 9}, id="more than either count"),
         pytest.param({"count_before": None, "count_after": None}, id="never counted"),

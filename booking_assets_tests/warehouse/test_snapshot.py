@@ -56,6 +56,7 @@ def test_a_snapshot_holds_every_stored_table_with_rows_types_and_comments(
         "raw.events": 4,
         "raw.rejected_rows": 0,
         "raw.collections": 2,
+        "raw.registrations": 0,
         "marts.capacity_utilization": 2,
     }
     copy = Warehouse(path=published.version, snapshot=warehouse.snapshot)

@@ -164,7 +164,7 @@ def test_a_slug_is_a_plain_name(tmp_path: Path, slug: str) -> None:
 
 
 @given(st.sets(st.sampled_from(sorted(BROKEN)), min_size=1))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_fault_is_told_at_once(tmp_path: Path, chosen: set[str]) -> None:
     by_key = {BROKEN[name][0]: BROKEN[name][1] for name in sorted(chosen)}
     value: Mapping[str, Any] = VALID
@@ -275,14 +275,14 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(NAMES | st.text(), VALUES, max_size=5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_arbitrary_document_is_read_or_refused(tmp_path: Path, value: dict[str, Any]) -> None:
     with contextlib.suppress(SettingsError):
         loaded(tmp_path, VALID | value)
 
 
 @given(st.binary() | st.text().map(str.encode))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_arbitrary_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "booking.toml").write_bytes(content)
     with pytest.raises(SettingsError):

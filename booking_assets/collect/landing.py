@@ -96,7 +96,7 @@ def organization_folder(root: Path, organization: str) -> Path:
         ValueError: the slug would lead elsewhere.
     """
     folder = root / organization
-    if folder.parent != root or folder.name != organization or organization == "..":
+    if folder.name != organization or organization == "..":
         raise ValueError(f"{organization!r} is no name of a folder within {root}")
     return folder
 

@@ -175,9 +175,13 @@ def released() -> Iterator[threading.Event]:
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
     """Has an interrupt raised also where the tests run in the background of a shell."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    handler = signal.getsignal(signal.SIGINT)
+    # Not where it is the usual one: polars stands behind that, and must stay there.
+    if handler is not signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, handler)
+    if handler is not signal.default_int_handler:
+        signal.signal(signal.SIGINT, handler)
 
 
 @pytest.mark.usefixtures("_interruptible")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking_assets.api.client import Page
@@ -42,6 +42,7 @@ class Shelf:
         return [row for page in pages for row in page.content]
 
 
+@settings(deadline=None)
 @given(
     rows=st.integers(0, 60),
     page_size=st.integers(1, 70),

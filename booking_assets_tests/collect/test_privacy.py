@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking_assets.collect.contracts import REGISTRATION_ROWS
@@ -105,6 +105,7 @@ def test_a_foreign_registration_is_recognized(row: dict[str, Any] | str) -> None
         decoded(registration(1), row)
 
 
+@settings(deadline=None)
 @given(MEMBERS, SEPARATORS, st.booleans())
 def test_no_row_is_lost_and_no_unlisted_member_passes(
     more: list[tuple[str, Any]], separators: tuple[str, str], ascii_only: bool

@@ -147,7 +147,7 @@ ARRIVALS = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(pages=ARRIVALS, gone=st.sets(st.integers(0, 4), max_size=2), part_rows=st.integers(1, 5))
 def test_what_lands_is_what_a_plain_reading_of_the_rules_gives(
     tmp_path_factory: pytest.TempPathFactory,

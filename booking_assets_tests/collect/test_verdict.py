@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking_assets.collect.tally import Tally, collections_frame
@@ -53,6 +53,7 @@ def test_a_slice_may_lose_its_share_and_no_row_more(
     assert has_shrunk(loaded, stored, max_shrink) is shrunk
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100), st.integers(1, 10_000))
 def test_a_loss_of_just_the_setting_passes_whatever_the_rounding(percent: int, scale: int) -> None:
     stored, lost = 100 * scale, percent * scale

@@ -1,0 +1,1 @@
+"""It cannot lie: real servers' bad days, met end to end; docs/reliability.md names these tests."""

@@ -1,0 +1,99 @@
+"""A collection without Dagster, in this process or as one that dies, runs full or is held up.
+
+Dagster adds seconds to a process and nothing to these promises: the collector, the warehouse and
+the publisher are the ones that its assets call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+from uuid import uuid4
+
+from booking_assets.api.retry import RetryPolicy
+from booking_assets.collect.collection import NobodyWatches
+from booking_assets.collect.concurrency import Refused
+from booking_assets.collect.tally import Mode
+from booking_assets.defs.collector import Collector, Outcomes
+from booking_assets.defs.resources import booking_api, warehouse
+from booking_assets.settings import Settings, load_settings
+from booking_assets.tables.catalog import RAW_TABLES
+
+READY = "ready"
+
+
+def collected(
+    settings: Settings,
+    retry: RetryPolicy,
+    slugs: Sequence[str] = (),
+    *,
+    mode: Mode = "full",
+    allow_shrink: bool = False,
+) -> list[Outcomes]:
+    """What became of each organization and resource (of all organizations, without slugs)."""
+    with booking_api(settings, retry) as api:
+        collector = Collector(
+            connect=api.connect,
+            address=api.address,
+            warehouse=warehouse(settings),
+            settings=settings,
+            progress=NobodyWatches(),
+            clock=lambda: datetime.now(UTC),
+        )
+        wanted = slugs or [one.slug for one in settings.organizations]
+        return list(collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink))
+
+
+def published(settings: Settings) -> None:
+    """The raw tables as a snapshot."""
+    warehouse(settings).publish(RAW_TABLES)
+
+
+def _die_at(moment: str) -> None:
+    """Kills this process, as a power cut would, when it calls a function or returns from one."""
+    happening, _, function = moment.partition(" ")
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        name = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"
+        if event == happening and name == function:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.setprofile(watch)
+    sys.setprofile(watch)
+
+
+def main() -> None:
+    """Says that it is ready, does its work, and tells what was refused as one line of JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dies-at", help="call or return, and a function's full name")
+    parser.add_argument("--largest-file", type=int, help="bytes: as if the disk were full")
+    parser.add_argument("--only", choices=["collect", "publish"])
+    asked = parser.parse_args()
+    settings = load_settings()
+    # Not reaching the function at all must be seen: then the process ends by itself.
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+    if asked.largest_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (asked.largest_file, asked.largest_file))
+    if asked.dies_at:
+        _die_at(asked.dies_at)
+    outcomes: list[Outcomes] = []
+    if asked.only != "publish":
+        outcomes = collected(settings, RetryPolicy())
+    if asked.only != "collect":
+        published(settings)
+    refused = {one.organization: str(one.error) for one in outcomes if isinstance(one, Refused)}
+    sys.stdout.write(f"{json.dumps(refused)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,6 @@ def collect(settings: Settings) -> None:
     with booking_api(settings) as api:
         collector = Collector(
             connect=api.connect,
-            address=api.address,
             warehouse=warehouse(settings),
             settings=settings,
             progress=NobodyWatches(),

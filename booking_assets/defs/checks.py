@@ -133,13 +133,20 @@ def raw_promises(settings: Settings) -> tuple[Promise, ...]:
             COLLECTIONS,
             f"Every organization was collected in the last {schedules.max_age_hours:g} hours.",
             blocking=False,
-            broken_by=lambda warehouse: promises.overdue(
-                warehouse.newest_collections(),
-                datetime.now(UTC),
-                timedelta(hours=schedules.max_age_hours),
-            ),
+            broken_by=lambda warehouse: _not_fresh(warehouse, settings),
         ),
     )
+
+
+def _not_fresh(warehouse: Warehouse, settings: Settings) -> Collection[str]:
+    """Organizations collected too long ago, or never completely."""
+    newest = warehouse.newest_collections()
+    max_age = timedelta(hours=settings.schedules.max_age_hours)
+    configured = [one.slug for one in settings.organizations]
+    return [
+        *promises.overdue(newest, datetime.now(UTC), max_age),
+        *promises.never_complete(newest, configured),
+    ]
 
 
 def _unaccounted_registrations(warehouse: Warehouse) -> Collection[str]:

@@ -70,7 +70,6 @@ class Collector:
 
     Args:
         connect: gives an organization's client for a resource.
-        address: the API's, for messages.
         warehouse: where slices are stored.
         settings: how to collect, and which organizations there are.
         progress: told after each page.
@@ -78,7 +77,6 @@ class Collector:
     """
 
     connect: Callable[[Organization, Resource], BookingClient]
-    address: str
     warehouse: Warehouse
     settings: Settings
     progress: Progress

@@ -48,8 +48,6 @@ class BookingApi:
     """The API as the settings describe it; a client for each organization, one connection pool."""
 
     connect: Callable[[Organization, Resource], BookingClient]
-    address: str
-    """For messages."""
 
 
 @contextmanager
@@ -90,7 +88,7 @@ def _opened(api: Api, credential: Credentials, retry: RetryPolicy) -> Iterator[B
                 retry=retry,
             )
 
-        yield BookingApi(connect, api.base_url)
+        yield BookingApi(connect)
 
 
 def warehouse(settings: Settings) -> Warehouse:
@@ -114,7 +112,6 @@ def resource_definitions(
         with booking_api(settings) as api:
             yield Collector(
                 connect=api.connect,
-                address=api.address,
                 warehouse=warehouse(settings),
                 settings=settings,
                 progress=progress,

@@ -7,6 +7,7 @@ Read more: `docs/reliability.md`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -63,6 +64,11 @@ def shrunken(collections: pl.DataFrame, resource: str, max_shrink: float) -> lis
 def overdue(newest: pl.DataFrame, now: datetime, max_age: timedelta) -> list[str]:
     """Organizations whose newest complete collection started longer than `max_age` ago."""
     return _slugs(newest.filter(pl.col("started_at") < now - max_age))
+
+
+def never_complete(newest: pl.DataFrame, organizations: Collection[str]) -> list[str]:
+    """Organizations that should be collected and have no complete collection at all."""
+    return sorted({*organizations} - {*newest.get_column("organization")})
 
 
 def _slugs(frame: pl.DataFrame) -> list[str]:

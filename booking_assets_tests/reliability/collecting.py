@@ -43,7 +43,6 @@ def collected(
     with booking_api(settings, retry) as api:
         collector = Collector(
             connect=api.connect,
-            address=api.address,
             warehouse=warehouse(settings),
             settings=settings,
             progress=NobodyWatches(),

@@ -9,7 +9,13 @@ import polars as pl
 import pytest
 
 from booking_assets.tables.raw import COLLECTIONS
-from booking_assets.transforms.promises import overdue, rejecting, shrunken, unaccounted
+from booking_assets.transforms.promises import (
+    never_complete,
+    overdue,
+    rejecting,
+    shrunken,
+    unaccounted,
+)
 from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, DAY, INSTANT, Row
 
 KEPT: Row = {
@@ -148,3 +154,8 @@ def test_an_organization_that_was_not_collected_in_time_is_named(
     now = datetime(2026, 3, 20, tzinfo=UTC)
     newest = collections({"started_at": now - age}, {"organization": BOLT, "started_at": now})
     assert overdue(newest, now, max_age=DAY) == expected
+
+
+def test_an_organization_that_was_never_complete_is_named() -> None:
+    assert never_complete(collections({}), [ACME, BOLT]) == [BOLT]
+    assert never_complete(collections(), [ACME]) == [ACME]

@@ -99,6 +99,11 @@ class Collected:
         """The slug."""
         return self.landing.organization
 
+    @property
+    def resource(self) -> str:
+        """`events` or `registrations`."""
+        return str(self.landing.entry["resource"])
+
 
 @dataclass(frozen=True)
 class Collection:

@@ -1,6 +1,7 @@
 """Many organizations at once: each succeeds or fails alone, and the ready ones come in batches.
 
-What lives here: the threads, and turning a failure into an outcome.
+What lives here: the threads, the order of one organization's collections, and turning a failure
+into an outcome.
 What must not: how one organization is collected (`collection`), storing (`warehouse`).
 Read more: `docs/reliability.md`, "One organization fails alone".
 """
@@ -8,7 +9,7 @@ Read more: `docs/reliability.md`, "One organization fails alone".
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
@@ -40,20 +41,23 @@ Outcome = Collected | Refused
 
 
 def ready_outcomes(
-    collections: Iterable[Collection],
+    organizations: Iterable[Sequence[Collection]],
     max_organizations: int,
     grace_seconds: float = GRACE_SECONDS,
-) -> Iterator[list[Outcome]]:
-    """Runs the collections, a few at a time, and yields the outcomes that are ready together.
+) -> Iterator[list[list[Outcome]]]:
+    """Collects a few organizations at a time, and yields those that are ready together.
+
+    An organization's collections run one after the other and come together, so that they can be
+    stored together. After one that is refused, the organization's others are not begun.
 
     Whoever stores the outcomes pays once a batch: while it stores, the next ones get ready.
     Interrupted or closed, it lets each collection end after the page that it is at.
     """
     stop = Event()
     pool = ThreadPoolExecutor(max_organizations, thread_name_prefix="organization")
-    pending: set[Future[Outcome]] = set()
+    pending: set[Future[list[Outcome]]] = set()
     try:
-        pending.update(pool.submit(_outcome, one, stop.is_set) for one in collections)
+        pending.update(pool.submit(_outcomes, one, stop.is_set) for one in organizations)
         while pending:
             done, pending = wait(pending, _SECONDS_UNHEARD, return_when=FIRST_COMPLETED)
             if done:
@@ -62,6 +66,15 @@ def ready_outcomes(
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
         wait(pending, timeout=grace_seconds)
+
+
+def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for collection in collections:
+        outcomes.append(_outcome(collection, stopped))
+        if isinstance(outcomes[-1], Refused):
+            break
+    return outcomes
 
 
 def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:

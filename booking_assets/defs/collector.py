@@ -95,13 +95,15 @@ class Collector:
         stored_rows = {
             name: self.warehouse.row_counts(rows.table) for name, rows in _CONTRACTS.items()
         }
-        collections = [
-            self._collection(slug, rows, plan, stored_rows[rows.resource.name].get(slug))
+        organizations = [
+            [
+                self._collection(slug, rows, plan, stored_rows[rows.resource.name].get(slug))
+                for rows in self._wanted(slug)
+            ]
             for slug in slugs
-            for rows in self._wanted(slug)
         ]
-        for outcomes in ready_outcomes(collections, self.settings.collect.max_organizations):
-            for outcome in self._store(outcomes):
+        for ready in ready_outcomes(organizations, self.settings.collect.max_organizations):
+            for outcome in self._store(ready):
                 self._tell(outcome)
                 yield outcome
 
@@ -143,40 +145,36 @@ class Collector:
             plan=plan,
         )
 
-    def _store(self, outcomes: list[Outcome]) -> list[Outcomes]:
-        """Stores what is complete, together, and records what is not."""
-        collected = [one for one in outcomes if isinstance(one, Collected)]
-        kept = [_kept(one) for one in outcomes if isinstance(one, Refused)]
-        stored, unstored = self._stored(collected)
-        self._log([*kept, *unstored])
-        for one in stored:
-            prune_landings(
-                self.settings.landing_path,
-                one.organization,
-                one.entry["resource"],
-                self.settings.collect.landing_keep,
-            )
-        return [*stored, *kept, *unstored]
+    def _store(self, ready: Sequence[Sequence[Outcome]]) -> list[Outcomes]:
+        """Stores what is complete, and records what is not.
 
-    def _stored(self, collected: list[Collected]) -> tuple[list[Stored], list[Refused]]:
-        """One transaction for all; where it is refused for one of them, one for each."""
+        One transaction for all organizations; where it is refused for one of them, one for each.
+        An organization's events and registrations never part: `as_of`, which is that of its events,
+        tells marts of both whether they are still derived from what is stored.
+        """
+        outcomes = [_kept(one) for organization in ready for one in organization]
+        collected = [one for one in outcomes if isinstance(one, Collected)]
+        refused = [one for one in outcomes if not isinstance(one, Collected)]
         if not collected:
-            return [], []
+            self._log(refused)
+            return [*refused]
+        entries = collections_frame([one.entry for one in refused])
         try:
-            deleted = self.warehouse.store([delivery(one.landing) for one in collected])
-        except StoreRefused as error:
-            if len(collected) == 1:
-                return [], [_unstored(collected[0], error)]
-            alone = [self._stored([one]) for one in collected]
-            return [one for done, _ in alone for one in done], [
-                one for _, refused in alone for one in refused
-            ]
+            deleted = self.warehouse.store([delivery(one.landing) for one in collected], entries)
         except WarehouseError as error:
-            return [], [_unstored(one, error) for one in collected]
-        return [
-            Stored(one, deleted[one.organization, one.landing.entry["resource"]])
-            for one in collected
-        ], []
+            if isinstance(error, StoreRefused) and len(ready) > 1:
+                return [one for organization in ready for one in self._store([organization])]
+            unstored = [*refused, *(_unstored(one, error) for one in collected)]
+            self._log(unstored)
+            return [*unstored]
+        self._prune(collected)
+        stored = (Stored(one, deleted[one.organization, one.resource]) for one in collected)
+        return [*stored, *refused]
+
+    def _prune(self, collected: Sequence[Collected]) -> None:
+        keep = self.settings.collect.landing_keep
+        for one in collected:
+            prune_landings(self.settings.landing_path, one.organization, one.resource, keep)
 
     def _tell(self, outcome: Outcomes) -> None:
         error = outcome.error if isinstance(outcome, Refused) else None
@@ -212,13 +210,14 @@ class Collector:
             _logger.warning("the refusals could not be written to raw.collections: %s", error)
 
 
-def _kept(refused: Refused) -> Refused | Unknown:
+def _kept(outcome: Outcome) -> Outcome | Unknown:
     """A permission that is missing, or a resource, is a gap in registrations and no failure."""
-    is_gap = isinstance(refused.error, Forbidden | NotFound)
-    if is_gap and refused.entry["resource"] == REGISTRATION_ROWS.resource.name:
-        verdict = f"{UNKNOWN}: {refused.entry['verdict']}"
-        return Unknown(refused.organization, refused.entry | {"verdict": verdict})
-    return refused
+    if not isinstance(outcome, Refused) or not isinstance(outcome.error, Forbidden | NotFound):
+        return outcome
+    if outcome.entry["resource"] != REGISTRATION_ROWS.resource.name:
+        return outcome
+    verdict = f"{UNKNOWN}: {outcome.entry['verdict']}"
+    return Unknown(outcome.organization, outcome.entry | {"verdict": verdict})
 
 
 def _unstored(collected: Collected, error: WarehouseError) -> Refused:

@@ -175,13 +175,10 @@ def _metadata(outcome: Outcomes) -> dict[Table, dict[str, Any]]:
 def _failure(context: dg.AssetExecutionContext, refused: Sequence[Refused]) -> dg.Failure:
     # The client has already repeated what repeating can help.
     context.instance.add_run_tags(context.run.run_id, NO_RETRY_TAGS)
-    organizations = len({one.organization for one in refused})
-    # A missing credential is one error, of events and of registrations.
-    errors = dict.fromkeys(str(one.error) for one in refused)
     return dg.Failure(
         description=(
-            f"{organizations} of {len(context.partition_keys)} organizations were not stored; "
-            "their former rows stay. " + " | ".join(errors)
+            f"{len(refused)} of {len(context.partition_keys)} organizations were not stored; "
+            "their former rows stay. " + " | ".join(str(one.error) for one in refused)
         ),
         metadata={
             f"{one.organization}, {one.entry['resource']}": str(one.error) for one in refused

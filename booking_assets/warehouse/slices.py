@@ -61,9 +61,16 @@ class Delivery:
 
 
 def store(
-    con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]
+    con: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    refused: pl.DataFrame | None = None,
 ) -> dict[tuple[str, str], int]:
-    """Replace the slices of all deliveries within the open transaction.
+    """Replace the slices of all deliveries within the open transaction, and log them.
+
+    Args:
+        con: The warehouse, open for writing.
+        deliveries: What is complete.
+        refused: Rows of `raw.collections` about what is not.
 
     Returns:
         By organization and resource, how many stored rows the new slices lack.
@@ -89,7 +96,7 @@ def store(
     ]
     if counts:
         replace_counts(con, pl.concat(counts))
-    log(con, pl.concat(collections))
+    log(con, pl.concat(collections if refused is None else [*collections, refused]))
     return dict(deleted)
 
 

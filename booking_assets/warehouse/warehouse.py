@@ -59,8 +59,14 @@ class Warehouse:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
-    def store(self, deliveries: Sequence[Delivery]) -> Mapping[tuple[str, str], int]:
+    def store(
+        self, deliveries: Sequence[Delivery], refused: pl.DataFrame | None = None
+    ) -> Mapping[tuple[str, str], int]:
         """Replace the slices of these organizations, all in one transaction or none.
+
+        Args:
+            deliveries: What is complete.
+            refused: Rows of `raw.collections` about what is not, logged in the same transaction.
 
         Returns:
             By organization and resource, how many stored rows the new slice lacks.
@@ -72,7 +78,7 @@ class Warehouse:
         with self._file.writing() as con:
             # Else DuckDB holds many small files in memory to keep their order.
             con.execute("SET preserve_insertion_order = false")
-            return slices.store(con, deliveries)
+            return slices.store(con, deliveries, refused)
 
     def log(self, collections: pl.DataFrame, event_counts: pl.DataFrame | None = None) -> None:
         """Append refused collections to the log, and replace these organizations' counts.

@@ -106,8 +106,8 @@ def test_an_organization_fails_alone_and_says_why(
 
 
 def outcomes_of(collections: Iterable[Collection], max_organizations: int) -> dict[str, Outcome]:
-    batches = ready_outcomes(collections, max_organizations)
-    return {one.organization: one for batch in batches for one in batch}
+    batches = ready_outcomes([[one] for one in collections], max_organizations)
+    return {one.organization: one for batch in batches for (one,) in batch}
 
 
 def test_a_refusal_holds_no_page_in_memory(
@@ -126,10 +126,37 @@ def test_what_is_ready_comes_while_others_are_still_collected(
     slow, quick = start(), start()
     stored = threading.Event()
     slow.before = lambda asked: stored.wait(timeout=30)
-    batches = ready_outcomes([collection_from(slow, "slow"), collection_from(quick, "quick")], 2)
-    assert [one.organization for one in next(batches)] == ["quick"]
+    batches = ready_outcomes(
+        [[collection_from(slow, "slow")], [collection_from(quick, "quick")]], 2
+    )
+    assert [one.organization for (one,) in next(batches)] == ["quick"]
     stored.set()
-    assert [one.organization for batch in batches for one in batch] == ["slow"]
+    assert [one.organization for batch in batches for (one,) in batch] == ["slow"]
+
+
+def test_what_an_organization_is_collected_of_comes_together_and_in_order(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    quick, slow = start(), start()
+    asked: list[str] = []
+    quick.before = lambda _: asked.append("quick")
+    slow.before = lambda _: asked.append("slow")
+    both = [collection_from(quick, "acme"), collection_from(slow, "acme")]
+    ((outcomes,),) = ready_outcomes([both], 4)
+    assert [type(one) for one in outcomes] == [Collected, Collected]
+    assert asked == sorted(asked)
+    assert {"quick", "slow"} == {*asked}
+
+
+def test_after_a_refusal_nothing_else_of_its_organization_is_asked_for(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    failing, other = start(), start()
+    failing.instead = lambda asked: Answer(401, b"")
+    both = [collection_from(failing, "acme"), collection_from(other, "acme")]
+    ((outcomes,),) = ready_outcomes([both], 4)
+    assert [type(one) for one in outcomes] == [Refused]
+    assert other.asked == []
 
 
 def test_no_more_organizations_are_collected_at_once_than_agreed(
@@ -151,8 +178,8 @@ def test_no_more_organizations_are_collected_at_once_than_agreed(
 
         return replace(one, connect=connect)
 
-    for batch in ready_outcomes([collection(f"slug-{n}") for n in range(6)], 1):
-        active.difference_update(one.organization for one in batch)
+    for batch in ready_outcomes([[collection(f"slug-{n}")] for n in range(6)], 1):
+        active.difference_update(one.organization for (one,) in batch)
     assert most <= 2
 
 
@@ -197,7 +224,7 @@ def test_an_interrupt_ends_the_run_although_a_request_hangs(
             released.wait(timeout=30)
 
     hanging.before = hang
-    collections = [collection_from(hanging, "hanging"), collection_from(waiting, "waiting")]
+    collections = [[collection_from(hanging, "hanging")], [collection_from(waiting, "waiting")]]
     with pytest.raises(KeyboardInterrupt):
         list(ready_outcomes(collections, 1, grace_seconds=0.01))
     assert not released.is_set()
@@ -219,9 +246,9 @@ def test_whoever_stops_listening_ends_each_collection_after_its_page(
     large.before = hold
     slow = collection_from(large, "large", page_size=1)
     batches = ready_outcomes(
-        [collection_from(quick, "quick"), slow, collection_from(waiting, "waiting")], 2
+        [[collection_from(quick, "quick")], [slow], [collection_from(waiting, "waiting")]], 2
     )
-    assert [one.organization for one in next(batches)] == ["quick"]
+    assert [one.organization for (one,) in next(batches)] == ["quick"]
     first_page.wait(timeout=30)
     threading.Timer(0.1, closing.set).start()
     batches.close()  # type: ignore[attr-defined]  # a generator

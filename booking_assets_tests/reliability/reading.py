@@ -34,6 +34,16 @@ QUESTIONS = {
         EXCEPT SELECT organization, max(started_at) FROM raw.collections
         WHERE resource = 'events' AND verdict = 'complete' GROUP BY ALL
     """,
+    "seats of other registrations": """
+        SELECT organization, sum(seats_confirmed + seats_invited + seats_waitlisted) AS seats
+        FROM marts.capacity_by_event GROUP BY ALL
+        EXCEPT SELECT organization, count(*) FROM raw.registrations
+        SEMI JOIN raw.events USING (organization, event_identifier)
+        WHERE lower(trim(attendance_status)) IS DISTINCT FROM 'withdrawn/cancelled'
+        AND lower(trim(coalesce(approval_status, '')))
+            IN ('', 'registered', 'invitation sent', 'waitlisted')
+        GROUP BY ALL
+    """,
     "a slice of two collections": """
         SELECT organization FROM raw.events GROUP BY ALL HAVING count(DISTINCT collected_at) > 1
     """,

@@ -135,6 +135,21 @@ def test_registrations_that_moved_are_stored_although_their_events_did_not(
         assert_frame_equal(site.stored(slug), held(moving, slug))
 
 
+def test_registrations_never_part_from_their_events(install: Install) -> None:
+    """`as_of` is that of the events: it would not tell that the seats have moved."""
+    before, after = still_world(EVENTS_EACH), still_world(EVENTS_EACH // 3)
+    site = install(before, registrations=True)
+    site.collect()
+    site = install(after, registrations=True)
+    outcomes = site.collect()
+    assert all(isinstance(one, Refused) for one in outcomes.values())
+    for slug in site.slugs:
+        assert_frame_equal(site.stored(slug), held(before, slug))
+        stored = site.stored(slug, REGISTRATION_ROWS)
+        assert_frame_equal(stored, held(before, slug, REGISTRATION_ROWS))
+        assert not stored.equals(held(after, slug, REGISTRATION_ROWS))
+
+
 def test_faults_that_meet_are_told_apart(install: Install) -> None:
     site, outcome = collected(install, "cap_page_size=9", "repeat_rows=2", "insert_between=3")
     assert complete(site, outcome)["rows_loaded"] == EVENTS_EACH + 1

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 from booking_assets.api.errors import ForeignCredential
 from booking_assets.collect.concurrency import Refused
+from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.defs.collector import Outcomes, Stored
 from booking_assets.sandbox.configuration import token_variable
@@ -74,10 +75,10 @@ def test_a_token_that_answers_for_somebody_else_fails_alone(install: Install) ->
 
 def test_registrations_of_somebody_else_are_refused_as_events_are(install: Install) -> None:
     site = install(WORLD, f"foreign_token={OTHER.slug}@{SHOWN.slug}", registrations=True)
-    outcomes = site.collect(resource=REGISTRATIONS.short_name)
-    refused = outcomes.pop(SHOWN.slug)
-    assert isinstance(refused, Refused)
-    assert isinstance(refused.error, ForeignRows)
+    with pytest.raises(ForeignRows, match=str(OTHER.identifier)):
+        site.served(SHOWN.slug, REGISTRATION_ROWS)
+    outcomes = site.collect()
+    assert isinstance(outcomes.pop(SHOWN.slug), Refused)
     assert all(isinstance(one, Stored) for one in outcomes.values())
     assert site.warehouse.row_counts(REGISTRATIONS).keys() == outcomes.keys()
 

@@ -33,7 +33,7 @@ RULES = {
     "settings": rule("", "pydantic"),
     "transforms": rule("transforms tables", "polars"),
     "api": rule("api", "httpx stamina"),
-    "collect": rule("collect api tables", "polars dataframely msgspec"),
+    "collect": rule("collect api tables", "polars dataframely msgspec numpy"),
     "warehouse": rule("warehouse tables", "duckdb polars dataframely"),
     "sandbox": rule("sandbox tables", "starlette uvicorn msgspec polars"),
     "defs": rule(f"defs {ALL}", "dagster polars"),

@@ -26,9 +26,9 @@ _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _JSON_TYPES: Mapping[type[dy.Column], Any] = {Flag: bool, Number: _INT32, Measure: float}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowContract:
-    """What a row of `resource` may hold, and where it is kept.
+    """What a row of `resource` may hold, and where it is kept. There are two, both constants.
 
     Args:
         resource: the API's resource.
@@ -85,9 +85,15 @@ class RowContract:
         }
 
     def row_type(self, spellings: Iterable[str]) -> Any:
-        """The type that msgspec decodes a row to: a dict with the members that are present."""
+        """The type of a dict of those members that are present."""
         types = {spelling: self.types[spelling] for spelling in spellings}
         return TypedDict(self.table.columns.__name__, types, total=False)  # type: ignore[operator]  # made from the contract
+
+    def row_struct(self, spellings: Iterable[str]) -> Any:
+        """The type of a row that has these members and no others, each of them or none."""
+        fields = [(spelling, self.types[spelling], None) for spelling in spellings]
+        name = self.table.columns.__name__
+        return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
 
     @cached_property
     def identifiers(self) -> list[str]:

@@ -8,10 +8,11 @@ Read more: `docs/decisions/0003-decoding.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,10 @@ from booking_assets.tables.contract import UUID_PATTERN
 from booking_assets.tables.raw import REJECTED_ROWS, member_name
 
 CHUNK_ROWS = 1_000
-"""Rows that are decoded together: as Python objects they take five times their size on the wire."""
+"""Rows of a large page that are decoded together: as Python objects they take several times their
+size on the wire."""
+_LARGE_PAGE = 4 * 2**20
+"""Bytes from which on a page is decoded in chunks."""
 
 _DATE_TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]+)?"
@@ -56,16 +60,56 @@ class DecodedPage:
 
 @dataclass(frozen=True)
 class _Vocabulary:
-    """The member names of a release: what decodes its rows, and the column of each name."""
+    """The member names of a release, and how its rows become columns.
 
-    rows: msgspec.json.Decoder[list[dict[str, Any]]]
+    Args:
+        contract: what the rows may hold.
+        columns: the column of each name.
+    """
+
+    contract: RowContract
     columns: Mapping[str, str]
-    dtypes: Mapping[str, pl.DataType]
 
-    def frame(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        """Rows as columns; instants still text; null where a member is absent."""
-        frame = pl.from_dicts(rows, schema=self.dtypes) if rows else pl.DataFrame([], self.dtypes)
-        return frame.rename(self.columns)
+    def frame(self, body: bytes) -> pl.DataFrame | None:
+        """The rows of a JSON array as columns, instants still text; null where a member is absent.
+
+        Returns:
+            None unless every row is of its type and every member that it writes was kept.
+        """
+        try:
+            rows = self._rows.decode(body)
+        except (ValueError, RecursionError):
+            return None
+        values = zip(*map(msgspec.structs.astuple, rows), strict=True) if rows else repeat(())
+        dtypes = self.contract.wire_dtypes
+        frame = pl.DataFrame(
+            [
+                pl.Series(column, cells, dtype=dtypes[column])
+                for column, cells in zip(self.columns.values(), values, strict=False)
+            ]
+        )
+        filled = frame.width * frame.height - sum(one.null_count() for one in frame)
+        written = members_written(body)
+        # A member may be written as null; that is counted where there is a doubt.
+        if written != filled and written != sum(map(len, self._members.decode(body))):
+            return None
+        return frame
+
+    @cached_property
+    def _rows(self) -> msgspec.json.Decoder[list[Any]]:
+        row_type = self.contract.row_struct(self.columns)
+        return msgspec.json.Decoder(list[row_type])  # type: ignore[valid-type]  # made from the contract
+
+    @cached_property
+    def _members(self) -> msgspec.json.Decoder[list[dict[str, Any]]]:
+        return msgspec.json.Decoder(list[dict[str, Any]])
+
+
+@cache
+def _vocabularies(contract: RowContract) -> tuple[_Vocabulary, _Vocabulary]:
+    """The names of the reference and the newer ones; their decoders are made once a process."""
+    reference, newer = contract.vocabularies
+    return _Vocabulary(contract, reference), _Vocabulary(contract, newer)
 
 
 @dataclass(frozen=True)
@@ -91,61 +135,45 @@ class Decoder:
             MalformedBody: the body is no JSON array.
             ForeignRows: a row belongs to another organization.
         """
-        rows = rows_of(body)
-        if self.contract.is_closed:
-            rows = self._allow_list(rows)
-        starts = range(0, max(len(rows), 1), CHUNK_ROWS)
-        chunks = [self._chunk(rows[start : start + CHUNK_ROWS]) for start in starts]
+        chunks = [self._chunk(chunk) for chunk in self._chunks(body)]
+        if len(chunks) == 1:
+            return chunks[0]
         return DecodedPage(
             rows=pl.concat([chunk.rows for chunk in chunks]),
             rejected=pl.concat([chunk.rejected for chunk in chunks]),
             unknown=frozenset().union(*(chunk.unknown for chunk in chunks)),
         )
 
+    def _chunks(self, body: bytes) -> Iterator[bytes]:
+        """JSON arrays of the page's rows, cut down to what may be read; one unless it is large."""
+        if len(body) < _LARGE_PAGE and not self.contract.is_closed:
+            yield body
+            return
+        rows = rows_of(body)
+        if self.contract.is_closed:
+            rows = self._allow_list(rows)
+        for start in range(0, max(len(rows), 1), CHUNK_ROWS):
+            yield b"[" + b",".join(rows[start : start + CHUNK_ROWS]) + b"]"
+
     @cached_property
     def _allow_list(self) -> AllowList:
         return AllowList(self.contract)
 
-    def _chunk(self, raw_rows: list[msgspec.Raw]) -> DecodedPage:
-        wire = self._together(raw_rows)
+    def _chunk(self, body: bytes) -> DecodedPage:
+        wire = self._vocabulary_of(body).frame(body)
         if wire is None:
-            return self._one_by_one(raw_rows)
+            return self._one_by_one(rows_of(body))
         typed = self._typed(wire)
         if self._faults(wire, typed):
-            return self._one_by_one(raw_rows)
+            return self._one_by_one(rows_of(body))
         return self._page(typed, [], frozenset())
 
-    def _together(self, raw_rows: list[msgspec.Raw]) -> pl.DataFrame | None:
-        """Rows of which every member fits its type and was kept, as columns; else None."""
-        vocabulary = self._vocabulary_of(raw_rows)
-        body = b"[" + b",".join(raw_rows) + b"]"
-        try:
-            rows = vocabulary.rows.decode(body)
-        except (ValueError, RecursionError):
-            return None
-        if members_written(body) != sum(map(len, rows)):
-            return None
-        return vocabulary.frame(rows)
-
-    def _vocabulary_of(self, raw_rows: list[msgspec.Raw]) -> _Vocabulary:
+    def _vocabulary_of(self, body: bytes) -> _Vocabulary:
         """The vocabulary that the first row speaks; a wrong guess costs time and nothing else."""
-        reference, newer = self._vocabularies
-        sample = bytes(raw_rows[0]) if raw_rows else b""
+        reference, newer = _vocabularies(self.contract)
+        sample = body[: body.find(b"}")]
         is_newer = any(f'"{name}"'.encode() in sample for name in self.contract.spellings)
         return newer if is_newer else reference
-
-    @cached_property
-    def _vocabularies(self) -> tuple[_Vocabulary, _Vocabulary]:
-        reference, newer = self.contract.vocabularies
-        return self._vocabulary(reference), self._vocabulary(newer)
-
-    def _vocabulary(self, columns: Mapping[str, str]) -> _Vocabulary:
-        row_type = self.contract.row_type(columns)
-        return _Vocabulary(
-            rows=msgspec.json.Decoder(list[row_type]),  # type: ignore[valid-type]  # made from the contract
-            columns=columns,
-            dtypes={name: self.contract.wire_dtypes[column] for name, column in columns.items()},
-        )
 
     @cached_property
     def _reader(self) -> RowReader:
@@ -155,7 +183,7 @@ class Decoder:
         """The slow path: each row by itself, the misfits set aside with every reason."""
         read = [self._reader.read(bytes(raw)) for raw in raw_rows]
         good = [row for row in read if not row.faults]
-        wire = self._vocabularies[0].frame([row.members for row in good])
+        wire = self._wire([row.members for row in good])
         typed = self._typed(wire).with_columns(
             extra=pl.Series([row.extra for row in good], dtype=pl.String)
         )
@@ -165,13 +193,24 @@ class Decoder:
         unknown = frozenset(name for row in good for name in row.unknown)
         return self._page(typed.filter(fitting), [row for row in read if row.faults], unknown)
 
+    def _wire(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        """Single rows, by the reference's names, as columns; instants still text."""
+        contract = self.contract
+        dtypes = {name: contract.wire_dtypes[one] for name, one in contract.column_of.items()}
+        frame = pl.from_dicts(rows, schema=dtypes) if rows else pl.DataFrame([], dtypes)
+        return frame.rename(contract.column_of)
+
     def _typed(self, wire: pl.DataFrame) -> pl.DataFrame:
         """The table's columns, and members that only checks need; a misfit text becomes null."""
         typed = wire.select(self._columns)
-        within = [pl.col(name).is_between(_FIRST, _LAST).all() for name in self.contract.instants]
-        if typed.select(pl.all_horizontal(within)).item():
+        if typed.select(self._all_in_calendar).item():
             return typed
         return typed.with_columns([_in_calendar(name) for name in self.contract.instants])
+
+    @cached_property
+    def _all_in_calendar(self) -> pl.Expr:
+        in_calendar = [pl.col(name).is_between(_FIRST, _LAST) for name in self.contract.instants]
+        return pl.all_horizontal(one.all() for one in in_calendar)
 
     @cached_property
     def _columns(self) -> list[pl.Expr]:

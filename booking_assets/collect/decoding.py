@@ -203,28 +203,16 @@ class Decoder:
     def _typed(self, wire: pl.DataFrame) -> pl.DataFrame:
         """The table's columns, and members that only checks need; a misfit text becomes null."""
         typed = wire.select(self._columns)
-        if typed.select(self._all_in_calendar).item():
+        if typed.select(_all_in_calendar(self.contract)).item():
             return typed
         return typed.with_columns([_in_calendar(name) for name in self.contract.instants])
 
     @cached_property
-    def _all_in_calendar(self) -> pl.Expr:
-        in_calendar = [pl.col(name).is_between(_FIRST, _LAST) for name in self.contract.instants]
-        return pl.all_horizontal(one.all() for one in in_calendar)
-
-    @cached_property
     def _columns(self) -> list[pl.Expr]:
-        contract = self.contract
-        made = {
-            "organization": pl.lit(self.organization),
-            **{name: _uuid(name) for name in contract.identifiers},
-            **{name: _instant(name) for name in contract.instants},
-            **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.offsets},
-            "extra": pl.lit(None, dtype=pl.String),
-            "collected_at": pl.lit(self.collected_at, dtype=contract.table.dtypes["collected_at"]),
-        }
-        names = dict.fromkeys((*contract.table.column_names, *contract.members))
-        return [made.get(name, pl.col(name)).alias(name) for name in names]
+        collected_at = pl.lit(self.collected_at, dtype=self.contract.table.dtypes["collected_at"])
+        own = {"organization": pl.lit(self.organization), "collected_at": collected_at}
+        made = _columns(self.contract) | {name: one.alias(name) for name, one in own.items()}
+        return list(made.values())
 
     def _faults(self, wire: pl.DataFrame, typed: pl.DataFrame) -> list[tuple[int, str, str]]:
         """The row, member and reason of each text that became null, and of each that is missing."""
@@ -277,6 +265,26 @@ class Decoder:
             ],
             schema=REJECTED_ROWS.dtypes,
         )
+
+
+@cache
+def _columns(contract: RowContract) -> dict[str, pl.Expr]:
+    """The table's columns, and members that only checks need; those of one collection are null."""
+    made = {
+        **dict.fromkeys(("organization", "collected_at"), pl.lit(None)),
+        **{name: _uuid(name) for name in contract.identifiers},
+        **{name: _instant(name) for name in contract.instants},
+        **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.offsets},
+        "extra": pl.lit(None, dtype=pl.String),
+    }
+    names = dict.fromkeys((*contract.table.column_names, *contract.members))
+    return {name: made.get(name, pl.col(name)).alias(name) for name in names}
+
+
+@cache
+def _all_in_calendar(contract: RowContract) -> pl.Expr:
+    in_calendar = [pl.col(name).is_between(_FIRST, _LAST) for name in contract.instants]
+    return pl.all_horizontal(one.all() for one in in_calendar)
 
 
 def _uuid(name: str) -> pl.Expr:

@@ -80,6 +80,8 @@ class Parts:
     def keep(self, kept: pl.DataFrame) -> None:
         """Removes all rows but `kept`, some of `keys`; only the files touched are written."""
         self.flush()
+        if kept.height == self.keys().height:
+            return
         removed = self.keys().join(kept, on=["part", "row"], how="anti")
         touched = removed.get_column("part").unique()
         keys = [kept.filter(~pl.col("part").is_in(touched.implode()))]

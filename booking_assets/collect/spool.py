@@ -108,6 +108,8 @@ class Spool:
     @property
     def adopted(self) -> int:
         """Rows held that did not arrive now."""
+        if self._adopted == (0, 0):
+            return 0
         return sum(
             keys.filter(pl.col("part") < first).height
             for keys, first in zip(

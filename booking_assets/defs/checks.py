@@ -174,12 +174,17 @@ def _table_checks(
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.AssetCheckResult]:
         asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-        for table in tables:
-            if (asset_key(table), CONTRACT) in asked:
-                yield _contract_result(warehouse, table)
-        for promise in kept:
-            if (asset_key(promise.table), promise.name) in asked:
-                yield promise.result(warehouse)
+        with warehouse.asking() as held:
+            results = [
+                _contract_result(held, table)
+                for table in tables
+                if (asset_key(table), CONTRACT) in asked
+            ] + [
+                promise.result(held)
+                for promise in kept
+                if (asset_key(promise.table), promise.name) in asked
+            ]
+        yield from results
 
     return table_checks
 

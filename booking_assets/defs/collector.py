@@ -92,12 +92,10 @@ class Collector:
         without a trace in their events.
         """
         plan = self._plan(run_id, mode, allow_shrink=allow_shrink)
-        stored_rows = {
-            name: self.warehouse.row_counts(rows.table) for name, rows in _CONTRACTS.items()
-        }
+        stored_rows = self.warehouse.rows_by_table([one.table for one in _CONTRACTS.values()])
         organizations = [
             [
-                self._collection(slug, rows, plan, stored_rows[rows.resource.name].get(slug))
+                self._collection(slug, rows, plan, stored_rows[rows.table].get(slug))
                 for rows in self._wanted(slug)
             ]
             for slug in slugs

@@ -74,7 +74,8 @@ def _mart(table: Table, upstream: Sequence[Table], derive: Derive) -> dg.AssetsD
 
     @dg.multi_asset(name=table.short_name, specs=[_spec(table, upstream)])
     def stored(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-        frame = derive(warehouse)
+        with warehouse.asking() as held:
+            frame = derive(held)
         warehouse.replace(table, frame)
         return dg.MaterializeResult(metadata=frame_metadata(table, frame))
 
@@ -140,11 +141,7 @@ def _changed_versions(
 
 
 def _as_of(warehouse: Warehouse) -> pl.DataFrame:
-    """The instant that each organization's answers are for: (organization, as_of).
-
-    To be asked for before any rows: a slice that is stored in between then makes a mart that is
-    too old for it, which is not published, and never one that claims to be newer than it is.
-    """
+    """The instant that each organization's answers are for: (organization, as_of)."""
     return _instants(warehouse.newest_collections())
 
 

@@ -104,9 +104,8 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         ):
             _log(context, outcome)
             outcomes.append(outcome)
-        for table in WRITTEN_BESIDE:
-            rows = sum(warehouse.row_counts(table).values())
-            metadata = {"dagster/row_count": rows}
+        for table, rows in warehouse.rows_by_table(WRITTEN_BESIDE).items():
+            metadata = {"dagster/row_count": sum(rows.values())}
             context.log_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
         yield from _report(context, outcomes)
 

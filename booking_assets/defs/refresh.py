@@ -108,7 +108,7 @@ def rows_stored(settings: Settings) -> dict[str, Mapping[str, int]]:
     """What the warehouse holds: rows by table and organization; nothing where it cannot be read."""
     store = warehouse(settings)
     try:
-        return {table.short_name: store.row_counts(table) for table in TABLES}
+        return {table.short_name: rows for table, rows in store.rows_by_table(TABLES).items()}
     except WarehouseError as error:
         _logger.warning("The rows stored cannot be counted: %s", error)
         return {}

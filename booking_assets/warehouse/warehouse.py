@@ -48,6 +48,7 @@ class Warehouse:
         snapshots_kept: How many published versions to keep.
         clock: Seconds, monotonic.
         sleep: Waits for some seconds.
+        held: A connection that is open for reading; see `asking`.
     """
 
     path: Path
@@ -58,6 +59,20 @@ class Warehouse:
     snapshots_kept: int = 3
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    held: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+
+    @contextmanager
+    def asking(self) -> Iterator[Warehouse]:
+        """The same warehouse for several questions over one connection: 20 ms less for each.
+
+        Nothing is stored meanwhile, so the answers fit each other, and who would store waits: do
+        not write in the block, and do not stay long.
+
+        Raises:
+            NeverWritten: There is no warehouse.
+        """
+        with self._file.reading() as con:
+            yield replace(self, held=con)
 
     def store(
         self, deliveries: Sequence[Delivery], refused: pl.DataFrame | None = None
@@ -114,7 +129,7 @@ class Warehouse:
             SchemaMismatch: The stored columns do not fit the contract.
         """
         names = table.column_names if columns is None else tuple(columns)
-        with self._file.reading() as con:
+        with self._reading() as con:
             selection = ddl.selection(con, table, names)
             frame = frames.fetch(con, f"SELECT {selection} FROM {ddl.qualified(table)}")
         dtypes = table.dtypes
@@ -122,10 +137,17 @@ class Warehouse:
 
     def row_counts(self, table: Table) -> Mapping[str, int]:
         """How many rows each organization has; empty where nothing was ever written."""
+        return self.rows_by_table([table])[table]
+
+    def rows_by_table(self, tables: Sequence[Table]) -> Mapping[Table, Mapping[str, int]]:
+        """The same of several tables, over one connection."""
         if not self.path.exists():
-            return {}
-        with self._file.reading() as con:
-            return questions.row_counts(con, table) if questions.is_stored(con, table) else {}
+            return {table: {} for table in tables}
+        with self._reading() as con:
+            return {
+                table: questions.row_counts(con, table) if questions.is_stored(con, table) else {}
+                for table in tables
+            }
 
     def newest_collections(self, resource: str = "events") -> pl.DataFrame:
         """Each organization's newest complete collection: its row of `raw.collections`.
@@ -135,7 +157,7 @@ class Warehouse:
         Raises:
             NeverWritten: Nothing was ever collected.
         """
-        with self._file.reading() as con:
+        with self._reading() as con:
             return questions.newest_collections(con, resource)
 
     def extend_history(self, members: Sequence[str], changed: versions.Changed) -> tuple[int, int]:
@@ -170,7 +192,7 @@ class Warehouse:
         Raises:
             NeverWritten: Nothing was ever collected.
         """
-        with self._file.reading() as con:
+        with self._reading() as con:
             return questions.known_organizations(con, resource)
 
     def unmatched_registrations(self) -> Mapping[str, int]:
@@ -269,8 +291,17 @@ class Warehouse:
         )
 
     @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The held connection, or one for the block."""
+        if self.held is not None:
+            yield self.held
+            return
+        with self._file.reading() as con:
+            yield con
+
+    @contextmanager
     def _asking(self, table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open for a question about a table that must be stored."""
-        with self._file.reading() as con:
+        with self._reading() as con:
             ddl.require_stored(con, table)
             yield con

@@ -174,11 +174,15 @@ class Spool:
 
     def _distinct_typed(self) -> pl.DataFrame:
         """Of each identifier the row that changed last; of equal ones, the later arrival."""
+        if self.loaded == self._typed.keys().height:
+            return self._typed.keys()
         keys = self._typed.keys().sort("changed", "part", "row", nulls_last=False)
         return keys.unique("key", keep="last", maintain_order=True)
 
     def _distinct_rejected(self) -> pl.DataFrame:
         """Of each identifier the latest arrival, unless the row arrived typed as well."""
+        if not self._rejected.keys().height:
+            return self._rejected.keys()
         keys = self._rejected.keys().sort("part", "row")
         typed = self._typed.keys().get_column("key").implode()
         nameless = keys.filter(pl.col("key").is_null())

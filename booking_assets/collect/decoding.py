@@ -9,10 +9,12 @@ Read more: `docs/decisions/0003-decoding.md`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from itertools import repeat
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +33,9 @@ CHUNK_ROWS = 1_000
 """Rows of a large page that are decoded together: as Python objects they take several times their
 size on the wire."""
 _LARGE_PAGE = 4 * 2**20
-"""Bytes from which on a page is decoded in chunks."""
+"""Bytes from which on a page is decoded in chunks, and after the others."""
+_one_large_page = Lock()
+"""Waiting costs nothing, as Python runs one thread at a time; objects of four pages cost memory."""
 
 _DATE_TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]+)?"
@@ -135,7 +139,8 @@ class Decoder:
             MalformedBody: the body is no JSON array.
             ForeignRows: a row belongs to another organization.
         """
-        chunks = [self._chunk(chunk) for chunk in self._chunks(body)]
+        with _one_large_page if len(body) >= _LARGE_PAGE else nullcontext():
+            chunks = [self._chunk(chunk) for chunk in self._chunks(body)]
         if len(chunks) == 1:
             return chunks[0]
         return DecodedPage(

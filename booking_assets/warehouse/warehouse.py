@@ -93,6 +93,9 @@ class Warehouse:
         with self._file.writing() as con:
             # Else DuckDB holds many small files in memory to keep their order.
             con.execute("SET preserve_insertion_order = false")
+            # A second thread compresses row groups of its own: 50 MiB more, for 0.2 s less at
+            # 100,000 events.
+            con.execute("SET threads = 1")
             return slices.store(con, deliveries, refused)
 
     def log(self, collections: pl.DataFrame, event_counts: pl.DataFrame | None = None) -> None:

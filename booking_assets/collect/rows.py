@@ -73,7 +73,8 @@ class RowReader:
             extra = _object(unknown)
         except (ValueError, RecursionError):
             return self._examined(raw)
-        nested = sum(members_written(bytes(value)) for value in unknown.values())
+        values = (bytes(value) for value in unknown.values())
+        nested = sum(members_written(value) for value in values if value[:1] in b"{[")
         if members_written(raw) - nested != len(given) or self._contradictions(members):
             return self._examined(raw)
         return self._row_of(raw, list(members.items()), tuple(unknown), extra, [])

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+import polars as pl
+
 from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import Forbidden, NotFound
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
@@ -203,7 +205,8 @@ class Collection:
                 spool.clear()
                 tally.count_before, tally.totals = tally.count_after, set()
             self._read(spool, decoder, tally, stopped)
-            if self._held_throughout(tally) or self._mend(spool, decoder, tally):
+            is_one_answer = tally.pages == 1 and self._held_throughout(tally)
+            if is_one_answer or self._mend(spool, decoder, tally):
                 return
         raise Incomplete(
             self.organization,
@@ -237,17 +240,27 @@ class Collection:
     def _mend(self, spool: Spool, decoder: Decoder, tally: Tally) -> bool:
         """Asks for each doubtful row; whether that makes the collection complete.
 
-        Rows moved while they were read. The identifiers, which are cheap, tell which: those that
-        are listed but did not arrive, and those that arrived but are not listed.
+        The identifiers, which are cheap, tell which: those that are listed but did not arrive, and
+        those that arrived but are not listed. Of several pages they are asked for also where every
+        count is the same: so it is where one row is deleted among the pages already read and
+        another inserted among those to come. Who may not ask for them must go by the counts.
         """
+        is_counted = self._held_throughout(tally)
         try:
             rows = self._doubtful_rows(spool, decoder, tally.count_after or 0)
         except (Forbidden, NotFound) as error:
             # A release may grant each operation by itself, or lack one.
-            _logger.warning("%s: rows moved, and cannot be asked for: %s", self.organization, error)
-            return False
+            _logger.warning(
+                "%s: rows %s moved, and cannot be asked for: %s",
+                self.organization,
+                "may have" if is_counted else "have",
+                error,
+            )
+            return is_counted
         if rows is None:
             return False
+        if is_counted and not rows:
+            return True
         for row in rows.values():
             if row is not None:
                 spool.add(row)
@@ -263,8 +276,9 @@ class Collection:
         """Each doubtful row by identifier, None where it is gone; None if there are too many."""
         concurrency = self.plan.max_concurrency
         listed = all_identifiers(self.client, SEARCH_PAGE_SIZE, expected, concurrency)
-        doubtful = sorted(listed ^ spool.identifiers())
-        if len(doubtful) > ASKED_AT_MOST:
+        held = spool.identifiers()
+        doubtful = pl.concat([_without(listed, held), _without(held, listed)]).sort()
+        if doubtful.len() > ASKED_AT_MOST:
             return None
 
         def retrieve(identifier: str) -> DecodedPage | None:
@@ -293,6 +307,10 @@ class Collection:
         tally.requests, tally.retries = usage.requests, usage.retries
         tally.bytes_received = usage.bytes_received
         tally.finished_at = self.plan.clock()
+
+
+def _without(some: pl.Series, others: pl.Series) -> pl.Series:
+    return some.filter(~some.is_in(others.implode()))
 
 
 def _add_up(spool: Spool, tally: Tally) -> None:

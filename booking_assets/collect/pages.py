@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+import polars as pl
+
 from booking_assets.api.client import BookingClient, Page
 from booking_assets.collect.decoding import DecodedPage, Decoder
+from booking_assets.tables.contract import UUID_PATTERN
 
 T = TypeVar("T")
 Given = TypeVar("Given")
@@ -33,10 +36,12 @@ def row_pages(
 
 def all_identifiers(
     client: BookingClient, page_size: int, expected: int, concurrency: int
-) -> set[str]:
-    """The identifiers of a resource's rows, in lower case."""
+) -> pl.Series:
+    """The identifiers of a resource's rows, in lower case, each once; none that is no UUID."""
     pages = walk(client.search, len, page_size, expected, concurrency)
-    return {identifier.lower() for page in pages for identifier in page.content}
+    columns = [pl.Series(page.content, dtype=pl.String) for page in pages]
+    listed = pl.concat(columns).str.to_lowercase().unique()
+    return listed.filter(listed.str.contains(UUID_PATTERN))
 
 
 def walk(

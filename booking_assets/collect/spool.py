@@ -138,10 +138,10 @@ class Spool:
         """Distinct rejected rows that did not arrive typed as well."""
         return self._distinct_rejected().height
 
-    def identifiers(self) -> set[str]:
-        """The identifiers of all rows held, in lower case; rejected rows may have none."""
-        keys = (parts.keys().get_column("key").drop_nulls() for parts in self._both)
-        return {key for column in keys for key in column}
+    def identifiers(self) -> pl.Series:
+        """The identifiers of all rows held, in lower case, each once; rejected ones may lack it."""
+        keys = [parts.keys().get_column("key") for parts in self._both]
+        return pl.concat(keys).drop_nulls().unique()
 
     def withdraw(self, identifiers: AbstractSet[str]) -> None:
         """Removes rows that the API deleted after they had arrived."""

@@ -81,11 +81,65 @@ def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
         Asked("count"),
         *(Asked("collect", page, 10) for page in (1, 2, 3)),
         Asked("count"),
+        Asked("search", 1, collection_module.SEARCH_PAGE_SIZE),
     ]
     assert (tally.count_before, tally.count_after, tally.rows_received) == (25, 25, 25)
-    assert (tally.pages, tally.requests, tally.retries) == (3, 5, 0)
+    assert (tally.pages, tally.requests, tally.retries) == (3, 6, 0)
     assert tally.bytes_received > len(page_of(booking.rows.values()))
     assert tally.verdict == "complete"
+
+
+def test_one_page_is_one_answer_and_needs_no_list_of_identifiers(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    fill(booking, 10)
+    outcome, _ = run(collection_from(booking))
+    assert landed(outcome) == titles(booking)
+    assert booking.asked == [Asked("count"), Asked("collect", 1, 10), Asked("count")]
+
+
+@pytest.mark.parametrize("gone", [1, 5, 10])
+@pytest.mark.parametrize("new", [11.5, 24.5, 99])
+def test_a_deletion_and_an_insertion_that_every_count_hides_are_found(
+    booking: Booking, collection_from: MakeCollection, gone: int, new: float
+) -> None:
+    """One row moves from the next page to the last one and is skipped; all totals stay."""
+    booking.rows = {2 * n: event(2 * n) for n in range(1, 26)}
+
+    def move(asked: Asked) -> None:
+        if asked == Asked("collect", 2, 10) and 2 * gone in booking.rows:
+            del booking.rows[2 * gone]
+            booking.rows[int(2 * new)] = event(int(2 * new))
+
+    booking.before = move
+    outcome, tally = run(collection_from(booking, max_concurrency=1))
+    assert landed(outcome) == titles(booking)
+    assert tally.counts == {25}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_identifiers_may_not_be_listed_counts_that_held_suffice(
+    booking: Booking, collection_from: MakeCollection, status: int
+) -> None:
+    fill(booking, 25)
+    booking.instead = lambda asked: Answer(status, b"") if asked.verb == "search" else None
+    outcome, _ = run(collection_from(booking))
+    assert landed(outcome) == titles(booking)
+
+
+def test_rows_whose_identifiers_are_none_are_counted_and_not_looked_for(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    fill(booking, 15)
+    many = collection_module.ASKED_AT_MOST + 1
+    odd = {n: event(n, EventIdentifier=f"number {n}") for n in range(100, 100 + many)}
+    booking.rows |= odd
+    usual = [{"EventIdentifier": identifier(n)} for n in range(1, 16)]
+    listed = page_of([*usual, *({"EventIdentifier": f"number {n}"} for n in odd)])
+    booking.instead = lambda asked: Answer(200, listed) if asked.verb == "search" else None
+    outcome, tally = run(collection_from(booking))
+    assert isinstance(outcome, Collected)
+    assert (tally.rows_loaded, tally.rows_rejected) == (15, many)
 
 
 def test_a_landing_tells_what_the_tally_tells(
@@ -364,7 +418,7 @@ def test_a_page_that_is_cut_off_is_asked_for_again(
     )
     outcome, tally = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert (tally.requests, tally.retries) == (6, 1)
+    assert (tally.requests, tally.retries) == (7, 1)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (503, Unavailable)])

@@ -59,8 +59,7 @@ class Options:
         return [
             one
             for one in suite.CONTESTANTS
-            if one.name in (self.contestants or _NAMES)
-            and (self.no_limits or case.events <= one.events_at_most)
+            if one.name in (self.contestants or _NAMES) and (self.no_limits or one.takes(case))
         ]
 
     def alone(self, events: int) -> Case:

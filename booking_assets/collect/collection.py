@@ -247,7 +247,7 @@ class Collection:
         """
         is_counted = self._held_throughout(tally)
         try:
-            rows = self._doubtful_rows(spool, decoder, tally.count_after or 0)
+            rows = self._doubtful_rows(spool, decoder, tally)
         except (Forbidden, NotFound) as error:
             # A release may grant each operation by itself, or lack one.
             _logger.warning(
@@ -271,13 +271,19 @@ class Collection:
         return is_complete(tally.rows_held, counts | {tally.count_after})
 
     def _doubtful_rows(
-        self, spool: Spool, decoder: Decoder, expected: int
+        self, spool: Spool, decoder: Decoder, tally: Tally
     ) -> dict[str, DecodedPage | None] | None:
         """Each doubtful row by identifier, None where it is gone; None if there are too many."""
         concurrency = self.plan.max_concurrency
+        expected = tally.count_after or 0
         listed = all_identifiers(self.client, SEARCH_PAGE_SIZE, expected, concurrency)
         held = spool.identifiers()
-        doubtful = pl.concat([_without(listed, held), _without(held, listed)]).sort()
+        missing, gone = _without(listed, held), _without(held, listed)
+        # A rejected row that does not say its identifier is one of those that seem to be missing.
+        is_explained = gone.is_empty() and missing.len() <= spool.nameless
+        if is_explained and self._held_throughout(tally):
+            return {}
+        doubtful = pl.concat([missing, gone]).sort()
         if doubtful.len() > ASKED_AT_MOST:
             return None
 

@@ -143,6 +143,11 @@ class Spool:
         keys = [parts.keys().get_column("key") for parts in self._both]
         return pl.concat(keys).drop_nulls().unique()
 
+    @property
+    def nameless(self) -> int:
+        """Rejected rows without a usable identifier."""
+        return self._rejected.keys().get_column("key").null_count()
+
     def withdraw(self, identifiers: AbstractSet[str]) -> None:
         """Removes rows that the API deleted after they had arrived."""
         gone = pl.Series(sorted(identifiers), dtype=pl.String).implode()

@@ -142,6 +142,17 @@ def test_rows_whose_identifiers_are_none_are_counted_and_not_looked_for(
     assert (tally.rows_loaded, tally.rows_rejected) == (15, many)
 
 
+@pytest.mark.parametrize("row", [{"EventNumber": 7}, "[]", {"EventIdentifier": 5}])
+def test_a_rejected_row_that_hides_its_identifier_is_not_asked_for_again(
+    booking: Booking, collection_from: MakeCollection, row: dict[str, Any] | str
+) -> None:
+    fill(booking, 25)
+    booking.rows[next(iter(booking.rows))] = row
+    outcome, tally = run(collection_from(booking))
+    assert isinstance(outcome, Collected)
+    assert (tally.rows_loaded, tally.rows_rejected, tally.requests) == (24, 1, 6)
+
+
 def test_a_landing_tells_what_the_tally_tells(
     booking: Booking, collection_from: MakeCollection
 ) -> None:

@@ -22,8 +22,8 @@ EVENTS_EACH = 60
 WORLD = still_world(EVENTS_EACH, organizations=3)
 FIRST, SECOND, THIRD = (tenant.slug for tenant in WORLD.tenants)
 PAGES_OF_FIVE = "page_size = 5"
-NEEDED = 1 + EVENTS_EACH // 5 + 1
-"""Requests of an organization on a good day: a count, the pages, a count."""
+NEEDED = 1 + EVENTS_EACH // 5 + 1 + 1
+"""Requests of an organization on a good day: a count, the pages, a count, the identifiers."""
 IN_FLIGHT = 4
 """Requests of an organization at once: the default of max_concurrency."""
 

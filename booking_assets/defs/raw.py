@@ -174,10 +174,13 @@ def _metadata(outcome: Outcomes) -> dict[Table, dict[str, Any]]:
 def _failure(context: dg.AssetExecutionContext, refused: Sequence[Refused]) -> dg.Failure:
     # The client has already repeated what repeating can help.
     context.instance.add_run_tags(context.run.run_id, NO_RETRY_TAGS)
+    organizations = len({one.organization for one in refused})
+    # What the warehouse refuses is one error, of an organization's events and registrations.
+    errors = dict.fromkeys(str(one.error) for one in refused)
     return dg.Failure(
         description=(
-            f"{len(refused)} of {len(context.partition_keys)} organizations were not stored; "
-            "their former rows stay. " + " | ".join(str(one.error) for one in refused)
+            f"{organizations} of {len(context.partition_keys)} organizations were not stored; "
+            "their former rows stay. " + " | ".join(errors)
         ),
         metadata={
             f"{one.organization}, {one.entry['resource']}": str(one.error) for one in refused

@@ -192,6 +192,21 @@ def test_no_token_is_told_or_written(
         assert [path for path in files if token.encode() in path.read_bytes()] == []
 
 
+def test_an_organization_whose_rows_the_warehouse_does_not_take_counts_once(site: Site) -> None:
+    assert site.run("collect", site.slugs).success
+    # Neither of its tables fits: both resources of every organization are refused alike.
+    for table in (EVENTS, REGISTRATIONS):
+        site.by_hand(f"ALTER TABLE {table.name} ALTER last_change_time TYPE VARCHAR")
+    result = site.run("collect", site.slugs)
+    told = failure(result)
+    assert told is not None
+    assert told.description is not None
+    assert told.description.startswith("3 of 3 organizations were not stored")
+    resources = {(slug, one) for slug in site.slugs for one in ("events", "registrations")}
+    assert told.metadata.keys() == {f"{slug}, {one}" for slug, one in resources}
+    assert told.description.count("booking-assets rebuild") == 1
+
+
 def test_a_slice_that_shrinks_is_stored_only_when_a_person_asks(site: Site) -> None:
     slug = site.slugs[0]
     assert site.run("collect", [slug]).success

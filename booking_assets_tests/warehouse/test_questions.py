@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 
 import duckdb
 
-from booking_assets.tables.raw import COLLECTIONS
+from booking_assets.tables.raw import COLLECTIONS, EVENTS
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.deliveries import (
     collection,
@@ -27,6 +28,23 @@ def test_foreign_rows_are_counted_by_organization(warehouse: Warehouse, landing:
             [tenant("globex")],
         )
     assert warehouse.foreign_rows() == {"acme": 2}
+
+
+def test_questions_over_one_connection_fit_each_other_and_a_store_waits(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
+    newer = delivery(landing, "acme", events("acme", [1, 2, 3], 1), 1)
+    storing = Thread(target=lambda: warehouse.store([newer]))
+    with warehouse.asking() as held:
+        as_of = held.newest_collections()["started_at"]
+        storing.start()
+        storing.join(timeout=0.2)
+        assert storing.is_alive()
+        assert held.row_counts(EVENTS) == {"acme": 2}
+        assert held.read(EVENTS)["collected_at"].unique().equals(as_of)
+    storing.join(timeout=30)
+    assert warehouse.row_counts(EVENTS) == {"acme": 3}
 
 
 def test_rows_with_unknown_members_are_counted_by_organization(

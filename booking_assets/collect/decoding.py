@@ -25,7 +25,7 @@ from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.json_parts import rows_of
 from booking_assets.collect.privacy import AllowList
-from booking_assets.collect.rows import Row, RowReader, members_written
+from booking_assets.collect.rows import Row, RowReader, members_at_most, members_written
 from booking_assets.tables.contract import UUID_PATTERN
 from booking_assets.tables.raw import REJECTED_ROWS, member_name
 
@@ -93,11 +93,15 @@ class _Vocabulary:
             ]
         )
         filled = frame.width * frame.height - sum(one.null_count() for one in frame)
-        written = members_written(body)
-        # A member may be written as null; that is counted where there is a doubt.
-        if written != filled and written != sum(map(len, self._members.decode(body))):
+        # No more members were written than kept: none was lost. Else a member may be written as
+        # null, or the bound be no count, and both sides are counted exactly.
+        if members_at_most(body) != filled and members_written(body) != self._members_kept(body):
             return None
         return frame
+
+    def _members_kept(self, body: bytes) -> int:
+        """The members that a dict keeps of each row: repeated ones once, null ones too."""
+        return sum(map(len, self._members.decode(body)))
 
     @cached_property
     def _rows(self) -> msgspec.json.Decoder[list[Any]]:
@@ -237,7 +241,7 @@ class Decoder:
 
     def _page(self, rows: pl.DataFrame, misfits: list[Row], unknown: frozenset[str]) -> DecodedPage:
         self._refuse_foreign_rows(rows, misfits)
-        stored = rows.select(self.contract.table.column_names)
+        stored = rows[list(self.contract.table.column_names)]
         return DecodedPage(stored, self._rejected(misfits), unknown)
 
     def _refuse_foreign_rows(self, rows: pl.DataFrame, misfits: list[Row]) -> None:

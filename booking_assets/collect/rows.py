@@ -29,6 +29,8 @@ _ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _QUOTE, _COLON, _BACKSLASH = b'":\\'
 _BLANK = ord(" ")
 """The largest of the bytes that may stand between a name and its colon."""
+_SHORTEST_NAME = len(b'{""')
+"""Bytes before the first colon of a member."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,20 @@ class RowReader:
         """A row that has no members to examine; it may speak of its owner all the same."""
         owners = (owner.decode(errors="replace") for owner in self._owners_written.findall(raw))
         return Row(raw, {}, None, _uuids(owners), faults=[("row", reason)])
+
+
+def members_at_most(body: bytes) -> int:
+    r"""A bound on the members that a JSON text writes: mostly the number itself, in half the time.
+
+    Before the colon of each member stands a blank, or a quote that closes its name. A quote behind
+    one backslash closes nothing. Other colons may be taken for a member's, none is missed.
+    """
+    text = np.frombuffer(body, np.uint8)
+    at = np.flatnonzero(text[_SHORTEST_NAME:] == _COLON) + _SHORTEST_NAME
+    before = text[at - 1]
+    is_quote = before == _QUOTE
+    is_escaped = is_quote & (text[at - 2] == _BACKSLASH) & (text[at - 3] != _BACKSLASH)
+    return int(np.count_nonzero((is_quote & ~is_escaped) | (before <= _BLANK)))
 
 
 def members_written(body: bytes) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.decoding import DecodedPage
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.json_parts import members_of, rows_of
-from booking_assets.collect.rows import members_written
+from booking_assets.collect.rows import members_at_most, members_written
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.collect.events import ACME, OTHER, decoder, event, identifier, page_of
 
@@ -133,6 +134,23 @@ def test_every_member_is_counted_once_repeated_and_nested_ones_too(
     read: list[str] = []
     json.loads(text, object_pairs_hook=lambda pairs: read.extend(name for name, _ in pairs))
     assert members_written(text.encode()) == len(read)
+    assert members_at_most(text.encode()) >= len(read)
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ('{"":1}', 1),
+        ('{"a" :1,"b"\n:2}', 2),
+        (r'{"a\\":1}', 1),
+        (r'{"a":"{\"b\":1}"}', 1),
+        (r'{"a\\\":1":2}', 2),
+        ('{"a":": no member"}', 2),
+    ],
+)
+def test_the_bound_on_members_misses_none_and_rarely_counts_another(text: str, bound: int) -> None:
+    json.loads(text)
+    assert members_at_most(text.encode()) == bound
 
 
 @settings(deadline=None, max_examples=60)

@@ -164,6 +164,20 @@ def test_changes_and_insertions_are_read_and_nothing_else(quiet: Booking, tmp_pa
     assert tally.rows_received == 7
 
 
+def test_a_hundred_changes_of_many_events_cost_a_hundredth_of_the_bytes(
+    quiet: Booking, tmp_path: Path
+) -> None:
+    for number in range(25_000):
+        quiet.events.put(number, NOW - timedelta(hours=2 + number))
+    _, full = quiet.collect(tmp_path, "full", page_size=5_000)
+    for number in range(100):
+        quiet.events.put(number * 250, NOW, title="Changed")
+    landing, few = quiet.collect(tmp_path, "incremental", page_size=5_000)
+    assert (few.mode, few.rows_loaded) == ("incremental", 25_000)
+    assert rows(landing)["event_title"].eq("Changed").sum() == 100
+    assert few.bytes_received <= full.bytes_received / 100
+
+
 def test_a_deletion_is_found_by_the_identifiers(quiet: Booking, tmp_path: Path) -> None:
     started(quiet, tmp_path)
     del quiet.events.rows[123]

@@ -115,7 +115,7 @@ class Collect(_Section):
     """The share of an organization's stored rows that may vanish without a person's consent."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How often rows that moved while they were read are collected again."""
-    overlap_minutes: Annotated[float, Field(ge=0, le=525_600)] = 60
+    overlap_minutes: Annotated[float, Field(ge=0, le=525_600)] = 10
     """How much older than the newest event held a change may be stamped: clocks differ."""
     landing_keep: Annotated[int, Field(ge=1, le=100)] = 3
     """Landings kept on disk, an organization."""

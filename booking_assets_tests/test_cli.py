@@ -22,6 +22,7 @@ from rich.console import Console
 
 import booking_assets
 from booking_assets.cli import main, watching
+from booking_assets.definitions import build_definitions
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets.tables.catalog import TABLES
 from booking_assets_tests.commands import SECONDS, Shell, shell, unfolded
@@ -119,7 +120,7 @@ def test_a_refresh_leaves_its_data_and_its_state_in_its_folder_alone(refreshed: 
     assert (refreshed.shell.folder / SNAPSHOT).is_symlink()
 
 
-def test_dagster_in_a_checkout_shows_the_runs_of_a_refresh(
+def test_dagster_in_a_checkout_shows_the_runs_of_a_refresh_and_each_check_once(
     refreshed: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = Path(booking_assets.__file__).parents[1]
@@ -128,7 +129,15 @@ def test_dagster_in_a_checkout_shows_the_runs_of_a_refresh(
     monkeypatch.chdir(refreshed.shell.folder)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         runs = instance.get_runs()
+        checked = [
+            evaluation.asset_check_key
+            for run in runs
+            for entry in instance.all_logs(run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+            if (evaluation := entry.asset_check_evaluation)
+        ]
     assert {run.job_name for run in runs} == {"collect", "derive"}
+    every_check = build_definitions().resolve_asset_graph().asset_check_keys
+    assert sorted(map(str, checked)) == sorted(map(str, every_check))
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
 
 

@@ -24,8 +24,9 @@ from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
 from booking_assets.collect.incremental import Changes
+from booking_assets.collect.keys import identifier_of
 from booking_assets.collect.landing import Landing, newest_landing
-from booking_assets.collect.pages import all_identifiers, each, row_pages
+from booking_assets.collect.pages import each, listed_keys, row_pages
 from booking_assets.collect.spool import Spool
 from booking_assets.collect.tally import Mode, Tally
 from booking_assets.collect.verdict import has_shrunk, is_complete
@@ -276,16 +277,16 @@ class Collection:
         """Each doubtful row by identifier, None where it is gone; None if there are too many."""
         concurrency = self.plan.max_concurrency
         expected = tally.count_after or 0
-        listed = all_identifiers(self.client, SEARCH_PAGE_SIZE, expected, concurrency)
-        held = spool.identifiers()
+        listed = listed_keys(self.client, SEARCH_PAGE_SIZE, expected, concurrency)
+        held = spool.keys()
         missing, gone = _without(listed, held), _without(held, listed)
         # A rejected row that does not say its identifier is one of those that seem to be missing.
         is_explained = gone.is_empty() and missing.len() <= spool.nameless
         if is_explained and self._held_throughout(tally):
             return {}
-        doubtful = pl.concat([missing, gone]).sort()
-        if doubtful.len() > ASKED_AT_MOST:
+        if missing.len() + gone.len() > ASKED_AT_MOST:
             return None
+        doubtful = [identifier_of(key) for key in sorted([*missing, *gone])]
 
         def retrieve(identifier: str) -> DecodedPage | None:
             try:

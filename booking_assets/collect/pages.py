@@ -17,7 +17,7 @@ import polars as pl
 
 from booking_assets.api.client import BookingClient, Page
 from booking_assets.collect.decoding import DecodedPage, Decoder
-from booking_assets.tables.contract import UUID_PATTERN
+from booking_assets.collect.keys import keys_of
 
 T = TypeVar("T")
 Given = TypeVar("Given")
@@ -34,14 +34,13 @@ def row_pages(
     return walk(ask, lambda content: content.received, page_size, expected, concurrency)
 
 
-def all_identifiers(
+def listed_keys(
     client: BookingClient, page_size: int, expected: int, concurrency: int
 ) -> pl.Series:
-    """The identifiers of a resource's rows, in lower case, each once; none that is no UUID."""
+    """The keys of a resource's rows, each once; none of an identifier that is no UUID."""
     pages = walk(client.search, len, page_size, expected, concurrency)
-    columns = [pl.Series(page.content, dtype=pl.String) for page in pages]
-    listed = pl.concat(columns).str.to_lowercase().unique()
-    return listed.filter(listed.str.contains(UUID_PATTERN))
+    keys = [keys_of(pl.Series(page.content, dtype=pl.String)) for page in pages]
+    return pl.concat(keys).unique()
 
 
 def walk(

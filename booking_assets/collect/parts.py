@@ -14,9 +14,11 @@ from pathlib import Path
 
 import polars as pl
 
+from booking_assets.collect.keys import KEY
+
 PART_ROWS = 10_000
 KEYS = {
-    "key": pl.String(),
+    "key": KEY,
     "changed": pl.Datetime("us", "UTC"),
     "part": pl.Int32(),
     "row": pl.Int32(),
@@ -29,14 +31,14 @@ class Parts:
     Args:
         folder: where the files lie; it need not exist before the first is written.
         stem: how their names begin.
-        key: what tells the rows apart, as text; null for a row that is like no other.
+        key: what tells the rows apart, of the type `KEY`; null for a row that is like no other.
         changed: which of the rows with the same key is the newest.
     """
 
     def __init__(self, folder: Path, stem: str, key: pl.Expr, changed: pl.Expr) -> None:
         self._folder = folder
         self._stem = stem
-        self._of_row = {"key": key.cast(pl.String), "changed": changed.cast(KEYS["changed"])}
+        self._of_row = {"key": key, "changed": changed.cast(KEYS["changed"])}
         self._gathered: list[pl.DataFrame] = []
         self._gathered_rows = 0
         self._keys = [pl.DataFrame(schema=KEYS)]

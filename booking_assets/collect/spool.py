@@ -22,6 +22,7 @@ import polars as pl
 
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.decoding import DecodedPage
+from booking_assets.collect.keys import key_of, keys_of
 from booking_assets.collect.landing import (
     REJECTED,
     ROWS,
@@ -30,7 +31,6 @@ from booking_assets.collect.landing import (
     write_manifest,
 )
 from booking_assets.collect.parts import Parts
-from booking_assets.tables.contract import UUID_PATTERN
 
 _PARTIAL = ".partial-"
 
@@ -58,12 +58,14 @@ class Spool:
         self._adopted = 0, 0
         self.unknown: frozenset[str] = frozenset()
         self._typed = Parts(
-            self._folder, ROWS, key=pl.col(self._identifier), changed=pl.col("last_change_time")
+            self._folder,
+            ROWS,
+            key=key_of(pl.col(self._identifier)),
+            changed=pl.col("last_change_time"),
         )
         # An identifier that is none tells nothing: such rows are taken for different ones.
-        identifier = pl.when(pl.col("identifier").str.contains(UUID_PATTERN)).then("identifier")
         self._rejected = Parts(
-            self._folder, REJECTED, key=identifier.str.to_lowercase(), changed=pl.lit(None)
+            self._folder, REJECTED, key=key_of(pl.col("identifier")), changed=pl.lit(None)
         )
 
     def __enter__(self) -> Self:
@@ -138,8 +140,8 @@ class Spool:
         """Distinct rejected rows that did not arrive typed as well."""
         return self._distinct_rejected().height
 
-    def identifiers(self) -> pl.Series:
-        """The identifiers of all rows held, in lower case, each once; rejected ones may lack it."""
+    def keys(self) -> pl.Series:
+        """The keys of all rows held, each once; rejected rows may lack one."""
         keys = [parts.keys().get_column("key") for parts in self._both]
         return pl.concat(keys).drop_nulls().unique()
 
@@ -150,7 +152,7 @@ class Spool:
 
     def withdraw(self, identifiers: AbstractSet[str]) -> None:
         """Removes rows that the API deleted after they had arrived."""
-        gone = pl.Series(sorted(identifiers), dtype=pl.String).implode()
+        gone = keys_of(pl.Series(sorted(identifiers), dtype=pl.String)).implode()
         for parts, first in zip(self._both, self._adopted, strict=True):
             keys = parts.keys()
             is_gone = pl.col("key").is_in(gone).fill_null(value=False)

@@ -1,0 +1,24 @@
+"""Identifiers as numbers: every UUID has its own, and nothing else has one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from booking_assets.collect.keys import KEY, identifier_of, keys_of
+
+
+@given(st.lists(st.uuids() | st.sampled_from([UUID(int=0), UUID(int=2**128 - 1)])))
+def test_a_uuid_in_either_case_comes_back_from_its_number(uuids: list[UUID]) -> None:
+    for texts in ([str(one) for one in uuids], [str(one).upper() for one in uuids]):
+        keys = keys_of(pl.Series(texts, dtype=pl.String))
+        assert keys.dtype == KEY
+        assert [identifier_of(key) for key in keys] == [str(one) for one in uuids]
+
+
+@given(st.lists(st.none() | st.text() | st.sampled_from(["12", "+1", "ff", "0" * 32, "-" * 36])))
+def test_what_is_no_uuid_has_no_number(texts: list[str | None]) -> None:
+    assert keys_of(pl.Series(texts, dtype=pl.String)).is_empty()

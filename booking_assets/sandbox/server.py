@@ -29,6 +29,11 @@ from booking_assets.sandbox.world import World
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 130
+"""How long an idle connection stays open: as long as the vendor's server (Kestrel) leaves it.
+
+Source: https://learn.microsoft.com/dotnet/api/microsoft.aspnetcore.server.kestrel.core.kestrelserverlimits.keepalivetimeout
+"""
 
 
 class SandboxServer:
@@ -149,6 +154,7 @@ def _config(app: Starlette, faults: Faults) -> uvicorn.Config:
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 
 

@@ -53,9 +53,10 @@ def collect(settings: Settings) -> None:
             clock=lambda: datetime.now(UTC),
         )
         slugs = [one.slug for one in settings.organizations]
-        for outcome in collector.collect(slugs, uuid4().hex, mode="full", allow_shrink=False):
-            if isinstance(outcome, Refused):
-                raise outcome.error
+        for batch in collector.collect(slugs, uuid4().hex, mode="full", allow_shrink=False):
+            for outcome in batch:
+                if isinstance(outcome, Refused):
+                    raise outcome.error
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ class Collector:
 
     def collect(
         self, slugs: Sequence[str], run_id: str, *, mode: Mode, allow_shrink: bool
-    ) -> Iterator[Outcomes]:
-        """Collects the organizations; each outcome is in the warehouse when it is yielded.
+    ) -> Iterator[Sequence[Outcomes]]:
+        """Collects the organizations; yields those that were stored together, when they are.
 
         What is complete replaces the organization's slice. What is refused leaves it alone and
         is logged in raw.collections. Registrations are collected in every run: they change
@@ -101,9 +101,10 @@ class Collector:
             for slug in slugs
         ]
         for ready in ready_outcomes(organizations, self.settings.collect.max_organizations):
-            for outcome in self._store(ready):
+            outcomes = self._store(ready)
+            for outcome in outcomes:
                 self._tell(outcome)
-                yield outcome
+            yield outcomes
 
     def _plan(self, run_id: str, mode: Mode, *, allow_shrink: bool) -> Plan:
         limits = self.settings.limits

@@ -113,6 +113,16 @@ def test_the_checks_of_the_raw_tables_run_with_it_and_none_stops_it(
     assert [one.asset_check_key for one in evaluations if one.blocking and not one.passed] == []
 
 
+def test_the_log_says_what_was_stored_of_each_organization(
+    collected: tuple[Site, dg.ExecuteInProcessResult],
+) -> None:
+    site, result = collected
+    entries = site.instance.all_logs(result.run_id)
+    said = " ".join(entry.user_message for entry in entries if not entry.is_dagster_event)
+    for slug in site.slugs:
+        assert f"{slug}: {EVENTS_EACH} of {EVENTS_EACH} events, 0 rejected, 0 deleted" in said
+
+
 def test_a_part_of_the_organizations_can_be_collected(site: Site) -> None:
     assert site.run("collect", site.slugs[1:]).success
     assert site.stored_rows(EVENTS) == dict.fromkeys(site.slugs[1:], EVENTS_EACH)

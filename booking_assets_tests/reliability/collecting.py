@@ -49,7 +49,8 @@ def collected(
             clock=lambda: datetime.now(UTC),
         )
         wanted = slugs or [one.slug for one in settings.organizations]
-        return list(collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink))
+        batches = collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
+        return [outcome for batch in batches for outcome in batch]
 
 
 def published(settings: Settings) -> None:

@@ -1,7 +1,8 @@
 """Identifiers as numbers: 16 bytes each, where a text of 36 characters takes 52.
 
-What lives here: to and fro. The keys of all of an organization's rows stay in memory while it is
-collected, those that arrived and those that are listed: at 1,000,000 rows they decide its peak.
+What lives here: the way from a UUID's text to its number and back. The keys of all rows of an
+organization stay in memory while it is collected, those that arrived and those that are listed: at
+1,000,000 rows they decide the peak.
 What must not: files (`parts`), which of two rows is kept (`spool`).
 Read more: https://www.rfc-editor.org/rfc/rfc9562
 """

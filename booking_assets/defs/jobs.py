@@ -38,8 +38,8 @@ def collect_job() -> Job:
 def derive_job() -> Job:
     """Every mart and the snapshot.
 
-    It checks the raw tables again: after a collection in which an organization failed, Dagster
-    skips the checks of that run.
+    The checks of the raw tables come first, whatever the collection has checked: where an
+    organization failed, Dagster skips the checks of that run, and `refresh` leaves them to this.
     """
     return dg.define_asset_job(
         DERIVE,

@@ -113,7 +113,7 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
 
 
 def _log(context: dg.AssetExecutionContext, batch: Sequence[Outcomes]) -> None:
-    """What was stored together is one line, as a line costs Dagster 5 ms; faults have their own."""
+    """One line for all that was stored, as a line costs Dagster 5 ms, and one for each fault."""
     stored = "; ".join(_stored_line(one) for one in batch if isinstance(one, Stored))
     if stored:
         context.log.info("stored %s", stored)

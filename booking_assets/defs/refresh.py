@@ -133,7 +133,10 @@ class _Failed:
 
 
 def _unchecked(definitions: dg.Definitions, name: str) -> dg.JobDefinition:
-    """A job without its checks: the derivation that follows makes them, and each costs 30 ms."""
+    """A job without its checks: the derivation makes them next, and each costs 30 ms.
+
+    A refresh that is killed in between leaves rows to the next derivation, marts and checks alike.
+    """
     job = definitions.resolve_job_def(name)
     assets = frozenset(job.asset_layer.selected_asset_keys)
     return job.get_subset(asset_selection=assets, asset_check_selection=frozenset())

@@ -29,10 +29,10 @@ from booking_assets.sandbox.world import World
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 5
-_KEEP_ALIVE_SECONDS = 130
-"""How long an idle connection stays open: as long as the vendor's server (Kestrel) leaves it.
+_KEEP_ALIVE_SECONDS = 120
+"""How long an idle connection stays open: IIS, which serves the vendor's API, leaves it so long.
 
-Source: https://learn.microsoft.com/dotnet/api/microsoft.aspnetcore.server.kestrel.core.kestrelserverlimits.keepalivetimeout
+Source: https://learn.microsoft.com/iis/configuration/system.applicationhost/sites/site/limits
 """
 
 

@@ -27,10 +27,12 @@ from booking_assets.sandbox.rows import Rows, WrittenRow
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant, generated_tenants
 from booking_assets.sandbox.world import World
+from booking_assets.settings import Collect
 from booking_assets_tests.collect.events import event, identifier
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+OVERLAP = timedelta(minutes=Collect().overlap_minutes)
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Booking:
             max_shrink=1,
             allow_shrink=True,
             mode=mode,
-            overlap=HOUR,
+            overlap=OVERLAP,
             clock=lambda: datetime.now(UTC),
             progress=NobodyWatches(),
         )
@@ -168,7 +170,7 @@ def test_a_hundred_changes_of_many_events_cost_a_hundredth_of_the_bytes(
     quiet: Booking, tmp_path: Path
 ) -> None:
     for number in range(25_000):
-        quiet.events.put(number, NOW - timedelta(hours=2 + number))
+        quiet.events.put(number, NOW - HOUR - timedelta(seconds=10 * number))
     _, full = quiet.collect(tmp_path, "full", page_size=5_000)
     for number in range(100):
         quiet.events.put(number * 250, NOW, title="Changed")
@@ -202,7 +204,7 @@ def test_a_clock_behind_by_less_than_the_overlap_hides_no_change(
 ) -> None:
     quiet.events.put(0, NOW)
     started(quiet, tmp_path)
-    quiet.events.put(250, NOW - HOUR / 2, "stamped by a slow clock")
+    quiet.events.put(250, NOW - OVERLAP / 2, "stamped by a slow clock")
     assert_as_full(quiet, tmp_path)
 
 
@@ -243,13 +245,10 @@ Change = tuple[str, int, int]
 
 @st.composite
 def changes(draw: st.DrawFn) -> list[Change]:
-    """What happens between two collections: (what, event, minutes since its stamp)."""
-    kinds = ["put", "put unstamped", "delete"]
-    return draw(
-        st.lists(
-            st.tuples(st.sampled_from(kinds), st.integers(0, 25), st.integers(0, 50)), max_size=8
-        )
-    )
+    """What happens in the hour between two collections: (what, event, minutes since its stamp)."""
+    kinds = st.sampled_from(["put", "put unstamped", "delete"])
+    minutes = st.integers(0, (HOUR + OVERLAP) // timedelta(minutes=1) - 1)
+    return draw(st.lists(st.tuples(kinds, st.integers(0, 25), minutes), max_size=8))
 
 
 @settings(

@@ -19,6 +19,11 @@ def test_a_uuid_in_either_case_comes_back_from_its_number(uuids: list[UUID]) -> 
         assert [identifier_of(key) for key in keys] == [str(one) for one in uuids]
 
 
-@given(st.lists(st.none() | st.text() | st.sampled_from(["12", "+1", "ff", "0" * 32, "-" * 36])))
+UUID_TEXT = str(UUID(int=7 << 120))
+NEAR_MISSES = ["0" + UUID_TEXT, UUID_TEXT + "\n", " " + UUID_TEXT, f"{{{UUID_TEXT}}}", "+1", "ff"]
+NEAR_MISSES += [UUID_TEXT.replace("-", ""), UUID_TEXT.replace("0", "\uff10"), "-" * 36, ""]
+
+
+@given(st.lists(st.none() | st.text() | st.sampled_from(NEAR_MISSES)))
 def test_what_is_no_uuid_has_no_number(texts: list[str | None]) -> None:
     assert keys_of(pl.Series(texts, dtype=pl.String)).is_empty()

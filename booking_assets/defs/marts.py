@@ -5,14 +5,14 @@ What must not: how an answer is computed (`transforms`).
 Read more: `docs/tables.md`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
 import polars as pl
 
-from booking_assets.defs.metadata import definition_metadata, frame_metadata
+from booking_assets.defs.metadata import definition_metadata, rows_metadata
 from booking_assets.defs.names import OWNERS, asset_key
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
@@ -37,7 +37,10 @@ from booking_assets.transforms import (
 )
 from booking_assets.warehouse.warehouse import Warehouse
 
-Derive = Callable[[Warehouse], pl.DataFrame]
+EVENT = ("event_identifier",)
+"""What the rows that tell of one event agree in."""
+
+Derive = Callable[[Warehouse], Iterator[pl.DataFrame]]
 
 
 def marts(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -74,50 +77,55 @@ def _mart(table: Table, upstream: Sequence[Table], derive: Derive) -> dg.AssetsD
 
     @dg.multi_asset(name=table.short_name, specs=[_spec(table, upstream)])
     def stored(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-        with warehouse.asking() as held:
-            frame = derive(held)
-        warehouse.replace(table, frame)
-        return dg.MaterializeResult(metadata=frame_metadata(table, frame))
+        replaced = warehouse.replace(table, derive)
+        return dg.MaterializeResult(metadata=rows_metadata(table, replaced.rows, replaced.first))
 
     return stored
 
 
-def _capacity_by_event(warehouse: Warehouse) -> pl.DataFrame:
+def _capacity_by_event(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
-    events = warehouse.read(EVENTS, capacity.EVENT_COLUMNS)
     known = warehouse.known_organizations(REGISTRATIONS.short_name)
-    registrations = warehouse.read(REGISTRATIONS, capacity.REGISTRATION_COLUMNS)
-    return capacity.capacity_by_event(events, as_of, registrations, known)
+    columns = {EVENTS: capacity.EVENT_COLUMNS, REGISTRATIONS: capacity.REGISTRATION_COLUMNS}
+    for events, registrations in warehouse.read_portions(EVENT, columns):
+        yield capacity.capacity_by_event(events, as_of, registrations, known)
 
 
-def _capacity_utilization(warehouse: Warehouse) -> pl.DataFrame:
-    return capacity.capacity_utilization(warehouse.read(CAPACITY_BY_EVENT))
+def _capacity_utilization(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
+    columns = {CAPACITY_BY_EVENT: capacity.CAPACITY_COLUMNS}
+    for (by_event,) in warehouse.read_portions(capacity.GROUP_COLUMNS, columns):
+        yield capacity.capacity_utilization(by_event)
 
 
-def _distribution_by_event(warehouse: Warehouse) -> pl.DataFrame:
+def _distribution_by_event(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
-    events = warehouse.read(EVENTS, distribution.EVENT_COLUMNS)
-    return distribution.distribution_by_event(events, as_of)
+    columns = {EVENTS: distribution.EVENT_COLUMNS}
+    for (events,) in warehouse.read_portions(EVENT, columns):
+        yield distribution.distribution_by_event(events, as_of)
 
 
-def _distribution_status(warehouse: Warehouse) -> pl.DataFrame:
-    return distribution.distribution_status(warehouse.read(DISTRIBUTION_BY_EVENT))
+def _distribution_status(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
+    columns = {DISTRIBUTION_BY_EVENT: distribution.PACKAGE_COLUMNS}
+    for (by_event,) in warehouse.read_portions(DISTRIBUTION_STATUS.grain, columns):
+        yield distribution.distribution_status(by_event)
 
 
-def _room_utilization(open_hours: float, warehouse: Warehouse) -> pl.DataFrame:
+def _room_utilization(open_hours: float, warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
-    events = warehouse.read(EVENTS, rooms.EVENT_COLUMNS)
-    return rooms.room_utilization(events, as_of, open_hours)
+    columns = {EVENTS: rooms.EVENT_COLUMNS}
+    for (events,) in warehouse.read_portions(rooms.ROOM_COLUMNS, columns):
+        yield rooms.room_utilization(events, as_of, open_hours)
 
 
-def _room_conflicts(warehouse: Warehouse) -> pl.DataFrame:
+def _room_conflicts(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
-    events = warehouse.read(EVENTS, conflicts.EVENT_COLUMNS)
-    return conflicts.room_conflicts(events, as_of)
+    columns = {EVENTS: conflicts.EVENT_COLUMNS}
+    for (events,) in warehouse.read_portions(rooms.ROOM_COLUMNS, columns):
+        yield from conflicts.room_conflicts(events, as_of)
 
 
-def _organization_freshness(warehouse: Warehouse) -> pl.DataFrame:
-    return freshness.organization_freshness(
+def _organization_freshness(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
+    yield freshness.organization_freshness(
         warehouse.newest_collections(),
         warehouse.tallies(EVENTS),
         warehouse.tallies(REGISTRATIONS),

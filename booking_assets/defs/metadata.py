@@ -46,9 +46,9 @@ def table_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def frame_metadata(table: Table, frame: pl.DataFrame) -> dict[str, Any]:
-    """Rows, and the first of them, of a frame that was just stored."""
-    return {"dagster/row_count": frame.height, "preview": preview(table, frame)}
+def rows_metadata(table: Table, rows: int, first: pl.DataFrame) -> dict[str, Any]:
+    """How many rows were just stored, and the first of them."""
+    return {"dagster/row_count": rows, "preview": preview(table, first)}
 
 
 def preview(table: Table, frame: pl.DataFrame) -> dg.MetadataValue[str]:
@@ -57,7 +57,7 @@ def preview(table: Table, frame: pl.DataFrame) -> dg.MetadataValue[str]:
     free = {name for name, one in columns.items() if isinstance(one, Text) and one.free}
     shown = [name for name in frame.columns if name not in free][:PREVIEW_COLUMNS]
     text = _line(shown) + _line("---" for _ in shown)
-    for row in frame.select(shown).head(PREVIEW_CHARACTERS).iter_rows():
+    for row in frame.select(shown).iter_rows():
         line = _line(row)
         if len(text) + len(line) >= PREVIEW_CHARACTERS:
             break

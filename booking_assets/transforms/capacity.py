@@ -41,6 +41,25 @@ REGISTRATION_COLUMNS: tuple[str, ...] = (
 )
 """The columns of `raw.registrations` that `capacity_by_event` reads."""
 
+CAPACITY_COLUMNS: tuple[str, ...] = (
+    "organization",
+    "event_type",
+    "venue_location_identifier",
+    "local_date",
+    "lifecycle_status",
+    "capacity_minimum",
+    "capacity_maximum",
+    "seats_waitlisted",
+    "seats_taken",
+    "availability",
+    "as_of",
+)
+"""The columns of `marts.capacity_by_event` that `capacity_utilization` reads."""
+
+GROUP_COLUMNS: tuple[str, ...] = ("organization", "event_type", "venue_location_identifier")
+"""Rows of `marts.capacity_by_event` that agree in them have to come to `capacity_utilization`
+together; the others may be passed apart."""
+
 _COUNTED_SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted")
 
 
@@ -99,7 +118,7 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
     alone, and a group of nothing else offers zero seats.
 
     Args:
-        by_event: `marts.capacity_by_event`.
+        by_event: Rows of `marts.capacity_by_event`, at least `CAPACITY_COLUMNS`.
 
     Returns:
         One row an organization, month, event type and venue, sorted by these; an event without a

@@ -7,11 +7,13 @@ Read more: `docs/marts.md`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from booking_assets.tables.marts import ROOM_CONFLICTS
 from booking_assets.transforms.durations import minutes
-from booking_assets.transforms.rooms import room_bookings
+from booking_assets.transforms.rooms import ROOM, room_bookings
 from booking_assets.transforms.rules import as_table, with_as_of
 
 EVENT_COLUMNS: tuple[str, ...] = (
@@ -30,30 +32,37 @@ EVENT_COLUMNS: tuple[str, ...] = (
 MOST_CONFLICTS_A_ROOM = 1_000_000
 """Conflicts beyond which a text is taken to name no room: that of 1,415 events all at once."""
 
+CONFLICTS_AT_ONCE = 50_000
+"""Conflicts in one frame: a kilobyte each while it is made."""
+
 
 def room_conflicts(
-    events: pl.DataFrame, as_of: pl.DataFrame, most_a_room: int = MOST_CONFLICTS_A_ROOM
-) -> pl.DataFrame:
+    events: pl.DataFrame,
+    as_of: pl.DataFrame,
+    most_a_room: int = MOST_CONFLICTS_A_ROOM,
+    at_once: int = CONFLICTS_AT_ONCE,
+) -> Iterator[pl.DataFrame]:
     """`marts.room_conflicts`: the pairs of events that overlap in a room.
 
     A room must be known: two events that name a venue alone are likely in different rooms of it. A
     room without a venue is one room. Bookings that touch do not overlap.
 
-    Time and memory grow with the events and with the pairs that are found, never with the pairs
-    that are not. Pairs grow with the square of the events at once, and "Online" may hold
-    thousands: a room with more than `most_a_room` pairs is left out whole.
+    Time grows with the events and with the pairs that are found, never with the pairs that are
+    not; memory with the events alone. Pairs grow with the square of the events at once, and
+    "Online" may hold thousands: a room with more than `most_a_room` pairs is left out whole.
     `room_utilization.peak_concurrent_events` shows it all the same.
 
     Args:
         events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
         as_of: `organization` and `as_of`, one row an organization.
         most_a_room: Conflicts beyond which a room is left out.
+        at_once: Conflicts in one frame.
 
     Returns:
-        One row a pair, sorted by organization and identifiers. The first event is the one that
-        starts first; of two that start together, the one with the smaller identifier. They are the
-        same class where achievement and class code (trimmed, not blank) both agree: a null agrees
-        with nothing.
+        One row a pair, in as many frames as it takes, each sorted by organization and identifiers.
+        The first event is the one that starts first; of two that start together, the one with the
+        smaller identifier. They are the same class where achievement and class code (trimmed, not
+        blank) both agree: a null agrees with nothing.
 
     Raises:
         ValueError: An organization has events and no `as_of`.
@@ -63,26 +72,14 @@ def room_conflicts(
         .filter(pl.col("room").is_not_null())
         .sort("room_number", "event_scheduled_start", "event_identifier")
         .with_row_index("position")
+        .with_columns(class_number=_class_number())
     )
-    pairs = _pairs(bookings, most_a_room)
-    first = bookings.select(pl.all().gather(pairs["first"]))
-    second = bookings.select(pl.all().gather(pairs["second"]).name.prefix("second_"))
-    start = pl.col("second_event_scheduled_start")
-    end = pl.min_horizontal("event_scheduled_end", "second_event_scheduled_end")
-    return as_table(
-        pl.concat([first, second], how="horizontal").with_columns(
-            first_event_identifier="event_identifier",
-            overlap_start=start,
-            overlap_end=end,
-            overlap_minutes=minutes((end - start).dt.total_microseconds()),
-            same_class=_agree("achievement_identifier") & _agree("event_class_code"),
-        ),
-        ROOM_CONFLICTS,
-    )
+    for pairs in _pairs(_followed(bookings, most_a_room), at_once):
+        yield _conflicts(bookings, pairs)
 
 
-def _pairs(bookings: pl.DataFrame, most_a_room: int) -> pl.DataFrame:
-    """The positions of the two bookings of each conflict: `first` and `second`.
+def _followed(bookings: pl.DataFrame, most_a_room: int) -> pl.DataFrame:
+    """The bookings that others begin during: `position`, and how many are `following`.
 
     In the order of their starts, the bookings that overlap one and start after it stand right
     behind it: they are those of its room that start before it ends.
@@ -94,18 +91,60 @@ def _pairs(bookings: pl.DataFrame, most_a_room: int) -> pl.DataFrame:
         # An end sorts before the beginnings at its instant: bookings that touch do not overlap.
         pl.concat([begins, ends])
         .sort("room_number", "at", "begins")
-        .with_columns(reach=pl.col("begins").cum_sum())
-        .filter(pl.col("begins") == 0)
-        .with_columns(following=pl.col("reach") - pl.col("position") - 1)
-        .filter(following > 0, following.sum().over("room_number") <= most_a_room)
-        .select(
-            first="position",
-            second=pl.int_ranges(pl.col("position") + 1, "reach"),
-        )
-        .explode("second")
+        .with_columns(following=pl.col("begins").cum_sum() - pl.col("position") - 1)
+        .filter(pl.col("begins") == 0, following > 0)
+        .filter(following.sum().over("room_number") <= most_a_room)
+        .select("position", "following")
     )
 
 
-def _agree(column: str) -> pl.Expr:
-    first, second = pl.col(column).str.strip_chars(), pl.col(f"second_{column}").str.strip_chars()
-    return ((first == second) & (first != "")).fill_null(value=False)
+def _pairs(followed: pl.DataFrame, at_once: int) -> Iterator[pl.DataFrame]:
+    """The positions of the two bookings of each conflict, `first` and `second`, slice by slice.
+
+    The conflicts are numbered, a booking's one after the other: a number tells which booking is the
+    first, and which of those that follow it is the second.
+    """
+    until = followed["following"].cum_sum()
+    since = until - followed["following"]
+    count = int(followed["following"].sum())
+    for start in range(0, count, at_once):
+        numbers = pl.int_range(start, min(start + at_once, count), eager=True)
+        row = until.search_sorted(numbers, side="right")
+        first = followed["position"].gather(row)
+        second = first + 1 + numbers - since.gather(row)
+        yield pl.DataFrame({"first": first, "second": second})
+
+
+def _conflicts(bookings: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """What is told of each pair."""
+    first = bookings.select(
+        pl.col(*ROOM, "as_of", "event_identifier", "event_scheduled_end", "class_number").gather(
+            pairs["first"]
+        )
+    )
+    second = bookings.select(
+        pl.col("event_identifier", "event_scheduled_start", "event_scheduled_end", "class_number")
+        .gather(pairs["second"])
+        .name.prefix("second_")
+    )
+    start = pl.col("second_event_scheduled_start")
+    end = pl.min_horizontal("event_scheduled_end", "second_event_scheduled_end")
+    same_class = pl.col("class_number") == pl.col("second_class_number")
+    return as_table(
+        pl.concat([first, second], how="horizontal").with_columns(
+            first_event_identifier="event_identifier",
+            overlap_start=start,
+            overlap_end=end,
+            overlap_minutes=minutes((end - start).dt.total_microseconds()),
+            same_class=same_class.fill_null(value=False),
+        ),
+        ROOM_CONFLICTS,
+    )
+
+
+def _class_number() -> pl.Expr:
+    """What stands for an achievement and a class code in this frame alone; null where either is."""
+    code = pl.col("event_class_code").str.strip_chars()
+    achievement = pl.col("achievement_identifier").str.strip_chars()
+    known = (code != "") & (achievement != "")
+    return pl.when(known).then(pl.struct(achievement, code)).rank("dense")

@@ -29,6 +29,18 @@ EVENT_COLUMNS: tuple[str, ...] = (
 )
 """The columns of `raw.events` that `distribution_by_event` reads."""
 
+PACKAGE_COLUMNS: tuple[str, ...] = (
+    *DISTRIBUTION_STATUS.grain,
+    "event_scheduled_start",
+    "distribution_expected",
+    "lead_days",
+    "days_shipped_late",
+    "return_overdue",
+    "status_age_days",
+    "as_of",
+)
+"""The columns of `marts.distribution_by_event` that `distribution_status` reads."""
+
 
 def distribution_by_event(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
     """`marts.distribution_by_event`: where the package of each exam in scope stands.
@@ -71,7 +83,7 @@ def distribution_status(by_event: pl.DataFrame) -> pl.DataFrame:
     """`marts.distribution_status`: the packages counted by state, process and distributor's status.
 
     Args:
-        by_event: `marts.distribution_by_event`.
+        by_event: Rows of `marts.distribution_by_event`, at least `PACKAGE_COLUMNS`.
 
     Returns:
         One row an organization, state, process and status as received (null is a group), sorted by

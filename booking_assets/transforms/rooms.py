@@ -27,6 +27,9 @@ EVENT_COLUMNS: tuple[str, ...] = (
 )
 """The columns of `raw.events` that `room_utilization` reads."""
 
+ROOM_COLUMNS: tuple[str, ...] = ("organization", "venue_location_identifier", "venue_room")
+"""The columns of `raw.events` that say which room: what books one has to come together."""
+
 ROOM: tuple[str, ...] = ("organization", "venue_location_identifier", "room")
 """What tells rooms apart; two nulls are the same venue, or the same room."""
 

@@ -9,7 +9,7 @@ Read more: https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterfac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,6 +34,10 @@ class _ArrowStream:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self._rows.__arrow_c_stream__(requested_schema)
 
+    def release(self) -> None:
+        """Let go of the rows: DuckDB keeps an unregistered object until its transaction ends."""
+        del self._rows
+
 
 @contextmanager
 def registered(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Iterator[None]:
@@ -42,9 +46,11 @@ def registered(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -
     When the body fails, the view goes with the connection: DuckDB drops none in an aborted
     transaction, and its complaint would hide the error.
     """
-    con.register(name, _ArrowStream(frame))
+    stream = _ArrowStream(frame)
+    con.register(name, stream)
     yield
     con.unregister(name)
+    stream.release()
 
 
 def fetch(
@@ -76,10 +82,15 @@ def require_fit(table: Table, frame: pl.DataFrame) -> None:
     """
     faults = [*_column_faults(table, frame)] or [*_row_faults(table, frame)]
     if faults:
-        raise FrameRefused(
-            f"A frame for {table.name} was refused, the stored table is unchanged:"
-            f" {'; '.join(faults)}. The code that made the frame must be mended"
-        )
+        raise refusal(table, faults)
+
+
+def refusal(table: Table, faults: Iterable[str]) -> FrameRefused:
+    """The error for frames that have these faults."""
+    return FrameRefused(
+        f"A frame for {table.name} was refused, the stored table is unchanged:"
+        f" {'; '.join(faults)}. The code that made the frame must be mended"
+    )
 
 
 def _column_faults(table: Table, frame: pl.DataFrame) -> Iterator[str]:

@@ -63,6 +63,17 @@ def is_stored(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return bool(ddl.stored_declarations(con, table))
 
 
+def row_count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """How many rows a stored table has.
+
+    Raises:
+        NeverWritten: The table does not exist.
+    """
+    ddl.require_stored(con, table)
+    (row,) = con.execute(f"SELECT count(*) FROM {qualified(table)}").fetchall()
+    return int(row[0])
+
+
 def row_counts(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
     """How many rows each organization has."""
     return dict(
@@ -93,11 +104,12 @@ def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> Breaches:
     return Breaches(
         columns=ddl.differences(table, stored),
         nulls={n: rows - count for n, count in zip(required, filled, strict=True) if count < rows},
-        duplicates=_duplicates(con, table) if stored.keys() >= {*table.grain} else 0,
+        duplicates=duplicates(con, table) if stored.keys() >= {*table.grain} else 0,
     )
 
 
-def _duplicates(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+def duplicates(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """How many rows a stored table has beyond the first of each key."""
     if not table.grain:
         return 0
     key = ", ".join(quoted(name) for name in table.grain)

@@ -19,74 +19,123 @@ from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import ddl
-from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.ddl import qualified, quoted, types
 from booking_assets.warehouse.frames import fetch, registered
-from booking_assets.warehouse.questions import is_stored
+from booking_assets.warehouse.portions import portions
+from booking_assets.warehouse.questions import newest_collections
 
 Changed: TypeAlias = Callable[
     [pl.DataFrame, pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]
 ]
-"""From `open_version_digests`, `event_digests` and the newest collections (rows of
-`raw.collections`) to what `apply` takes: the versions to close, and those to add."""
+"""From the digests of open versions (the key, valid_from, digest), those of events (the key,
+collected_at, digest) and the newest collections (rows of `raw.collections`) to the versions to
+close (the key, valid_from and the new valid_to) and those to add (the key, valid_from, valid_to
+and change)."""
 
 _KEY = ", ".join(quoted(name) for name in EVENTS.grain)
+_EVENT = ("event_identifier",)
+_CLOSED = (*EVENT_HISTORY.grain, "valid_to")
+_ADDED = (*_CLOSED, "change")
+_OPEN = "valid_to IS NULL"
 
 
-def event_digests(con: duckdb.DuckDBPyConnection, members: Sequence[str]) -> pl.DataFrame:
-    """Each stored event: its key, collected_at, and a digest of its members."""
-    return _digests(con, EVENTS, "collected_at", members, "true")
+def extend(
+    con: duckdb.DuckDBPyConnection,
+    members: Sequence[str],
+    changed: Changed,
+    rows_a_portion: int,
+) -> tuple[int, int]:
+    """Close versions and add others within the open transaction.
 
-
-def open_version_digests(con: duckdb.DuckDBPyConnection, members: Sequence[str]) -> pl.DataFrame:
-    """Each version without an end: its key, valid_from, and a digest of its members."""
-    if not is_stored(con, EVENT_HISTORY):
-        empty = EVENT_HISTORY.empty().select(*EVENTS.grain, "valid_from")
-        return empty.with_columns(digest=pl.lit(None, dtype=pl.UInt64))
-    return _digests(con, EVENT_HISTORY, "valid_from", members, "valid_to IS NULL")
-
-
-def apply(con: duckdb.DuckDBPyConnection, closed: pl.DataFrame, added: pl.DataFrame) -> None:
-    """Close versions and add others, within the open transaction.
+    They are decided portion by portion, and written together: wide rows are read once.
 
     Args:
-        con: The warehouse, open for writing.
-        closed: organization, event_identifier, valid_from and the new valid_to.
-        added: organization, event_identifier, valid_from, valid_to and change; their members come
-            from raw.events, those of a deleted event from its last version.
+        con: The warehouse, open for writing; it holds events.
+        members: The columns that two rows must agree in to be the same version.
+        changed: Decides which versions end and which begin. Their members come from raw.events,
+            those of a deleted event from its last version.
+        rows_a_portion: How many events it decides on at once, on average.
+
+    Returns:
+        How many were closed and how many added.
     """
     ddl.prepare(con, EVENT_HISTORY)
-    history, events = qualified(EVENT_HISTORY), qualified(EVENTS)
-    members = ", ".join(f"source.{quoted(name)}" for name in EVENTS.column_names)
-    new = f"{members}, added.valid_from, added.valid_to, added.change"
-    with registered(con, "closed", closed), registered(con, "added", added):
-        con.execute(
-            f"""
-            INSERT INTO {history} BY NAME SELECT {new} FROM {history} AS source
-            JOIN added USING ({_KEY}) WHERE added.change = 'deleted' AND source.valid_to IS NULL
-            """
-        )
-        con.execute(
-            f"""
-            UPDATE {history} AS version SET valid_to = closed.valid_to FROM closed
-            WHERE version.organization = closed.organization
-            AND version.event_identifier = CAST(closed.event_identifier AS UUID)
-            AND version.valid_from = closed.valid_from AND version.valid_to IS NULL
-            """
-        )
-        con.execute(
-            f"""
-            INSERT INTO {history} BY NAME SELECT {new} FROM {events} AS source
-            JOIN added USING ({_KEY}) WHERE added.change <> 'deleted'
-            """
-        )
+    newest = newest_collections(con, EVENTS.short_name)
+    rows = max(
+        _keep_digests(con, "open_digests", EVENT_HISTORY, "valid_from", members, _OPEN),
+        _keep_digests(con, "event_digests", EVENTS, "collected_at", members, "true"),
+    )
+    _keep_none(con, "closed", _CLOSED)
+    _keep_none(con, "added", _ADDED)
+    for portion in portions(_EVENT, rows, rows_a_portion):
+        which = portion.condition(EVENTS)
+        open_versions = fetch(con, f"FROM open_digests WHERE {which}")
+        events = fetch(con, f"FROM event_digests WHERE {which}")
+        for name, frame in zip(
+            ("closed", "added"), changed(open_versions, events, newest), strict=True
+        ):
+            with registered(con, "decided", frame):
+                con.execute(f"INSERT INTO {name} BY NAME FROM decided")
+    return _apply(con)
 
 
-def _digests(
-    con: duckdb.DuckDBPyConnection, table: Table, since: str, members: Sequence[str], which: str
-) -> pl.DataFrame:
-    """DuckDB promises equal hashes within one version only: both sides are hashed in one run."""
+def _keep_digests(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    since: str,
+    members: Sequence[str],
+    which: str,
+) -> int:
+    """Keep the key, one instant and a digest of the members of each row, until the session ends.
+
+    DuckDB promises equal hashes within one version only: both sides are hashed in one run.
+
+    Returns:
+        How many rows.
+    """
     key = [*EVENTS.grain, since]
     columns = ddl.selection(con, table, list(dict.fromkeys([*key, *members])))
     kept, hashed = (", ".join(map(quoted, names)) for names in (key, members))
     source = f"SELECT {columns} FROM {qualified(table)} WHERE {which}"
-    return fetch(con, f"SELECT {kept}, hash({hashed}) AS digest FROM ({source})")
+    ((rows,),) = con.execute(
+        f"CREATE TEMP TABLE {name} AS SELECT {kept}, hash({hashed}) AS digest FROM ({source})"
+    ).fetchall()
+    return int(rows)
+
+
+def _keep_none(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> None:
+    """Make room for decided rows, until the session ends."""
+    kinds = types(EVENT_HISTORY)
+    con.execute(f"CREATE TEMP TABLE {name} ({', '.join(f'{one} {kinds[one]}' for one in columns)})")
+
+
+def _apply(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Write what was decided; how many versions were closed and how many added."""
+    history, events = qualified(EVENT_HISTORY), qualified(EVENTS)
+    members = ", ".join(f"source.{quoted(name)}" for name in EVENTS.column_names)
+    insert = (
+        f"INSERT INTO {history} BY NAME"
+        f" SELECT {members}, added.valid_from, added.valid_to, added.change"
+    )
+    ((deleted,),) = con.execute(
+        f"""
+        {insert} FROM {history} AS source JOIN added USING ({_KEY})
+        WHERE added.change = 'deleted' AND source.{_OPEN}
+        """
+    ).fetchall()
+    ((closed,),) = con.execute(
+        f"""
+        UPDATE {history} AS version SET valid_to = closed.valid_to FROM closed
+        WHERE version.organization = closed.organization
+        AND version.event_identifier = closed.event_identifier
+        AND version.valid_from = closed.valid_from AND version.{_OPEN}
+        """
+    ).fetchall()
+    ((others,),) = con.execute(
+        f"""
+        {insert} FROM {events} AS source JOIN added USING ({_KEY})
+        WHERE added.change <> 'deleted'
+        """
+    ).fetchall()
+    return closed, deleted + others

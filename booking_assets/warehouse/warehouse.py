@@ -5,12 +5,10 @@ What must not: SQL beyond a line (`slices`, `questions`, `snapshot`), rules abou
 Read more: `docs/architecture.md`, "Warehouse".
 """
 
-# ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
-
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,7 +20,7 @@ import polars as pl
 from booking_assets.tables.catalog import RAW_TABLES, TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENTS, REGISTRATIONS
-from booking_assets.warehouse import ddl, frames, questions, slices, snapshot, versions
+from booking_assets.warehouse import ddl, frames, portions, questions, slices, snapshot, versions
 from booking_assets.warehouse.connection import DatabaseFile
 from booking_assets.warehouse.questions import Breaches
 from booking_assets.warehouse.slices import Delivery
@@ -30,6 +28,17 @@ from booking_assets.warehouse.snapshot import Snapshot
 
 REBUILD_BATCH = 50
 """Organizations stored in one transaction while a warehouse is rebuilt."""
+
+SHOWN = 50
+"""Rows of a replaced table that are handed back to be shown."""
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What a table was replaced by: how many rows, and the first of them."""
+
+    rows: int
+    first: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -46,9 +55,10 @@ class Warehouse:
         threads: DuckDB's threads.
         busy_timeout_seconds: How long to wait for other users of the warehouse.
         snapshots_kept: How many published versions to keep.
+        rows_a_portion: How many rows a derivation gets at once, on average.
         clock: Seconds, monotonic.
         sleep: Waits for some seconds.
-        held: A connection that is open for reading; see `asking`.
+        held: A connection that is open already; see `asking` and `replace`.
     """
 
     path: Path
@@ -57,6 +67,7 @@ class Warehouse:
     threads: int = 2
     busy_timeout_seconds: float = 60
     snapshots_kept: int = 3
+    rows_a_portion: int = portions.ROWS_A_PORTION
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     held: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
@@ -111,16 +122,39 @@ class Warehouse:
             if event_counts is not None:
                 slices.replace_counts(con, event_counts)
 
-    def replace(self, table: Table, frame: pl.DataFrame) -> None:
-        """Put a frame in place of a whole table.
+    def replace(
+        self, table: Table, derive: Callable[[Warehouse], Iterable[pl.DataFrame]]
+    ) -> Replaced:
+        """Put what is derived in place of a whole table: read and written in one transaction.
+
+        Nobody sees a part of it, and a process that is killed leaves the former table. Others wait
+        meanwhile.
+
+        Args:
+            table: What to replace.
+            derive: Makes its rows of the warehouse that it is given, frame after frame: each is
+                stored, and let go, before the next one is asked for.
+
+        Returns:
+            What is stored now.
 
         Raises:
-            FrameRefused: The frame does not fit the contract; the stored table is unchanged.
+            FrameRefused: A frame does not fit the contract, or two share a key; the stored table
+                is unchanged.
         """
-        frames.require_fit(table, frame)
         with self._file.writing() as con:
             ddl.create(con, table)
-            frames.append(con, table, frame)
+            for frame in derive(replace(self, held=con)):
+                frames.append(con, table, frame)
+                # Else it would be there while the next one is made.
+                del frame
+            if repeated := questions.duplicates(con, table):
+                fault = f"{repeated} rows share their {', '.join(table.grain)} with another frame"
+                raise frames.refusal(table, [fault])
+            return Replaced(
+                rows=questions.row_count(con, table),
+                first=portions.read(con, table, table.column_names, limit=SHOWN),
+            )
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A stored table, or some of its columns, typed as its contract says.
@@ -131,12 +165,34 @@ class Warehouse:
             NeverWritten: The table does not exist: a table without rows does.
             SchemaMismatch: The stored columns do not fit the contract.
         """
-        names = table.column_names if columns is None else tuple(columns)
+        names = table.column_names if columns is None else columns
         with self._reading() as con:
-            selection = ddl.selection(con, table, names)
-            frame = frames.fetch(con, f"SELECT {selection} FROM {ddl.qualified(table)}")
-        dtypes = table.dtypes
-        return frame.cast({name: dtypes[name] for name in names})
+            return portions.read(con, table, names)
+
+    def read_portions(
+        self, key: Sequence[str], columns: Mapping[Table, Sequence[str]]
+    ) -> Iterator[list[pl.DataFrame]]:
+        """Some columns of stored tables in portions: each row once, those that agree together.
+
+        Args:
+            key: The columns that rows which belong together agree in, in each of the tables; see
+                `Portion`.
+            columns: The columns to read of each table.
+
+        Returns:
+            A frame for each table, portion by portion, each typed as by `read`. A small table is
+            one portion.
+
+        Raises:
+            NeverWritten: One of the tables does not exist.
+            SchemaMismatch: Stored columns do not fit the contract.
+        """
+        with self._reading() as con:
+            rows = max(questions.row_count(con, table) for table in columns)
+            for portion in portions.portions(key, rows, self.rows_a_portion):
+                yield [
+                    portions.read(con, table, names, portion) for table, names in columns.items()
+                ]
 
     def row_counts(self, table: Table) -> Mapping[str, int]:
         """How many rows each organization has; empty where nothing was ever written."""
@@ -167,11 +223,11 @@ class Warehouse:
         """Close versions of events and add others: read, decided and written in one transaction.
 
         Two that extend it at once do so one after the other: neither decides from what the other
-        is about to change.
+        is about to change. It is decided in portions of events, and written at once.
 
         Args:
             members: The columns that two rows must agree in to be the same version.
-            changed: Decides which versions end and which begin.
+            changed: Decides which versions end and which begin, among some of the events.
 
         Returns:
             How many were closed and how many added.
@@ -181,13 +237,7 @@ class Warehouse:
         """
         with self._file.writing() as con:
             ddl.require_stored(con, EVENTS)
-            closed, added = changed(
-                versions.open_version_digests(con, members),
-                versions.event_digests(con, members),
-                questions.newest_collections(con, EVENTS.short_name),
-            )
-            versions.apply(con, closed, added)
-        return closed.height, added.height
+            return versions.extend(con, members, changed, self.rows_a_portion)
 
     def known_organizations(self, resource: str) -> Sequence[str]:
         """The organizations whose newest answer about a resource is not that it may not be read.

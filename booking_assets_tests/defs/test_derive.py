@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 import duckdb
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -87,7 +88,7 @@ def test_the_stored_marts_are_what_the_transforms_make_of_the_stored_rows(
         DISTRIBUTION_BY_EVENT: packages,
         DISTRIBUTION_STATUS: distribution_status(packages),
         ROOM_UTILIZATION: room_utilization(events, as_of, site.settings.marts.open_hours),
-        ROOM_CONFLICTS: room_conflicts(events, as_of),
+        ROOM_CONFLICTS: pl.concat([ROOM_CONFLICTS.empty(), *room_conflicts(events, as_of)]),
     }
     assert capacity.height == 3 * EVENTS_EACH
     for table, frame in expected.items():

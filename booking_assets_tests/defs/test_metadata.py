@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from booking_assets.defs.metadata import PREVIEW_CHARACTERS, frame_metadata, preview
+from booking_assets.defs.metadata import PREVIEW_CHARACTERS, preview, rows_metadata
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.contract import Table, Text
 
@@ -38,5 +38,7 @@ def test_a_preview_keeps_its_columns_whatever_a_cell_holds() -> None:
     assert r"a \| b" in text
 
 
-def test_a_stored_frame_shows_its_rows() -> None:
-    assert frame_metadata(TABLES[0], rows(TABLES[0], 7))["dagster/row_count"] == 7
+def test_a_stored_table_shows_all_of_its_rows_in_number_and_some_as_they_are() -> None:
+    shown = rows_metadata(TABLES[0], 1_000, rows(TABLES[0], 2))
+    assert shown["dagster/row_count"] == 1_000
+    assert shown["preview"] == preview(TABLES[0], rows(TABLES[0], 2))

@@ -86,7 +86,7 @@ _SUNDAY_NOON = AS_OF - 2 * DAY
 _HALF_HOURS_BOOKED = st.sampled_from([-1, 0, 1, 1, 2, 3, 24, 48, 7 * 48, 15 * 48])
 ROOMS: dict[str, Column] = {
     "venue_location_identifier": one_of(VENUE),
-    "venue_room": one_of("101", " 101 ", "102", " "),
+    "venue_room": one_of("101", " 101 ", "\t101\u00a0", "102", " "),
     "event_scheduled_start": one_of(*(_SUNDAY_NOON + count * HALF_HOUR for count in range(48))),
     "capacity_maximum": LIMITS,
     "achievement_identifier": one_of(identifier(0), identifier(1)),
@@ -107,10 +107,20 @@ def _booking(row: Row, half_hours: int | None) -> Row:
     return row | {"event_scheduled_end": start + half_hours * HALF_HOUR}
 
 
-bookings: Rows = st.builds(
-    _booking, st.fixed_dictionaries(ANY_EVENT | ROOMS), st.none() | _HALF_HOURS_BOOKED
-)
-room_events: Frames = st.lists(bookings, max_size=MOST_EVENTS).map(lambda rows: events_frame(*rows))
+def _bookings(columns: dict[str, Column]) -> Rows:
+    return st.builds(
+        _booking, st.fixed_dictionaries(ANY_EVENT | columns), st.none() | _HALF_HOURS_BOOKED
+    )
+
+
+def _frames(rows: Rows) -> Frames:
+    return st.lists(rows, max_size=MOST_EVENTS).map(lambda rows: events_frame(*rows))
+
+
+bookings = _bookings(ROOMS)
+room_events = _frames(bookings)
+all_events = _frames(_bookings(CAPACITY | DISTRIBUTION | ROOMS))
+"""Events in which all columns vary that any mart reads."""
 capacity_events = event_frames(CAPACITY)
 distribution_events = event_frames(DISTRIBUTION)
 

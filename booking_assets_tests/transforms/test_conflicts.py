@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from booking_assets.tables.marts import ROOM_CONFLICTS
@@ -40,8 +42,13 @@ def booking(start: float, end: float, **columns: Any) -> Row:
     } | columns
 
 
+def in_one(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of conflicts, or none, as one."""
+    return pl.concat([ROOM_CONFLICTS.empty(), *frames])
+
+
 def conflicts(*events: Row) -> pl.DataFrame:
-    return room_conflicts(events_frame(*events), as_of_frame(ACME, BOLT))
+    return in_one(room_conflicts(events_frame(*events), as_of_frame(ACME, BOLT)))
 
 
 def pairs(*events: Row) -> list[tuple[int, int]]:
@@ -168,7 +175,9 @@ def test_two_unknowns_are_not_the_same_class(column: str, missing: str | None) -
 def test_a_text_with_more_conflicts_than_a_room_can_have_is_left_out_whole() -> None:
     crowd = [booking(9, 10, venue_room="Online")] * 4
     events = events_frame(*crowd, booking(9, 10), booking(9, 10))
-    found = [room_conflicts(events, as_of_frame(), most)["room"].to_list() for most in (5, 6)]
+    found = [
+        in_one(room_conflicts(events, as_of_frame(), most))["room"].to_list() for most in (5, 6)
+    ]
     assert found == [["101"], ["Online"] * 6 + ["101"]]
 
 
@@ -214,8 +223,22 @@ def every_pair(events: pl.DataFrame) -> pl.DataFrame:
 @settings(deadline=None, max_examples=100)
 @given(events=room_events)
 def test_the_pairs_are_those_that_a_comparison_of_all_with_all_finds(events: pl.DataFrame) -> None:
-    found = room_conflicts(events, as_of_frame(*ORGANIZATIONS))
+    found = in_one(room_conflicts(events, as_of_frame(*ORGANIZATIONS)))
     assert_frame_equal(found, every_pair(events), check_exact=True)
+
+
+@settings(deadline=None, max_examples=50)
+@given(events=room_events, at_once=st.integers(1, 20))
+def test_conflicts_are_the_same_however_many_come_at_once(
+    events: pl.DataFrame, at_once: int
+) -> None:
+    as_of = as_of_frame(*ORGANIZATIONS)
+    frames = [*room_conflicts(events, as_of, at_once=at_once)]
+    assert [frame.height for frame in frames[:-1]] == [at_once] * (len(frames) - 1)
+    assert all(1 <= frame.height <= at_once for frame in frames[-1:])
+    assert_frame_equal(
+        in_one(frames).sort(ROOM_CONFLICTS.grain), in_one(room_conflicts(events, as_of))
+    )
 
 
 @settings(deadline=None, max_examples=50)
@@ -225,7 +248,7 @@ def test_rooms_are_double_booked_exactly_while_events_conflict(events: pl.DataFr
     events = events.with_columns(event_scheduled_start_offset_minutes=pl.lit(0, dtype=pl.Int32))
     as_of = as_of_frame(*ORGANIZATIONS)
     instants = set()
-    for conflict in room_conflicts(events, as_of).iter_rows(named=True):
+    for conflict in in_one(room_conflicts(events, as_of)).iter_rows(named=True):
         at = conflict["overlap_start"]
         while at < conflict["overlap_end"]:
             instants.add((*(conflict[name] for name in ROOM_CONFLICTS.column_names[:3]), at))

@@ -35,8 +35,8 @@ def utilization_of(events: pl.DataFrame) -> pl.DataFrame:
     return rooms.room_utilization(events, AS_OF)
 
 
-def conflicts_of(events: pl.DataFrame) -> pl.DataFrame:
-    return conflicts.room_conflicts(events, AS_OF)
+def conflicts_of(events: pl.DataFrame, as_of: pl.DataFrame = AS_OF) -> pl.DataFrame:
+    return pl.concat([ROOM_CONFLICTS.empty(), *conflicts.room_conflicts(events, as_of)])
 
 
 def offsets(minutes: int | None) -> Any:
@@ -146,7 +146,7 @@ def test_rooms_know_no_other_time_than_what_they_are_given(
     as_of = later(AS_OF, weeks)
     moved = later(events, weeks)
     assert_same(rooms.room_utilization(moved, as_of), later(utilization_of(events), weeks))
-    assert_same(conflicts.room_conflicts(moved, as_of), later(conflicts_of(events), weeks))
+    assert_same(conflicts_of(moved, as_of), later(conflicts_of(events), weeks))
 
 
 @laws

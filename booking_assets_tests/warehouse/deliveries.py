@@ -36,6 +36,11 @@ def frame(table: Table, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     )
 
 
+def put(warehouse: Warehouse, table: Table, *frames: pl.DataFrame) -> None:
+    """Frames in place of a whole table."""
+    warehouse.replace(table, lambda _: frames)
+
+
 def events(organization: str, keys: Sequence[int], round_: int = 0, **values: Any) -> pl.DataFrame:
     return frame(
         EVENTS,

@@ -17,7 +17,14 @@ from booking_assets.tables.raw import COLLECTIONS, EVENTS
 from booking_assets.warehouse.errors import SnapshotRefused, StaleMarts
 from booking_assets.warehouse.snapshot import point
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import collection, delivery, events, frame, instant
+from booking_assets_tests.warehouse.deliveries import (
+    collection,
+    delivery,
+    events,
+    frame,
+    instant,
+    put,
+)
 
 
 def mart(organization: str, round_: int, count: int = 1) -> pl.DataFrame:
@@ -35,7 +42,7 @@ def refreshed(warehouse: Warehouse, landing: Path, round_: int = 0) -> None:
     """Collect two organizations and derive a mart of them."""
     names = ("acme", "globex")
     warehouse.store([delivery(landing, n, events(n, [1, 2], round_), round_) for n in names])
-    warehouse.replace(CAPACITY_UTILIZATION, pl.concat([mart(n, round_, 2) for n in names]))
+    put(warehouse, CAPACITY_UTILIZATION, pl.concat([mart(n, round_, 2) for n in names]))
 
 
 def versions(warehouse: Warehouse) -> list[str]:
@@ -142,7 +149,7 @@ def test_what_changes_no_answer_does_not_hinder_publishing(
     refreshed(warehouse, landing)
     warehouse.log(collection("acme", 1, verdict="counted 9, collected 3"))
     warehouse.store([delivery(landing, "initech", events("initech", []), 1)])
-    warehouse.replace(DISTRIBUTION_STATUS, DISTRIBUTION_STATUS.empty())
+    put(warehouse, DISTRIBUTION_STATUS, DISTRIBUTION_STATUS.empty())
     assert warehouse.publish().rows["raw.collections"] == 4
 
 

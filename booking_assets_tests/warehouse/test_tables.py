@@ -6,7 +6,8 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,8 +38,8 @@ from booking_assets.tables.marts import CAPACITY_UTILIZATION
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.errors import FrameRefused, NeverWritten, SchemaMismatch
-from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import START, delivery, events, frame, keys
+from booking_assets.warehouse.warehouse import SHOWN, Warehouse
+from booking_assets_tests.warehouse.deliveries import START, delivery, events, frame, keys, put
 
 
 class Kinds(dy.Schema):
@@ -75,6 +76,7 @@ def table(columns: type[dy.Schema], grain: tuple[str, ...] = ()) -> Table:
 
 
 KINDS = table(Kinds)
+FEW = dataclasses.replace(table(FewerKinds), name="marts.few")
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "organization": st.text(max_size=5),
     "identifier": st.uuids().map(str),
@@ -106,7 +108,7 @@ def test_a_frame_comes_back_as_it_went_in(rows: list[dict[str, Any]]) -> None:
     given_frame = pl.DataFrame(rows, schema=KINDS.dtypes, orient="row")
     with TemporaryDirectory() as folder:
         warehouse = Warehouse(path=Path(folder) / "w.duckdb", snapshot=Path(folder) / "s.duckdb")
-        warehouse.replace(KINDS, given_frame)
+        put(warehouse, KINDS, given_frame)
         stored = warehouse.read(KINDS)
     assert stored.schema == given_frame.schema
     assert_frame_equal(stored, given_frame, check_row_order=False)
@@ -116,7 +118,7 @@ def test_every_contract_becomes_a_table_that_has_its_types_and_comments(
     warehouse: Warehouse,
 ) -> None:
     for contract in TABLES:
-        warehouse.replace(contract, contract.empty())
+        put(warehouse, contract, contract.empty())
         assert warehouse.read(contract).schema == contract.dtypes
     with duckdb.connect(str(warehouse.path), read_only=True) as con:
         columns = con.execute(
@@ -132,14 +134,74 @@ def test_every_contract_becomes_a_table_that_has_its_types_and_comments(
 
 def test_columns_may_come_in_any_order(warehouse: Warehouse) -> None:
     row = {"organization": "acme", "text": "t", "json": "j"}
-    warehouse.replace(KINDS, frame(KINDS, [row]).select(reversed(KINDS.column_names)))
+    put(warehouse, KINDS, frame(KINDS, [row]).select(reversed(KINDS.column_names)))
     assert warehouse.read(KINDS, ["json", "text"]).rows() == [("j", "t")]
 
 
 def test_a_replaced_table_holds_the_new_rows_only(warehouse: Warehouse) -> None:
     for name in ("acme", "globex"):
-        warehouse.replace(KINDS, frame(KINDS, [{"organization": name}]))
+        put(warehouse, KINDS, frame(KINDS, [{"organization": name}]))
     assert warehouse.row_counts(KINDS) == {"globex": 1}
+
+
+def test_a_table_is_replaced_by_all_frames_and_says_how_many_rows_and_which_are_first(
+    warehouse: Warehouse,
+) -> None:
+    frames = [
+        frame(KINDS, [{"organization": "acme", "count": 40 * part + n} for n in range(40)])
+        for part in range(3)
+    ]
+    replaced = warehouse.replace(KINDS, lambda _: frames)
+    assert replaced.rows == 120
+    assert replaced.first.height == SHOWN
+    assert replaced.first.schema == KINDS.dtypes
+    assert set(warehouse.read(KINDS)["count"]) == set(range(120))
+
+
+def test_a_table_may_be_derived_from_another_one(warehouse: Warehouse) -> None:
+    put(warehouse, FEW, frame(FEW, [{"organization": "acme"}]))
+    put(warehouse, KINDS, frame(KINDS, [{"organization": "old"}]))
+    warehouse.replace(
+        KINDS, lambda held: [frame(KINDS, [{"organization": f"{held.read(FEW).item(0, 0)} 2"}])]
+    )
+    assert warehouse.row_counts(KINDS) == {"acme 2": 1}
+
+
+def test_a_derivation_that_fails_half_way_leaves_the_old_table(warehouse: Warehouse) -> None:
+    put(warehouse, KINDS, frame(KINDS, [{"organization": "old"}]))
+
+    def failing(_: Warehouse) -> Iterator[pl.DataFrame]:
+        yield frame(KINDS, [{"organization": "new"}])
+        raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        warehouse.replace(KINDS, failing)
+    assert warehouse.row_counts(KINDS) == {"old": 1}
+
+
+def test_a_key_in_two_frames_leaves_the_old_table(warehouse: Warehouse) -> None:
+    contract = table(Kinds, grain=("organization", "identifier"))
+    put(warehouse, contract, frame(contract, [{"organization": "old"}]))
+    one = frame(contract, [{"organization": "acme"}])
+    with pytest.raises(FrameRefused, match="1 rows share their organization, identifier"):
+        put(warehouse, contract, one, one)
+    assert warehouse.row_counts(contract) == {"old": 1}
+
+
+def test_no_frame_is_held_while_the_next_one_is_made(warehouse: Warehouse) -> None:
+    held: list[bool] = []
+
+    def derived(_: Warehouse) -> Iterator[pl.DataFrame]:
+        made: list[weakref.ref[pl.DataFrame]] = []
+        for _number in range(3):
+            held.append(any(one() is not None for one in made))
+            rows = frame(KINDS, [{"organization": "acme"}])
+            made.append(weakref.ref(rows))
+            yield rows
+            del rows
+
+    warehouse.replace(KINDS, derived)
+    assert held == [False] * 3
 
 
 REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
@@ -168,10 +230,10 @@ REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_refused_frame_leaves_the_old_table(warehouse: Warehouse, refusal: str) -> None:
     contract = table(Kinds, grain=("organization", "identifier"))
-    warehouse.replace(contract, frame(contract, [{"organization": "old"}]))
+    put(warehouse, contract, frame(contract, [{"organization": "old"}]))
     spoil, fault = REFUSALS[refusal]
     with pytest.raises(FrameRefused) as refused:
-        warehouse.replace(contract, spoil(frame(contract, [{"organization": "acme"}] * 2)))
+        put(warehouse, contract, spoil(frame(contract, [{"organization": "acme"}] * 2)))
     assert fault in str(refused.value)
     assert warehouse.row_counts(contract) == {"old": 1}
 
@@ -193,7 +255,7 @@ def test_never_written_is_an_error_with_the_remedy(
     warehouse: Warehouse, ask: Callable[[Warehouse], object], other: bool
 ) -> None:
     if other:
-        warehouse.replace(KINDS, KINDS.empty())
+        put(warehouse, KINDS, KINDS.empty())
     with pytest.raises(NeverWritten, match="booking-assets refresh"):
         ask(warehouse)
     assert warehouse.row_counts(EVENTS) == {}
@@ -244,8 +306,8 @@ def test_any_other_change_is_refused_with_the_command_that_rebuilds(
 
 
 def test_a_mart_is_made_anew_from_its_contract(warehouse: Warehouse) -> None:
-    warehouse.replace(table(OtherKinds), table(OtherKinds).empty())
-    warehouse.replace(KINDS, KINDS.empty())
+    put(warehouse, table(OtherKinds), table(OtherKinds).empty())
+    put(warehouse, KINDS, KINDS.empty())
     assert warehouse.read(KINDS).schema == KINDS.dtypes
 
 
@@ -261,7 +323,7 @@ def test_a_required_column_cannot_be_added_to_stored_rows() -> None:
 def test_breaches_count_nulls_and_repeated_keys(warehouse: Warehouse) -> None:
     loose = dataclasses.replace(KINDS, columns=OtherKinds)
     rows = [{"organization": "acme"}] * 3
-    warehouse.replace(loose, frame(loose, rows))
+    put(warehouse, loose, frame(loose, rows))
     with duckdb.connect(str(warehouse.path)) as con:
         con.execute("ALTER TABLE marts.kinds ALTER organization DROP NOT NULL")
         con.execute("INSERT INTO marts.kinds (organization) VALUES (NULL)")
@@ -277,16 +339,16 @@ def test_instants_are_utc_whatever_the_zone_of_the_host(warehouse: Warehouse, zo
     script = f"""
 from datetime import timedelta
 from pathlib import Path
-from booking_assets_tests.warehouse.deliveries import START, frame
+from booking_assets_tests.warehouse.deliveries import START, frame, put
 from booking_assets_tests.warehouse.test_tables import KINDS
 from booking_assets.warehouse.warehouse import Warehouse
 warehouse = Warehouse(path=Path({str(warehouse.path)!r}), snapshot=Path("s.duckdb"))
 assert warehouse.read(KINDS)["instant"].to_list() == [START]
 assert str(warehouse.read(KINDS).schema["instant"]) == "Datetime(time_unit='us', time_zone='UTC')"
 row = dict(organization="acme", instant=START + timedelta(hours=5))
-warehouse.replace(KINDS, frame(KINDS, [row]))
+put(warehouse, KINDS, frame(KINDS, [row]))
 """
-    warehouse.replace(KINDS, frame(KINDS, [{"organization": "acme", "instant": START}]))
+    put(warehouse, KINDS, frame(KINDS, [{"organization": "acme", "instant": START}]))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         env=os.environ | {"TZ": zone},
@@ -299,7 +361,7 @@ warehouse.replace(KINDS, frame(KINDS, [row]))
 
 
 def test_an_unknown_column_is_the_callers_mistake(warehouse: Warehouse) -> None:
-    warehouse.replace(CAPACITY_UTILIZATION, CAPACITY_UTILIZATION.empty())
+    put(warehouse, CAPACITY_UTILIZATION, CAPACITY_UTILIZATION.empty())
     with pytest.raises(KeyError, match="nonsense"):
         warehouse.read(CAPACITY_UTILIZATION, ["nonsense"])
 
@@ -307,7 +369,7 @@ def test_an_unknown_column_is_the_callers_mistake(warehouse: Warehouse) -> None:
 def test_files_follow_the_umask(warehouse: Warehouse) -> None:
     before = os.umask(0o027)
     try:
-        warehouse.replace(KINDS, KINDS.empty())
+        put(warehouse, KINDS, KINDS.empty())
         published = warehouse.publish([KINDS]).version
     finally:
         os.umask(before)

@@ -1,0 +1,157 @@
+"""Where portions end changes no mart: the same rows in any number of them are the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from booking_assets.defs import marts
+from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import (
+    CAPACITY_BY_EVENT,
+    CAPACITY_UTILIZATION,
+    DISTRIBUTION_BY_EVENT,
+    DISTRIBUTION_STATUS,
+    EVENT_HISTORY,
+    ROOM_CONFLICTS,
+    ROOM_UTILIZATION,
+)
+from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
+from booking_assets.transforms import history, rooms
+from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.transforms.laws import assert_same
+from booking_assets_tests.transforms.rows import AS_OF, DAY, events_frame, identifier
+from booking_assets_tests.transforms.strategies import (
+    MOST_EVENTS,
+    ORGANIZATIONS,
+    all_events,
+    registration_frames,
+)
+from booking_assets_tests.warehouse.deliveries import collection, put
+
+# A mart comes after those that it is derived from.
+DERIVATIONS: dict[Table, marts.Derive] = {
+    CAPACITY_BY_EVENT: marts._capacity_by_event,
+    CAPACITY_UTILIZATION: marts._capacity_utilization,
+    DISTRIBUTION_BY_EVENT: marts._distribution_by_event,
+    DISTRIBUTION_STATUS: marts._distribution_status,
+    ROOM_UTILIZATION: partial(marts._room_utilization, 60.0),
+    ROOM_CONFLICTS: marts._room_conflicts,
+}
+
+# Each example opens a warehouse many times.
+laws = settings(deadline=None, max_examples=12)
+rows_a_portion = st.integers(1, MOST_EVENTS)
+
+
+@contextmanager
+def new_warehouse() -> Iterator[Warehouse]:
+    with TemporaryDirectory() as folder:
+        yield Warehouse(path=Path(folder) / "w.duckdb", snapshot=Path(folder) / "s.duckdb")
+
+
+def log(warehouse: Warehouse, *resources: str, days: int = 0) -> None:
+    """Complete collections of both organizations, `days` after the first ones."""
+    put(
+        warehouse,
+        COLLECTIONS,
+        *(
+            collection(slug, days, resource=resource, started_at=AS_OF + days * DAY)
+            for slug in ORGANIZATIONS
+            for resource in resources
+        ),
+    )
+
+
+def stored_registrations(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with all columns of its table."""
+    numbered = frame.with_row_index("position").with_columns(
+        pl.col("position")
+        .map_elements(identifier, return_dtype=pl.String)
+        .alias("registration_identifier"),
+        pl.lit(AS_OF, EVENTS.dtypes["collected_at"]).alias("collected_at"),
+    )
+    return pl.concat([REGISTRATIONS.empty(), numbered.drop("position")], how="diagonal")
+
+
+def derived(warehouse: Warehouse, table: Table) -> pl.DataFrame:
+    with warehouse.asking() as held:
+        return pl.concat([table.empty(), *DERIVATIONS[table](held)]).sort(table.grain)
+
+
+@laws
+@given(events=all_events, registrations=registration_frames, rows=rows_a_portion)
+def test_every_mart_is_the_same_in_any_number_of_portions(
+    events: pl.DataFrame, registrations: pl.DataFrame, rows: int
+) -> None:
+    with new_warehouse() as warehouse:
+        put(warehouse, EVENTS, events)
+        put(warehouse, REGISTRATIONS, stored_registrations(registrations))
+        log(warehouse, EVENTS.short_name, REGISTRATIONS.short_name)
+        for table in DERIVATIONS:
+            whole = derived(warehouse, table)
+            assert_same(derived(replace(warehouse, rows_a_portion=rows), table), whole)
+            put(warehouse, table, whole)
+
+
+def test_a_room_comes_in_one_portion_whatever_blanks_are_around_its_name() -> None:
+    characters = pl.Series([chr(number) for number in range(0x3001)])
+    blanks = ["", *characters.filter(characters.str.strip_chars() == "")]
+    names = [f"{blank}Salle {room}é{blank}" for room in range(5) for blank in blanks]
+    events = events_frame(*({"venue_room": name} for name in [*names, *blanks, None]))
+    with new_warehouse() as warehouse:
+        put(warehouse, EVENTS, events)
+        portions = replace(warehouse, rows_a_portion=1).read_portions(
+            rooms.ROOM_COLUMNS, {EVENTS: ["venue_room"]}
+        )
+        read = [frame["venue_room"].str.strip_chars().fill_null("") for (frame,) in portions]
+    apart = [room for rooms_read in read for room in rooms_read.unique()]
+    assert sorted(apart) == ["", *(f"Salle {room}é" for room in range(5))]
+    assert sum(map(len, read)) == events.height
+
+
+@laws
+@given(events=all_events, rows=rows_a_portion)
+def test_each_row_comes_in_one_portion(events: pl.DataFrame, rows: int) -> None:
+    with new_warehouse() as warehouse:
+        put(warehouse, EVENTS, events)
+        portions = replace(warehouse, rows_a_portion=rows).read_portions(
+            marts.EVENT, {EVENTS: EVENTS.column_names}
+        )
+        frames = [frame for (frame,) in portions]
+    assert len(frames) == max(1, -(-events.height // rows))
+    assert_same(pl.concat(frames).sort(EVENTS.grain), events.sort(EVENTS.grain))
+
+
+@laws
+@given(first=all_events, then=all_events, rows=rows_a_portion)
+def test_the_history_is_the_same_in_any_number_of_portions(
+    first: pl.DataFrame, then: pl.DataFrame, rows: int
+) -> None:
+    # Those at an even position are still what they were.
+    kept = pl.int_range(pl.len()) % 2 == 0
+    second = pl.concat([first.filter(kept), then.with_columns(collected_at=AS_OF + DAY)]).unique(
+        EVENTS.grain, keep="first"
+    )
+    whole = history_of([first, second], rows_a_portion=1_000)
+    assert_same(history_of([first, second], rows_a_portion=rows), whole)
+
+
+def history_of(rounds: Sequence[pl.DataFrame], rows_a_portion: int) -> pl.DataFrame:
+    """The history after these events were stored, a day after one another."""
+    with new_warehouse() as warehouse:
+        for number, events in enumerate(rounds):
+            put(warehouse, EVENTS, events)
+            log(warehouse, EVENTS.short_name, days=number)
+            replace(warehouse, rows_a_portion=rows_a_portion).extend_history(
+                history.MEMBERS, marts._changed_versions
+            )
+        return warehouse.read(EVENT_HISTORY).sort(EVENT_HISTORY.grain)

@@ -126,7 +126,7 @@ class WarehouseSettings(_Section):
 
     memory_limit: Annotated[
         str, Field(pattern=r"\A\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\z")
-    ] = "256MB"
+    ] = "192MB"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
     """How long a write waits for another process that holds the warehouse."""

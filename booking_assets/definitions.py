@@ -8,7 +8,7 @@ Read more: https://docs.dagster.io/guides/build/projects-and-components
 import dagster as dg
 
 from booking_assets.collect.collection import NobodyWatches, Progress
-from booking_assets.defs.checks import checks
+from booking_assets.defs.checks import raw_checks
 from booking_assets.defs.configuration import effective_settings
 from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
 from booking_assets.defs.marts import marts
@@ -39,7 +39,7 @@ def build_definitions(
     collect, derive = collect_job(), derive_job()
     return dg.Definitions(
         assets=[collected_assets(partitions), *tables_written_beside(), *marts(settings), snapshot],
-        asset_checks=checks(settings),
+        asset_checks=[raw_checks(settings)],
         jobs=[collect, derive, refresh_job()],
         schedules=schedules(slugs, settings.schedules),
         sensors=sensors(collect, derive, enabled=settings.schedules.enabled),

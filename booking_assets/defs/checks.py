@@ -13,7 +13,7 @@ import dagster as dg
 
 from booking_assets.defs.names import asset_key
 from booking_assets.settings import Settings
-from booking_assets.tables.catalog import MART_TABLES, RAW_TABLES
+from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS, REJECTED_ROWS
 from booking_assets.transforms import promises
@@ -155,29 +155,21 @@ def _unaccounted_registrations(warehouse: Warehouse) -> Collection[str]:
     return promises.unaccounted(tallies.drop_nulls("rows_loaded"))
 
 
-def checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """Every check: one step for the raw tables, which one step writes, and one for each mart."""
-    return [
-        _table_checks("raw_checks", RAW_TABLES, raw_promises(settings)),
-        *(_table_checks(f"{table.short_name}_checks", [table], ()) for table in MART_TABLES),
-    ]
-
-
-def _table_checks(
-    name: str, tables: Collection[Table], kept: Collection[Promise]
-) -> dg.AssetChecksDefinition:
-    specs = [_contract_spec(table) for table in tables] + [promise.spec for promise in kept]
+def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
+    """The checks of the raw tables in one step, as one step writes them; marts check their own."""
+    kept = raw_promises(settings)
+    specs = [contract_spec(table) for table in RAW_TABLES] + [promise.spec for promise in kept]
 
     # A run over some of the tables asks for some of the checks.
-    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
-    def table_checks(
+    @dg.multi_asset_check(name="raw_checks", specs=specs, can_subset=True)
+    def raw_checks(
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.AssetCheckResult]:
         asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         with warehouse.asking() as held:
             results = [
-                _contract_result(held, table)
-                for table in tables
+                contract_result(held, table)
+                for table in RAW_TABLES
                 if (asset_key(table), CONTRACT) in asked
             ] + [
                 promise.result(held)
@@ -186,10 +178,11 @@ def _table_checks(
             ]
         yield from results
 
-    return table_checks
+    return raw_checks
 
 
-def _contract_spec(table: Table) -> dg.AssetCheckSpec:
+def contract_spec(table: Table) -> dg.AssetCheckSpec:
+    """The promise that a stored table is what its contract says."""
     return dg.AssetCheckSpec(
         CONTRACT,
         asset=asset_key(table),
@@ -198,7 +191,8 @@ def _contract_spec(table: Table) -> dg.AssetCheckSpec:
     )
 
 
-def _contract_result(warehouse: Warehouse, table: Table) -> dg.AssetCheckResult:
+def contract_result(warehouse: Warehouse, table: Table) -> dg.AssetCheckResult:
+    """Whether it is, and where it departs."""
     breaches = warehouse.contract_breaches(table)
     return dg.AssetCheckResult(
         passed=not breaches,

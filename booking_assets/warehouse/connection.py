@@ -24,6 +24,7 @@ from booking_assets.warehouse.errors import (
     REBUILD,
     NeverWritten,
     WarehouseBusy,
+    WarehouseOutOfMemory,
     WarehouseUnreadable,
     WarehouseUnwritable,
 )
@@ -83,6 +84,7 @@ class DatabaseFile:
         Raises:
             NeverWritten: There is no warehouse; none is created.
             WarehouseBusy: Others held it for too long.
+            WarehouseOutOfMemory: `memory_limit` is too low for it.
             WarehouseUnreadable: The file is damaged or no database.
         """
         if not self.path.exists():
@@ -102,6 +104,7 @@ class DatabaseFile:
 
         Raises:
             WarehouseBusy: Others held it for too long.
+            WarehouseOutOfMemory: `memory_limit` is too low for it.
             WarehouseUnreadable: The file is damaged or no database.
             WarehouseUnwritable: The disk is full, or may not be written.
         """
@@ -164,7 +167,7 @@ class DatabaseFile:
     def _connected(
         self, *, read_only: bool, waiting: Iterator[bool]
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._session() as con, self._naming_damage():
+        with self._session() as con, self._naming_damage(), self._naming_want_of_memory():
             if not read_only and not self.path.exists():
                 self._create(con)
             self._attach(con, read_only=read_only, waiting=waiting)
@@ -225,6 +228,20 @@ class DatabaseFile:
                 f"The warehouse {self.path} is damaged or no DuckDB database ({error}). It was not"
                 f" touched: run `{REBUILD}`, which makes a new one from the landing files and keeps"
                 " this one aside"
+            ) from error
+
+    @contextmanager
+    def _naming_want_of_memory(self) -> Iterator[None]:
+        """Turn DuckDB's words for too little memory into ours, with the remedy."""
+        try:
+            yield
+        except duckdb.OutOfMemoryException as error:
+            # What follows the first line are settings of DuckDB's that nobody can reach here.
+            reason = str(error).partition("\n")[0]
+            raise WarehouseOutOfMemory(
+                f"The warehouse {self.path} needs more memory than the {self.memory_limit} that"
+                f" DuckDB may take ({reason}). Nothing was changed: raise memory_limit under"
+                " [warehouse] in booking.toml, then run it again"
             ) from error
 
     @contextmanager

@@ -27,6 +27,10 @@ class WarehouseUnwritable(WarehouseError):
     """The disk is full, or may not be written: make room, then run again."""
 
 
+class WarehouseOutOfMemory(WarehouseError):
+    """DuckDB may take less memory than it needs: let it take more, then run again."""
+
+
 class NeverWritten(WarehouseError):
     """The table, or the whole warehouse, does not exist yet: collect or derive first."""
 

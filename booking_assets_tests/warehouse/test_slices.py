@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
-from booking_assets.warehouse.errors import FrameRefused, StoreRefused
+from booking_assets.warehouse.errors import FrameRefused, StoreRefused, WarehouseOutOfMemory
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.deliveries import (
     collection,
@@ -46,6 +46,16 @@ def test_the_same_delivery_twice_changes_no_row(warehouse: Warehouse, landing: P
     for round_ in (0, 1):
         warehouse.store([delivery(landing, "acme", events("acme", [1, 2]), round_)])
     assert warehouse.row_counts(EVENTS) == {"acme": 2}
+
+
+def test_too_little_memory_changes_nothing_and_names_the_setting(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
+    frugal = dataclasses.replace(warehouse, memory_limit="1MB")
+    with pytest.raises(WarehouseOutOfMemory, match=r"1MB.*raise memory_limit under \[warehouse\]"):
+        frugal.store([delivery(landing, "acme", events("acme", range(3_000), 1), 1)])
+    assert keys(warehouse, "acme") == {1, 2}
 
 
 def test_one_batch_stores_each_organization_and_leaves_the_others(

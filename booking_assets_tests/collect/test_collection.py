@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from booking_assets.api.errors import Unauthorized, Unavailable
 from booking_assets.collect import collection as collection_module
-from booking_assets.collect.collection import Collected, Collection, NobodyWatches
+from booking_assets.collect.collection import Collected, NobodyWatches
 from booking_assets.collect.errors import (
     CollectionRefused,
     ForeignRows,
@@ -23,52 +18,10 @@ from booking_assets.collect.errors import (
     Stopped,
 )
 from booking_assets.collect.landing import read_landing
-from booking_assets.collect.tally import Tally
-from booking_assets.tables.raw import EVENTS
 from booking_assets_tests.collect.booking import Answer, Asked, Booking
 from booking_assets_tests.collect.conftest import MakeCollection
-from booking_assets_tests.collect.events import OTHER, event, identifier, page_of
-
-
-def run(collection: Collection) -> tuple[Collected | Exception, Tally]:
-    """What came of it, and the tally, which adds up in any case."""
-    tally = collection.begin()
-    outcome: Collected | Exception
-    try:
-        outcome = collection.run(tally)
-    except Exception as error:  # noqa: BLE001 - the tests look at it
-        outcome = error
-    assert tally.rows_received == tally.rows_held + tally.duplicates_dropped
-    assert tally.finished_at is not None
-    return outcome, tally
-
-
-def landed(outcome: Collected | Exception) -> dict[str, str | None]:
-    """Identifier and title of each landed row."""
-    assert isinstance(outcome, Collected), outcome
-    files = [pl.read_parquet(path) for path in outcome.landing.rows]
-    rows = pl.concat([EVENTS.empty(), *files]).select("event_identifier", "event_title").rows()
-    assert len(rows) == len(dict(rows))
-    return dict(rows)
-
-
-def titles(booking: Booking) -> dict[str, str]:
-    rows = {identifier(n): row for n, row in booking.rows.items()}
-    return {one: row["EventTitle"] for one, row in rows.items() if isinstance(row, dict)}
-
-
-def fill(booking: Booking, rows: int) -> None:
-    booking.rows.update({2 * n: event(2 * n) for n in range(1, rows + 1)})
-
-
-def before(booking: Booking, asked: Asked, move: Callable[[], object]) -> None:
-    """Has the rows move just before the first such request is answered."""
-    moves = [move]
-    booking.before = lambda now: now == asked and moves and moves.pop()()
-
-
-def left_on_disk(collection: Collection) -> list[Path]:
-    return list(collection.plan.landing.glob("*/*"))
+from booking_assets_tests.collect.events import OTHER, event, page_of
+from booking_assets_tests.collect.outcomes import fill, landed, left_on_disk, run, titles
 
 
 def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
@@ -96,61 +49,6 @@ def test_one_page_is_one_answer_and_needs_no_list_of_identifiers(
     outcome, _ = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
     assert booking.asked == [Asked("count"), Asked("collect", 1, 10), Asked("count")]
-
-
-@pytest.mark.parametrize("gone", [1, 5, 10])
-@pytest.mark.parametrize("new", [11.5, 24.5, 99])
-def test_a_deletion_and_an_insertion_that_every_count_hides_are_found(
-    booking: Booking, collection_from: MakeCollection, gone: int, new: float
-) -> None:
-    """One row moves from the next page to the last one and is skipped; all totals stay."""
-    booking.rows = {2 * n: event(2 * n) for n in range(1, 26)}
-
-    def move(asked: Asked) -> None:
-        if asked == Asked("collect", 2, 10) and 2 * gone in booking.rows:
-            del booking.rows[2 * gone]
-            booking.rows[int(2 * new)] = event(int(2 * new))
-
-    booking.before = move
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
-    assert landed(outcome) == titles(booking)
-    assert tally.counts == {25}
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_where_identifiers_may_not_be_listed_counts_that_held_suffice(
-    booking: Booking, collection_from: MakeCollection, status: int
-) -> None:
-    fill(booking, 25)
-    booking.instead = lambda asked: Answer(status, b"") if asked.verb == "search" else None
-    outcome, _ = run(collection_from(booking))
-    assert landed(outcome) == titles(booking)
-
-
-def test_rows_whose_identifiers_are_none_are_counted_and_not_looked_for(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
-    fill(booking, 15)
-    many = collection_module.ASKED_AT_MOST + 1
-    odd = {n: event(n, EventIdentifier=f"number {n}") for n in range(100, 100 + many)}
-    booking.rows |= odd
-    usual = [{"EventIdentifier": identifier(n)} for n in range(1, 16)]
-    listed = page_of([*usual, *({"EventIdentifier": f"number {n}"} for n in odd)])
-    booking.instead = lambda asked: Answer(200, listed) if asked.verb == "search" else None
-    outcome, tally = run(collection_from(booking))
-    assert isinstance(outcome, Collected)
-    assert (tally.rows_loaded, tally.rows_rejected) == (15, many)
-
-
-@pytest.mark.parametrize("row", [{"EventNumber": 7}, "[]", {"EventIdentifier": 5}])
-def test_a_rejected_row_that_hides_its_identifier_is_not_asked_for_again(
-    booking: Booking, collection_from: MakeCollection, row: dict[str, Any] | str
-) -> None:
-    fill(booking, 25)
-    booking.rows[next(iter(booking.rows))] = row
-    outcome, tally = run(collection_from(booking))
-    assert isinstance(outcome, Collected)
-    assert (tally.rows_loaded, tally.rows_rejected, tally.requests) == (24, 1, 6)
 
 
 def test_a_landing_tells_what_the_tally_tells(
@@ -195,131 +93,6 @@ def test_one_foreign_row_among_many_stores_nothing(
     assert left_on_disk(collection) == []
 
 
-def deleted_behind(rows: dict[int, Any]) -> None:
-    rows.pop(2)
-
-
-def deleted_ahead(rows: dict[int, Any]) -> None:
-    rows.pop(50)
-
-
-def inserted_behind(rows: dict[int, Any]) -> None:
-    rows[1] = event(1)
-
-
-def inserted_ahead(rows: dict[int, Any]) -> None:
-    rows[49] = event(49)
-
-
-def inserted_at_the_end(rows: dict[int, Any]) -> None:
-    rows.update({number: event(number) for number in range(100, 120)})
-
-
-def inserted_misfit(rows: dict[int, Any]) -> None:
-    rows[1] = event(1, EventTitle="misfit", CapacityMaximum="x")
-
-
-def replaced(rows: dict[int, Any]) -> None:
-    deleted_behind(rows)
-    inserted_at_the_end(rows)
-
-
-def many_deleted(rows: dict[int, Any]) -> None:
-    for number in range(2, 20, 2):
-        rows.pop(number)
-
-
-MOVES = [
-    *(deleted_behind, deleted_ahead, inserted_behind, inserted_ahead, inserted_at_the_end),
-    *(inserted_misfit, replaced, many_deleted),
-]
-
-
-@pytest.mark.parametrize("page", [2, 3])
-@pytest.mark.parametrize("move", MOVES, ids=lambda move: move.__name__)
-def test_rows_that_move_while_they_are_read_are_all_there_in_the_end(
-    booking: Booking, collection_from: MakeCollection, move: Callable[[object], None], page: int
-) -> None:
-    fill(booking, 25)
-    before(booking, Asked("collect", page, 10), lambda: move(booking.rows))
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
-    rows = landed(outcome)
-    expected = titles(booking)
-    assert rows == {one: title for one, title in expected.items() if title != "misfit"}
-    assert tally.rows_held == tally.count_after == len(booking.rows)
-    # Mended with single questions, not collected anew.
-    assert len([asked for asked in booking.asked if asked.verb == "collect"]) <= 5
-
-
-def test_a_row_that_changes_between_two_arrivals_is_kept_as_it_is_now(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
-    fill(booking, 15)
-
-    def move() -> None:
-        booking.rows[1] = event(1)
-        booking.rows[20] = event(20, EventTitle="now", LastChangeTime="2026-02-01T00:00:00+00:00")
-
-    before(booking, Asked("collect", 2, 10), move)
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
-    assert landed(outcome)[identifier(20)] == "now"
-    assert tally.duplicates_dropped == 1
-
-
-@pytest.mark.parametrize("wrong", [(1, 1), (1, 3)], ids=["page 2 repeats page 1", "page 2 skips"])
-def test_pages_that_repeat_and_skip_rows_are_mended(
-    booking: Booking, collection_from: MakeCollection, wrong: tuple[int, int]
-) -> None:
-    fill(booking, 25)
-    numbers = sorted(booking.rows)
-    start, stop = (wrong[0] - 1) * 10, wrong[1] * 10
-    page = page_of(booking.rows[n] for n in numbers[start:stop][:10])
-    booking.instead = lambda asked: (
-        Answer(200, page, 25) if asked == Asked("collect", 2, 10) else None
-    )
-    outcome, tally = run(collection_from(booking))
-    assert landed(outcome) == titles(booking)
-    assert (tally.rows_received, tally.duplicates_dropped) == (35, 10)
-
-
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    rows=st.integers(0, 12),
-    moves=st.lists(st.integers(0, 30), max_size=6),
-    deleting=st.booleans(),
-    page_size=st.integers(1, 5),
-)
-def test_whenever_rows_come_or_go_those_that_stayed_are_there_and_none_that_never_was(
-    booking: Booking,
-    collection_from: MakeCollection,
-    rows: int,
-    moves: list[int],
-    deleting: bool,
-    page_size: int,
-) -> None:
-    booking.rows = {}
-    fill(booking, rows)
-    remaining = list(moves)
-    counted: list[dict[str, str]] = []
-
-    def move(asked: Asked) -> None:
-        if remaining and (number := remaining.pop()):
-            if deleting:
-                booking.rows.pop(2 * number, None)
-            else:
-                booking.rows[2 * number + 1] = event(2 * number + 1)
-        if asked.verb == "count":
-            counted.append(titles(booking))
-
-    booking.before = move
-    outcome, _ = run(collection_from(booking, page_size=page_size, max_concurrency=1))
-    if not isinstance(outcome, Incomplete):
-        first, *others = (set(titles) for titles in counted)
-        assert first.intersection(*others) <= set(landed(outcome)) <= first.union(*others)
-
-
 def test_a_count_that_no_page_bears_out_is_refused_with_the_numbers_after_bounded_attempts(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
@@ -333,52 +106,6 @@ def test_a_count_that_no_page_bears_out_is_refused_with_the_numbers_after_bounde
     assert len([asked for asked in booking.asked if asked == Asked("collect", 1, 10)]) == 3
     assert left_on_disk(collection) == []
     assert (tally.rows_loaded, tally.count_after) == (25, 27)
-
-
-def test_totals_beside_pages_that_differ_from_the_count_are_looked_into(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
-    fill(booking, 5)
-    booking.instead = lambda asked: (
-        Answer(200, page_of(booking.rows.values()), 6) if asked.verb == "collect" else None
-    )
-    outcome, _ = run(collection_from(booking))
-    assert landed(outcome) == titles(booking)
-    assert Asked("search", 1, 5000) in booking.asked
-
-
-def test_rows_too_many_to_ask_for_singly_are_collected_again(
-    booking: Booking, collection_from: MakeCollection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(collection_module, "ASKED_AT_MOST", 4)
-    fill(booking, 25)
-    before(booking, Asked("collect", 2, 10), lambda: many_deleted(booking.rows))
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
-    assert landed(outcome) == titles(booking)
-    assert (tally.rows_received, tally.count_before) == (16, 16)
-    assert {asked.verb for asked in booking.asked} == {"count", "collect", "search"}
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_release_that_gives_no_identifiers_has_moving_rows_collected_again(
-    booking: Booking, collection_from: MakeCollection, status: int
-) -> None:
-    fill(booking, 25)
-    before(booking, Asked("collect", 2, 10), lambda: deleted_behind(booking.rows))
-    booking.instead = lambda asked: Answer(status, b"") if asked.verb == "search" else None
-    outcome, _ = run(collection_from(booking, max_concurrency=1))
-    assert landed(outcome) == titles(booking)
-
-
-def test_an_incomplete_list_of_identifiers_drops_no_row(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
-    fill(booking, 25)
-    before(booking, Asked("collect", 2, 10), lambda: inserted_behind(booking.rows))
-    listed = page_of([{"EventIdentifier": identifier(2)}])
-    booking.instead = lambda asked: Answer(200, listed, 1) if asked.verb == "search" else None
-    outcome, _ = run(collection_from(booking, max_concurrency=1))
-    assert landed(outcome) == titles(booking)
 
 
 @pytest.mark.parametrize("says_total", [True, False], ids=["with totals", "without a header"])
@@ -448,16 +175,6 @@ def test_a_request_that_fails_for_good_is_never_an_empty_answer(
     assert isinstance(outcome, kind)
     assert tally.requests == len(booking.asked)
     assert left_on_disk(collection) == []
-
-
-def test_a_row_that_is_mended_may_be_foreign_too(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
-    fill(booking, 25)
-    foreign = event(1, OrganizationIdentifier=str(OTHER))
-    before(booking, Asked("collect", 2, 10), lambda: booking.rows.update({1: foreign}))
-    outcome, _ = run(collection_from(booking, max_concurrency=1))
-    assert isinstance(outcome, ForeignRows)
 
 
 def test_whoever_watches_hears_of_every_page(

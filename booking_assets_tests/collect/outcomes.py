@@ -1,0 +1,59 @@
+"""What a collection came to, and having rows move while it is under way.
+
+What lives here: running a collection, reading what it landed, filling and moving the rows it reads.
+What must not: the server (`booking`), promises (the tests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from booking_assets.collect.collection import Collected, Collection
+from booking_assets.collect.tally import Tally
+from booking_assets.tables.raw import EVENTS
+from booking_assets_tests.collect.booking import Asked, Booking
+from booking_assets_tests.collect.events import event, identifier
+
+
+def run(collection: Collection) -> tuple[Collected | Exception, Tally]:
+    """What came of it, and the tally, which adds up in any case."""
+    tally = collection.begin()
+    outcome: Collected | Exception
+    try:
+        outcome = collection.run(tally)
+    except Exception as error:  # noqa: BLE001 - the tests look at it
+        outcome = error
+    assert tally.rows_received == tally.rows_held + tally.duplicates_dropped
+    assert tally.finished_at is not None
+    return outcome, tally
+
+
+def landed(outcome: Collected | Exception) -> dict[str, str | None]:
+    """Identifier and title of each landed row."""
+    assert isinstance(outcome, Collected), outcome
+    files = [pl.read_parquet(path) for path in outcome.landing.rows]
+    rows = pl.concat([EVENTS.empty(), *files]).select("event_identifier", "event_title").rows()
+    assert len(rows) == len(dict(rows))
+    return dict(rows)
+
+
+def titles(booking: Booking) -> dict[str, str]:
+    rows = {identifier(n): row for n, row in booking.rows.items()}
+    return {one: row["EventTitle"] for one, row in rows.items() if isinstance(row, dict)}
+
+
+def fill(booking: Booking, rows: int) -> None:
+    booking.rows.update({2 * n: event(2 * n) for n in range(1, rows + 1)})
+
+
+def before(booking: Booking, asked: Asked, move: Callable[[], object]) -> None:
+    """Has the rows move just before the first such request is answered."""
+    moves = [move]
+    booking.before = lambda now: now == asked and moves and moves.pop()()
+
+
+def left_on_disk(collection: Collection) -> list[Path]:
+    return list(collection.plan.landing.glob("*/*"))

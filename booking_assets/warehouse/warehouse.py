@@ -46,7 +46,8 @@ class Warehouse:
     """One DuckDB file that only this project opens, and the snapshot that is published from it.
 
     Each method opens the file for itself, waits for others in bounded time, and closes it. All
-    raise `WarehouseBusy` when the time is up and `WarehouseUnreadable` when the file is damaged.
+    raise `WarehouseBusy` when the time is up, `WarehouseUnreadable` when the file is damaged and
+    `WarehouseOutOfMemory` when `memory_limit` is too low.
 
     Attributes:
         path: The warehouse; written when first needed, with its folder.

@@ -1,0 +1,108 @@
+"""Dagster's SQLite storage, with an event log that keeps its connections open.
+
+What lives here: `PooledSqliteStorage`, which both `dagster.yaml` files name; its files are those of
+Dagster's own. What must not: what is logged.
+Read more: `docs/decisions/0006-event-log.md`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
+
+SHARDS_OPEN = 8
+"""How many databases stay open: the index, the run that writes, and a few that somebody reads."""
+
+
+class PooledSqliteEventLogStorage(SqliteEventLogStorage):
+    """Dagster's event log in SQLite, a database a run, each with one connection that stays open.
+
+    Dagster's own opens a database for every event and closes it again, which makes SQLite write its
+    log back into the database each time, and SQLAlchemy compile each statement anew.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: dict[str, sqlalchemy.Engine] = {}
+        self._tables: set[str] = set()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
+        """The storage that `dagster.yaml` configures."""
+        return cls(inst_data=inst_data, **config_value)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table; Dagster asks for each event, and a table stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def wipe(self) -> None:
+        """Removes all events; the databases of the runs are deleted."""
+        self._close()
+        super().wipe()
+
+    def dispose(self) -> None:
+        """Closes the databases."""
+        self._close()
+        super().dispose()
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
+        """A transaction in one database; Dagster's own method, but for the engine."""
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+        if shard != INDEX_SHARD_NAME:
+            # Whoever watches a run, such as its page, waits for this file to change; an open
+            # database changes in its `-wal` file alone.
+            os.utime(self.path_for_shard(shard))
+
+    def _engine(self, shard: str) -> sqlalchemy.Engine:
+        """The shard's engine; those that were not used for longest are closed."""
+        engine = self._engines.pop(shard, None) or sqlalchemy.create_engine(
+            self.conn_string_for_shard(shard),
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+        )
+        self._engines[shard] = engine
+        while len(self._engines) > SHARDS_OPEN:
+            self._engines.pop(next(iter(self._engines))).dispose()
+        return engine
+
+    def _close(self) -> None:
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
+
+class PooledSqliteStorage(DagsterSqliteStorage):
+    """Dagster's storage in SQLite: the same files below `base_dir`, the event log pooled."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        self._event_log_storage = PooledSqliteEventLogStorage(
+            str(Path(base_dir, "history", "runs"))
+        )
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
+    ) -> Self:
+        """The storage that `dagster.yaml` configures."""
+        return cls.from_local(inst_data=inst_data, **config_value)

@@ -1,0 +1,191 @@
+"""Promises of the event log that keeps its databases open: Dagster's own, only faster."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
+
+from booking_assets.defs.storage import SHARDS_OPEN, PooledSqliteEventLogStorage
+
+POOLED = """
+storage:
+  custom:
+    module: booking_assets.defs.storage
+    class: PooledSqliteStorage
+    config:
+      base_dir: {folder}
+telemetry: {{enabled: false}}
+"""
+DAGSTERS_OWN = """
+storage:
+  sqlite:
+    base_dir: {folder}
+telemetry: {{enabled: false}}
+"""
+
+
+def opened(home: Path, state: Path, settings: str) -> dg.DagsterInstance:
+    """An instance with these settings, whose state lies in `state`."""
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text(settings.format(folder=state), encoding="utf-8")
+    return dg.DagsterInstance.from_config(str(home))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def pooled(tmp_path: Path, state: Path) -> Iterator[dg.DagsterInstance]:
+    with opened(tmp_path / "pooled", state, POOLED) as instance:
+        yield instance
+
+
+@pytest.fixture
+def dagsters_own(tmp_path: Path, state: Path) -> Iterator[dg.DagsterInstance]:
+    with opened(tmp_path / "own", state, DAGSTERS_OWN) as instance:
+        yield instance
+
+
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
+def seats() -> None: ...
+
+
+@dg.asset_check(asset=seats)
+def enough() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
+
+
+def materialize(instance: dg.DagsterInstance, partition: str = "a") -> str:
+    """The run that materialized and checked the asset."""
+    result = dg.materialize([seats, enough], instance=instance, partition_key=partition)
+    assert result.success
+    return result.run_id
+
+
+def told(instance: dg.DagsterInstance, run: str) -> list[str]:
+    """What an instance knows of a run and of the asset."""
+    status = instance.get_status_by_partition(
+        seats.key, ["a", "b"], dg.StaticPartitionsDefinition(["a", "b"])
+    )
+    return [*(dg.serialize_value(entry) for entry in instance.all_logs(run)), repr(status)]
+
+
+def test_dagsters_own_storage_reads_what_was_written_while_the_databases_are_open(
+    pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance
+) -> None:
+    run = materialize(pooled)
+    assert told(dagsters_own, run) == told(pooled, run)
+    assert len(told(pooled, run)) > 10
+
+
+def test_what_dagsters_own_storage_wrote_is_read_and_continued(
+    pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance
+) -> None:
+    first, second = materialize(dagsters_own, "a"), materialize(pooled, "b")
+    assert told(pooled, first) == told(dagsters_own, first)
+    assert pooled.get_materialized_partitions(seats.key) == {"a", "b"}
+    assert {run.run_id for run in pooled.get_runs()} == {first, second}
+
+
+def test_a_database_that_is_open_is_not_opened_again_for_another_event(
+    pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    databases: list[str] = []
+
+    def counted(database: str, *arguments: Any, **options: Any) -> Any:
+        databases.append(database)
+        return connect(database, *arguments, **options)
+
+    def opened_for_ten_events(instance: dg.DagsterInstance) -> int:
+        event = dg.AssetMaterialization("seats", partition="a")
+        instance.report_runless_asset_event(event)
+        databases.clear()
+        for _ in range(10):
+            instance.report_runless_asset_event(event)
+        return len(databases)
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", counted)
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    assert opened_for_ten_events(pooled) == 0
+    assert opened_for_ten_events(dagsters_own) >= 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel which files are open")
+def test_few_databases_stay_open_however_many_runs_are_looked_at(
+    pooled: dg.DagsterInstance, state: Path
+) -> None:
+    runs = [materialize(pooled) for _ in range(SHARDS_OPEN + 2)]
+    logs = [len(pooled.all_logs(run)) for run in runs]
+    assert len(set(logs)) == 1
+    open_files = {Path("/proc/self/fd", name.name) for name in Path("/proc/self/fd").iterdir()}
+    databases = {file.resolve() for file in open_files if file.exists()}
+    shards = {one for one in databases if one.parent == state / "history/runs"}
+    assert 0 < len({one for one in shards if one.suffix == ".db"}) <= SHARDS_OPEN
+
+
+def test_whoever_watches_a_run_in_another_process_sees_each_event_while_it_is_open(
+    pooled: dg.DagsterInstance, state: Path
+) -> None:
+    run = materialize(pooled)
+    watching = SqliteEventLogStorage(str(state / "history/runs"))
+    watching.register_instance(pooled)
+    seen = threading.Semaphore(0)
+    cursor = watching.get_records_for_run(run).cursor
+    watching.watch(run, cursor, lambda *_: seen.release())
+    try:
+        for message in ("one", "two"):
+            pooled.report_engine_event(message, run_id=run, job_name="seats")
+            assert seen.acquire(timeout=30)
+    finally:
+        watching.dispose()
+
+
+def test_closing_leaves_whole_databases_and_no_log_beside_them(tmp_path: Path, state: Path) -> None:
+    with opened(tmp_path / "pooled", state, POOLED) as instance:
+        materialize(instance)
+        assert list((state / "history/runs").glob("*.db-wal"))
+    assert not list((state / "history/runs").glob("*.db-wal"))
+
+
+def test_a_process_that_was_killed_leaves_every_event_that_it_had_stored(
+    tmp_path: Path, state: Path, dagsters_own: dg.DagsterInstance
+) -> None:
+    home = tmp_path / "killed"
+    opened(home, state, POOLED).dispose()
+    program = f"""
+import os, signal
+import dagster as dg
+instance = dg.DagsterInstance.from_config({str(home)!r})
+for number in range(30):
+    instance.report_runless_asset_event(dg.AssetMaterialization("seats", partition=str(number)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert ended.returncode == -9, ended.stderr.decode()
+    assert len(dagsters_own.get_materialized_partitions(dg.AssetKey("seats"))) == 30
+
+
+def test_events_can_be_wiped_and_written_again(pooled: dg.DagsterInstance) -> None:
+    materialize(pooled)
+    pooled.event_log_storage.wipe()
+    assert not pooled.get_materialized_partitions(seats.key)
+    run = materialize(pooled, "b")
+    assert pooled.get_materialized_partitions(seats.key) == {"b"}
+    assert pooled.all_logs(run)
+
+
+def test_an_instance_by_reference_has_the_same_storage(pooled: dg.DagsterInstance) -> None:
+    with dg.DagsterInstance.from_ref(pooled.get_ref()) as again:
+        assert isinstance(again.event_log_storage, PooledSqliteEventLogStorage)

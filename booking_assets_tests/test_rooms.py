@@ -36,7 +36,7 @@ RULES = {
     "collect": rule("collect api tables", "polars dataframely msgspec numpy"),
     "warehouse": rule("warehouse tables", "duckdb polars dataframely"),
     "sandbox": rule("sandbox tables", "starlette uvicorn msgspec polars"),
-    "defs": rule(f"defs {ALL}", "dagster polars"),
+    "defs": rule(f"defs {ALL}", "dagster polars sqlalchemy"),
     "definitions": rule("defs settings collect", "dagster"),
     "cli": rule("settings defs definitions sandbox", "click rich dagster dotenv"),
 }

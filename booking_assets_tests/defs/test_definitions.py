@@ -282,6 +282,8 @@ def test_a_checkout_and_the_installed_package_run_dagster_alike() -> None:
         "local_artifact_storage",
         "compute_logs",
     ]
-    nothing_else, packaged = package.partition(first)[::2]
-    assert re.findall(r"^\w+", nothing_else, re.MULTILINE) == []
+    home, packaged = package.partition(first)[::2]
+    assert re.findall(r"^\w+", home, re.MULTILINE) == ["storage"]
+    storage = re.compile(r"^ +(?:module|class): .+", re.MULTILINE)
+    assert storage.findall(home) == storage.findall(state.partition("local_artifact")[0])
     assert shared == packaged

@@ -39,6 +39,7 @@ RULES = {
     "defs": rule(f"defs {ALL}", "dagster polars sqlalchemy"),
     "definitions": rule("defs settings collect", "dagster"),
     "cli": rule("settings defs definitions sandbox", "click rich dagster dotenv"),
+    "__main__": rule("cli", ""),
 }
 
 

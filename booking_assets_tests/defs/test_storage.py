@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -126,9 +127,8 @@ def test_a_database_that_is_open_is_not_opened_again_for_another_event(
 def test_few_databases_stay_open_however_many_runs_are_looked_at(
     pooled: dg.DagsterInstance, state: Path
 ) -> None:
-    runs = [materialize(pooled) for _ in range(SHARDS_OPEN + 2)]
-    logs = [len(pooled.all_logs(run)) for run in runs]
-    assert len(set(logs)) == 1
+    for _ in range(SHARDS_OPEN + 2):
+        assert pooled.all_logs(str(uuid4())) == []
     open_files = {Path("/proc/self/fd", name.name) for name in Path("/proc/self/fd").iterdir()}
     databases = {file.resolve() for file in open_files if file.exists()}
     shards = {one for one in databases if one.parent == state / "history/runs"}

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
@@ -49,6 +49,15 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             self._tables.add(table_name)
         return table_name in self._tables
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Stores one event.
+
+        Whoever watches a run, such as its page, waits for the run's file to change; a database that
+        is open changes in its `-wal` file alone.
+        """
+        super().store_event(event)
+        os.utime(self.path_for_shard(event.run_id))
+
     def wipe(self) -> None:
         """Removes all events; the databases of the runs are deleted."""
         self._close()
@@ -69,10 +78,6 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
                 yield connection
-        if shard != INDEX_SHARD_NAME:
-            # Whoever watches a run, such as its page, waits for this file to change; an open
-            # database changes in its `-wal` file alone.
-            os.utime(self.path_for_shard(shard))
 
     def _engine(self, shard: str) -> sqlalchemy.Engine:
         """The shard's engine; those that were not used for longest are closed."""

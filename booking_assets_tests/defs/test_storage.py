@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -150,6 +151,16 @@ def test_whoever_watches_a_run_in_another_process_sees_each_event_while_it_is_op
             assert seen.acquire(timeout=30)
     finally:
         watching.dispose()
+
+
+def test_reading_a_run_changes_no_file_or_who_watches_it_would_read_for_ever(
+    pooled: dg.DagsterInstance, state: Path
+) -> None:
+    run = materialize(pooled)
+    shard = state / "history/runs" / f"{run}.db"
+    os.utime(shard, (0, 0))
+    assert pooled.all_logs(run)
+    assert shard.stat().st_mtime == 0
 
 
 def test_closing_leaves_whole_databases_and_no_log_beside_them(tmp_path: Path, state: Path) -> None:

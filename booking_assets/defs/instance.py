@@ -6,6 +6,7 @@ Read more: https://docs.dagster.io/deployment/oss/dagster-yaml
 
 from __future__ import annotations
 
+import json
 import os
 from importlib import resources
 from pathlib import Path
@@ -26,7 +27,11 @@ def prepare_dagster_home(settings: Settings) -> Path:
     home = Path(named).absolute() if named else settings.root / ".dagster"
     home.mkdir(parents=True, exist_ok=True)
     if not named:
-        instance_settings = resources.files("booking_assets").joinpath("dagster.yaml")
-        (home / "dagster.yaml").write_text(instance_settings.read_text(encoding="utf-8"), "utf-8")
+        packaged = resources.files("booking_assets").joinpath("dagster.yaml")
+        # By its own path, so that whoever opens the folder finds its events, whatever is set there.
+        instance_settings = packaged.read_text(encoding="utf-8").replace(
+            f"{{env: {HOME_VARIABLE}}}", json.dumps(str(home))
+        )
+        (home / "dagster.yaml").write_text(instance_settings, encoding="utf-8")
     os.environ[HOME_VARIABLE] = str(home)
     return home

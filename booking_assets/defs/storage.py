@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,14 @@ SHARDS_OPEN = 8
 """How many databases stay open: the index, the run that writes, and a few that somebody reads."""
 
 
+@dataclass(frozen=True)
+class _Database:
+    """A database that is open, and the file that it was opened from."""
+
+    engine: sqlalchemy.Engine
+    file: tuple[int, int] | None
+
+
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """Dagster's event log in SQLite, a database a run, each with one connection that stays open.
 
@@ -32,7 +41,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engines: dict[str, sqlalchemy.Engine] = {}
+        self._databases: dict[str, _Database] = {}
         self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
@@ -55,8 +64,12 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         Whoever watches a run, such as its page, waits for the run's file to change; a database that
         is open changes in its `-wal` file alone.
         """
-        super().store_event(event)
-        os.utime(self.path_for_shard(event.run_id))
+        try:
+            super().store_event(event)
+        finally:
+            # Wiped meanwhile, it is watched by nobody.
+            with suppress(FileNotFoundError):
+                os.utime(self.path_for_shard(event.run_id))
 
     def wipe(self) -> None:
         """Removes all events; the databases of the runs are deleted."""
@@ -64,9 +77,9 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         super().wipe()
 
     def dispose(self) -> None:
-        """Closes the databases."""
-        self._close()
+        """Ends whoever watches, who may read to the last, and closes the databases."""
         super().dispose()
+        self._close()
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
@@ -81,19 +94,40 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
     def _engine(self, shard: str) -> sqlalchemy.Engine:
         """The shard's engine; those that were not used for longest are closed."""
-        engine = self._engines.pop(shard, None) or sqlalchemy.create_engine(
+        database = self._databases.pop(shard, None)
+        if database is not None and database.file != self._file(shard):
+            # Deleted, or another took its place: nobody else would see what is written to it.
+            database.engine.dispose()
+            self._initialized_dbs.discard(shard)
+            database = None
+        if database is None:
+            database = self._opened(shard)
+        self._databases[shard] = database
+        while len(self._databases) > SHARDS_OPEN:
+            self._databases.pop(next(iter(self._databases))).engine.dispose()
+        return database.engine
+
+    def _opened(self, shard: str) -> _Database:
+        engine = sqlalchemy.create_engine(
             self.conn_string_for_shard(shard),
+            pool_size=1,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
         )
-        self._engines[shard] = engine
-        while len(self._engines) > SHARDS_OPEN:
-            self._engines.pop(next(iter(self._engines))).dispose()
-        return engine
+        engine.connect().close()
+        return _Database(engine, self._file(shard))
+
+    def _file(self, shard: str) -> tuple[int, int] | None:
+        """What tells the shard's file from any other; None where there is none."""
+        try:
+            status = Path(self.path_for_shard(shard)).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _close(self) -> None:
         with self._db_lock:
-            while self._engines:
-                self._engines.popitem()[1].dispose()
+            while self._databases:
+                self._databases.popitem()[1].engine.dispose()
 
 
 class PooledSqliteStorage(DagsterSqliteStorage):

@@ -24,6 +24,22 @@ def test_state_lies_beside_the_configuration_with_the_instance_settings_of_the_p
         assert not instance.telemetry_enabled
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["unset", "another folder"])
+def test_whoever_opens_the_state_by_its_folder_finds_its_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, "")
+    home = prepare_dagster_home(load_settings({}, tmp_path))
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization("seats"))
+    if elsewhere:
+        monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "elsewhere"))
+    else:
+        monkeypatch.delenv(HOME_VARIABLE)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert instance.get_latest_materialization_event(dg.AssetKey("seats"))
+
+
 def test_the_folder_that_a_person_names_is_used_with_their_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from booking_assets.defs.storage import SHARDS_OPEN, PooledSqliteEventLogStorage
@@ -195,6 +198,81 @@ def test_events_can_be_wiped_and_written_again(pooled: dg.DagsterInstance) -> No
     run = materialize(pooled, "b")
     assert pooled.get_materialized_partitions(seats.key) == {"b"}
     assert pooled.all_logs(run)
+
+
+def an_event(
+    run: str = "", message: str = "told", dagster_event: dg.DagsterEvent | None = None
+) -> EventLogEntry:
+    return EventLogEntry(  # type: ignore[no-untyped-call]
+        None, 20, message, run, time.time(), job_name="seats", dagster_event=dagster_event
+    )
+
+
+@pytest.fixture
+def storage(state: Path) -> Iterator[PooledSqliteEventLogStorage]:
+    opened_storage = PooledSqliteEventLogStorage(str(state))
+    yield opened_storage
+    opened_storage.dispose()
+
+
+def test_a_database_that_was_deleted_and_made_anew_is_read_and_written_as_everybody_sees_it(
+    storage: PooledSqliteEventLogStorage, state: Path
+) -> None:
+    storage.store_event(an_event(message="of the deleted one"))
+    shutil.rmtree(state)
+    other = SqliteEventLogStorage(str(state))
+    other.store_event(an_event(message="new"))
+    assert [one.user_message for one in storage.get_logs_for_run("")] == ["new"]
+    storage.store_event(an_event(message="newer"))
+    assert [one.user_message for one in other.get_logs_for_run("")] == ["new", "newer"]
+
+
+def test_events_of_a_run_that_another_process_wiped_are_seen_by_everybody(
+    storage: PooledSqliteEventLogStorage, state: Path
+) -> None:
+    storage.store_event(an_event("run"))
+    other = SqliteEventLogStorage(str(state))
+    other.wipe()
+    storage.store_event(an_event("run", "after"))
+    assert [one.user_message for one in other.get_logs_for_run("run")] == ["after"]
+
+
+def test_a_watcher_learns_of_an_event_whose_copy_in_the_index_could_not_be_written(
+    storage: PooledSqliteEventLogStorage, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.store_event(an_event("run"))
+    os.utime(state / "run.db", (0, 0))
+
+    def locked() -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(storage, "index_connection", locked)
+    event = dg.DagsterEvent("PIPELINE_SUCCESS", "seats")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        storage.store_event(an_event("run", dagster_event=event))
+    assert len(storage.get_logs_for_run("run")) == 2
+    assert (state / "run.db").stat().st_mtime > 0
+
+
+def test_nothing_stays_open_where_a_watcher_was_reading_when_all_was_closed(
+    storage: PooledSqliteEventLogStorage, state: Path, pooled: dg.DagsterInstance
+) -> None:
+    storage.register_instance(pooled)
+    storage.store_event(an_event("run"))
+    reading = threading.Event()
+    read = storage.get_records_for_run
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        reading.set()
+        time.sleep(0.3)
+        return read(*arguments, **options)
+
+    storage.get_records_for_run = slowly  # type: ignore[method-assign]
+    storage.watch("run", None, lambda *_: None)
+    storage.store_event(an_event("run"))
+    assert reading.wait(timeout=30)
+    storage.dispose()
+    assert not list(state.glob("*.db-wal"))
 
 
 def test_an_instance_by_reference_has_the_same_storage(pooled: dg.DagsterInstance) -> None:

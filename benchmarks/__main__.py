@@ -1,6 +1,6 @@
 """The command `python -m benchmarks`: everything in one run, then `RESULTS.md` and its picture.
 
-What lives here: options, and the order of the questions. What must not: measuring (`suite`).
+What lives here: options, and the order of the queries. What must not: measuring (`suite`).
 Read more: `benchmarks/README.md`.
 """
 

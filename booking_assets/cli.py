@@ -242,7 +242,7 @@ def _settings(console: Console) -> Settings:
     try:
         settings = effective_settings()
     except SettingsError as error:
-        Console(stderr=True).print(f"[red]{escape(str(error))}[/]")
+        Console(stderr=True).print(f"[red]{escape(str(error))}[/]", soft_wrap=True)
         sys.exit(UNUSABLE)
     load_dotenv(settings.root / ".env")
     if settings.api is None:

@@ -7,13 +7,13 @@ Read more: https://docs.dagster.io/guides/build/projects-and-components
 
 import dagster as dg
 
-from booking_assets.collect.collection import NobodyWatches, Progress
+from booking_assets.collect.collection import NoProgress, Progress
 from booking_assets.defs.checks import raw_checks
 from booking_assets.defs.configuration import effective_settings
 from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
 from booking_assets.defs.marts import marts
 from booking_assets.defs.partitions import organization_partitions
-from booking_assets.defs.raw import collected_assets, tables_written_beside
+from booking_assets.defs.raw import collected_assets, log_assets
 from booking_assets.defs.resources import resource_definitions
 from booking_assets.defs.schedules import schedules
 from booking_assets.defs.sensors import sensors
@@ -38,12 +38,12 @@ def build_definitions(
     partitions = organization_partitions(slugs)
     collect, derive = collect_job(), derive_job()
     return dg.Definitions(
-        assets=[collected_assets(partitions), *tables_written_beside(), *marts(settings), snapshot],
+        assets=[collected_assets(partitions), *log_assets(), *marts(settings), snapshot],
         asset_checks=[raw_checks(settings)],
         jobs=[collect, derive, refresh_job()],
         schedules=schedules(slugs, settings.schedules),
         sensors=sensors(collect, derive, enabled=settings.schedules.enabled),
-        resources=resource_definitions(settings, progress or NobodyWatches()),
+        resources=resource_definitions(settings, progress or NoProgress()),
         # A run is one process: what takes long is requests, and they are concurrent within it.
         executor=dg.in_process_executor,
     )

@@ -283,15 +283,15 @@ def test_check_names_the_credential_that_is_missing(day: Day) -> None:
 
 def test_the_next_refresh_completes_what_was_mended(day: Day) -> None:
     assert day.evening.exit_code == 0, day.evening.said
-    verdicts = dict(
+    statuses = dict(
         day.evening.snapshot(
             f"""
-            SELECT started_at, verdict FROM raw.collections
+            SELECT started_at, coalesce(reason, status) FROM raw.collections
             WHERE organization = '{slug(ACME)}' AND resource = 'events' ORDER BY started_at
             """
         )
     )
-    refused, complete = verdicts.values()
+    refused, complete = statuses.values()
     assert token_variable(slug(ACME)) in refused
     assert complete == "complete"
 

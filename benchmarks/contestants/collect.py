@@ -15,10 +15,10 @@ from dotenv import load_dotenv
 
 from benchmarks.outcome import stopwatch, tell
 from benchmarks.target import target
-from booking_assets.collect.collection import NobodyWatches
-from booking_assets.collect.concurrency import Refused
-from booking_assets.defs.collector import Collector
+from booking_assets.collect.collection import NoProgress
+from booking_assets.collect.concurrency import Failed
 from booking_assets.defs.resources import booking_api, warehouse
+from booking_assets.pipeline.collector import Collector
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.raw import EVENTS
 
@@ -42,20 +42,20 @@ def collect(settings: Settings) -> None:
     """Collects every organization and stores it.
 
     Raises:
-        BookingError, CollectionRefused, WarehouseError: An organization was refused.
+        BookingError, CollectionFailed, WarehouseError: An organization was refused.
     """
     with booking_api(settings) as api:
         collector = Collector(
             connect=api.connect,
             warehouse=warehouse(settings),
             settings=settings,
-            progress=NobodyWatches(),
+            progress=NoProgress(),
             clock=lambda: datetime.now(UTC),
         )
         slugs = [one.slug for one in settings.organizations]
         for batch in collector.collect(slugs, uuid4().hex, mode="full", allow_shrink=False):
             for outcome in batch:
-                if isinstance(outcome, Refused):
+                if isinstance(outcome, Failed):
                     raise outcome.error
 
 

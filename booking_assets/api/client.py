@@ -16,7 +16,6 @@ from uuid import UUID
 
 import httpx
 
-from booking_assets.api.answers import OK, UNAUTHORIZED, Answer, failure
 from booking_assets.api.authentication import (
     LIFETIME_SECONDS,
     ClientSecret,
@@ -31,6 +30,7 @@ from booking_assets.api.errors import (
     NotFound,
     UnusableCredential,
 )
+from booking_assets.api.responses import OK, UNAUTHORIZED, Response, failure
 from booking_assets.api.retry import Retryable, RetryPolicy, retried
 from booking_assets.api.transport import Request, Transport, Usage, open_http
 from booking_assets.api.wire import (
@@ -206,7 +206,7 @@ class BookingClient:
         sort = self._resource.identifier if sort is None else sort
         body = criteria(self._identifier, Page=page, PageSize=page_size, Sort=sort)
 
-        def read(answer: Answer) -> Page[T]:
+        def read(answer: Response) -> Page[T]:
             header = read_pagination(answer.headers.get(PAGINATION_HEADER))
             return Page(page, decode(answer.content), header.total_count, header.page_size)
 
@@ -248,7 +248,7 @@ class BookingClient:
         self._transport.conceal(token)
         return token, seconds
 
-    def _ask(self, request: Request, read: Callable[[Answer], T]) -> T:
+    def _ask(self, request: Request, read: Callable[[Response], T]) -> T:
         return self._retried(request, lambda: read(self._answer(request)))
 
     def _retried(self, request: Request, attempt: Callable[[], T]) -> T:
@@ -267,7 +267,7 @@ class BookingClient:
             on_retry=lambda: self._transport.meter.add(retries=1),
         )
 
-    def _answer(self, request: Request, sink: BinaryIO | None = None) -> Answer:
+    def _answer(self, request: Request, sink: BinaryIO | None = None) -> Response:
         """The answer with status 200; a refused token is renewed once where there is a secret."""
         token = self._token(request)
         answer = self._transport.send(request, token, sink)
@@ -295,7 +295,7 @@ class BookingClient:
             )
         return token
 
-    def _require_good(self, request: Request, answer: Answer) -> None:
+    def _require_good(self, request: Request, answer: Response) -> None:
         error = failure(
             answer,
             organization=self._organization,

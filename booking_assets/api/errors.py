@@ -30,7 +30,7 @@ class BookingError(Exception):
         remedy: What to do about it.
     """
 
-    verdict: ClassVar[str] = "failed"
+    outcome: ClassVar[str] = "failed"
     remedy: ClassVar[str] = "See the log for the requests before it."
 
     def __init__(self, organization: str, operation: str, status: int | None, detail: str) -> None:
@@ -41,10 +41,12 @@ class BookingError(Exception):
         self.detail = detail
 
     def __str__(self) -> str:
-        return (
-            f"{self.organization}: {self.operation} {self.verdict}{self._effort()} "
-            f"({self._cause()}). {self.remedy}"
-        )
+        return f"{self.organization}: {self.reason}. {self.remedy}"
+
+    @property
+    def reason(self) -> str:
+        """What happened, without the organization and the remedy."""
+        return f"{self.operation} {self.outcome}{self._effort()} ({self._cause()})"
 
     def _cause(self) -> str:
         return self.detail if self.status is None else f"HTTP {self.status}: {self.detail}"
@@ -79,14 +81,14 @@ class TryLater(BookingError):
 class Unavailable(TryLater):
     """The server or the network kept failing until attempts or time ran out."""
 
-    verdict = "was given up"
+    outcome = "was given up"
     remedy = "Run it again later; if it goes on, look at base_url and the API's health page."
 
 
 class RateLimited(TryLater):
     """The server kept asking to slow down, or for a longer wait than there was time."""
 
-    verdict = "was throttled"
+    outcome = "was throttled"
     remedy = "Run it again later, or lower max_concurrency in booking.toml."
 
 
@@ -110,14 +112,14 @@ class MissingCredential(FixConfiguration):
 class UnusableCredential(FixConfiguration):
     """The credential cannot travel in a header, such as with a line break within."""
 
-    verdict = "was not sent"
+    outcome = "was not sent"
     remedy = "Set the organization's environment variable to the credential alone."
 
 
 class Unauthorized(FixConfiguration):
     """401: the credential is missing, wrong or expired."""
 
-    verdict = "was not authorized"
+    outcome = "was not authorized"
     remedy = (
         "Set a valid token or client secret in the organization's environment variable; "
         "client secrets expire after 90 days."
@@ -127,14 +129,14 @@ class Unauthorized(FixConfiguration):
 class Forbidden(FixConfiguration):
     """403 that does not speak of a limit: the credential lacks a permission."""
 
-    verdict = "was forbidden"
+    outcome = "was forbidden"
     remedy = "Ask the organization's administrator to let this credential read the resource."
 
 
 class ForeignCredential(FixConfiguration):
     """The token belongs to another organization: the server would answer with foreign rows."""
 
-    verdict = "was not sent"
+    outcome = "was not sent"
     remedy = (
         "A token answers for its own organization whatever is asked: "
         "give each organization in booking.toml its own credential."
@@ -152,7 +154,7 @@ class ForeignCredential(FixConfiguration):
 class Redirected(FixConfiguration):
     """The server points elsewhere; a redirected POST may lose its body or its credential."""
 
-    verdict = "was redirected"
+    outcome = "was redirected"
     remedy = "Set base_url in booking.toml to the address that answers itself, with https."
 
 
@@ -165,17 +167,17 @@ class ReportDefect(BookingError):
 class Rejected(ReportDefect):
     """The server refuses the request itself: 400, 406, 415, an illegal sort, and the like."""
 
-    verdict = "was rejected"
+    outcome = "was rejected"
 
 
 class UnexpectedAnswer(ReportDefect):
     """A status that the operation does not have, such as 204."""
 
-    verdict = "got an unexpected answer"
+    outcome = "got an unexpected answer"
 
 
 class NotFound(BookingError):
     """404: for one event, it is gone; for a whole resource, the address is wrong."""
 
-    verdict = "found nothing"
+    outcome = "found nothing"
     remedy = "One event is gone; a whole resource: base_url must be all that precedes /booking."

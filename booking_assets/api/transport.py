@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import httpx
 
-from booking_assets.api.answers import OK, Answer, throttling
 from booking_assets.api.redaction import redact
+from booking_assets.api.responses import OK, Response, throttling
 from booking_assets.api.retry import Retryable
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Transport:
         """The text as one short line without any secret of the organization."""
         return redact(text, self._secrets)
 
-    def send(self, request: Request, token: str | None, sink: BinaryIO | None = None) -> Answer:
+    def send(self, request: Request, token: str | None, sink: BinaryIO | None = None) -> Response:
         """Sends the request once and reads its answer to the end, whatever the status.
 
         A body that comes with 200 goes to `sink` where one is given, else into the answer.
@@ -154,7 +154,7 @@ class Transport:
             return answer
         raise failure
 
-    def _read(self, response: httpx.Response, sink: BinaryIO | None, started: float) -> Answer:
+    def _read(self, response: httpx.Response, sink: BinaryIO | None, started: float) -> Response:
         try:
             if sink is not None and response.status_code == OK:
                 sink.writelines(response.iter_bytes())
@@ -163,7 +163,7 @@ class Transport:
                 content = b"".join(self._in_time(response, started))
         finally:
             self.meter.add(bytes_received=response.num_bytes_downloaded)
-        return Answer(response.status_code, response.reason_phrase, response.headers, content)
+        return Response(response.status_code, response.reason_phrase, response.headers, content)
 
     def _in_time(self, response: httpx.Response, started: float) -> Iterator[bytes]:
         """The body's parts; a server that drips them never runs into the timeout of one read."""
@@ -173,7 +173,7 @@ class Transport:
                 raise httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
             yield part
 
-    def _log(self, request: Request, answer: Answer, seconds: float) -> None:
+    def _log(self, request: Request, answer: Response, seconds: float) -> None:
         limits = throttling(answer.headers)
         logger.debug(
             "%s: %s: %d in %.0f ms%s",

@@ -1,6 +1,6 @@
 """What goes over the wire: paths, member names, request bodies, and how answers are read.
 
-What lives here: `Resource`, the other spellings of a member, the criteria that are sent, and one
+What lives here: `Resource`, the other aliases of a member, the criteria that are sent, and one
 reader for each small answer.
 What must not: HTTP (`transport`), the typing of rows (`collect`).
 Read more: `docs/reliability.md`.
@@ -116,8 +116,8 @@ def read_identifiers(body: bytes, resource: Resource) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise MalformedBody("the body is no JSON array")
     others = (other for other, name in ALIASES.items() if name == resource.identifier)
-    spellings = (resource.identifier, *others)
-    return tuple(_identifier(row, spellings) for row in value)
+    aliases = (resource.identifier, *others)
+    return tuple(_identifier(row, aliases) for row in value)
 
 
 def read_object(body: bytes) -> bytes:
@@ -152,11 +152,11 @@ def is_header_word(text: str) -> bool:
     return text.isascii() and text.isprintable() and text != "" and " " not in text
 
 
-def _identifier(row: object, spellings: tuple[str, ...]) -> str:
-    for name in spellings:
+def _identifier(row: object, aliases: tuple[str, ...]) -> str:
+    for name in aliases:
         if isinstance(row, dict) and isinstance(value := row.get(name), str):
             return value
-    raise MalformedBody(f"a row of the array has no {spellings[0]}")
+    raise MalformedBody(f"a row of the array has no {aliases[0]}")
 
 
 def _parsed(body: bytes | str) -> Any:

@@ -1,8 +1,7 @@
-"""The contract that this project exists for: count, collect, verify, land. No Dagster.
+"""The collection contract of one organization: count, pages, typed rows, verification, landing.
 
-What lives here: `contracts`, `rows` and `decoding` (bytes to typed and rejected rows), `spool` and
-`landing` (rows on their way to disk, and there), `pages` and `mending` (what is asked for), `tally`
-and `verdict` (what makes it complete), `collection` (one organization), `concurrency` (many).
-What must not: DuckDB, Dagster, HTTP status codes.
-Read more: `docs/reliability.md`.
+`contracts`, `rows` and `decoding` turn bytes into typed and rejected rows; `pages` requests them;
+`staging` and `landing` write them to disk; `completeness` decides; `collection` runs these for one
+organization and `concurrency` for many. It may import `api` and `tables`; DuckDB, Dagster and HTTP
+status codes do not belong here.
 """

@@ -20,16 +20,16 @@ import polars as pl
 
 from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import Forbidden, NotFound
+from booking_assets.collect.completeness import has_shrunk, is_complete
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
-from booking_assets.collect.incremental import Changes
+from booking_assets.collect.incremental import IncrementalPlan
 from booking_assets.collect.keys import identifier_of
 from booking_assets.collect.landing import Landing, newest_landing
 from booking_assets.collect.pages import each, listed_keys, row_pages
-from booking_assets.collect.spool import Spool
-from booking_assets.collect.tally import Mode, Tally
-from booking_assets.collect.verdict import has_shrunk, is_complete
+from booking_assets.collect.staging import StagingWriter
+from booking_assets.collect.stats import CollectionStats, Mode
 
 _logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Progress(Protocol):
         """The organization's rows are stored, or refused for the reason given."""
 
 
-class NobodyWatches:
+class NoProgress:
     """For runs without a person before them."""
 
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
@@ -105,7 +105,7 @@ class Collected:
     @property
     def resource(self) -> str:
         """`events` or `registrations`."""
-        return str(self.landing.entry["resource"])
+        return str(self.landing.log_row["resource"])
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,9 @@ class Collection:
         """The organization's client."""
         return self.connect()
 
-    def begin(self) -> Tally:
-        """A tally that starts now; it keeps its numbers also where the collection is refused."""
-        return Tally(
+    def begin(self) -> CollectionStats:
+        """A stats that starts now; it keeps its numbers also where the collection is refused."""
+        return CollectionStats(
             organization=self.organization,
             resource=self.contract.resource.name,
             run_id=self.plan.run_id,
@@ -143,43 +143,49 @@ class Collection:
             started_at=self.plan.clock(),
         )
 
-    def run(self, tally: Tally, stopped: Callable[[], bool] = lambda: False) -> Collected:
+    def run(self, stats: CollectionStats, stopped: Callable[[], bool] = lambda: False) -> Collected:
         """Collects every row and lands it.
 
         Args:
-            tally: is filled in, also where the collection is refused.
+            stats: is filled in, also where the collection is refused.
             stopped: asked after each page; where it says yes, the collection ends.
 
         Raises:
-            CollectionRefused: the rows are foreign, incomplete or far fewer than stored.
+            CollectionFailed: the rows are foreign, incomplete or far fewer than stored.
             BookingError: a request failed for good.
             OSError: the landing could not be written.
         """
         decoder = Decoder(
-            self.contract, self.organization, self.identifier, collected_at=tally.started_at
+            self.contract, self.organization, self.identifier, collected_at=stats.started_at
         )
-        name = f"{tally.resource}-{tally.started_at:%Y%m%dT%H%M%S.%fZ}-{tally.run_id[:8]}"
+        name = f"{stats.resource}-{stats.started_at:%Y%m%dT%H%M%S.%fZ}-{stats.run_id[:8]}"
         client = self.client
         try:
-            tally.count_before = client.count()
-            with Spool(self.plan.landing, self.organization, name, self.contract) as spool:
-                if not self._gather_changes(spool, decoder, tally, stopped):
-                    self._gather(spool, decoder, tally, stopped)
-                self._refuse_shrinkage(tally)
-                self._settle(tally)
-                return Collected(spool.land(self.identifier, tally.entry()), spool.unknown)
+            stats.count_before = client.count()
+            with StagingWriter(
+                self.plan.landing, self.organization, name, self.contract
+            ) as staging:
+                if not self._collect_incremental(staging, decoder, stats, stopped):
+                    self._collect_full(staging, decoder, stats, stopped)
+                self._refuse_shrinkage(stats)
+                self._finalize_stats(stats)
+                return Collected(staging.land(self.identifier, stats.log_row()), staging.unknown)
         finally:
-            self._settle(tally)
+            self._finalize_stats(stats)
 
-    def _gather_changes(
-        self, spool: Spool, decoder: Decoder, tally: Tally, stopped: Callable[[], bool]
+    def _collect_incremental(
+        self,
+        staging: StagingWriter,
+        decoder: Decoder,
+        stats: CollectionStats,
+        stopped: Callable[[], bool],
     ) -> bool:
         """Lays the changes over the last landing; False where all must be collected."""
-        if tally.mode == "full":
+        if stats.mode == "full":
             return False
-        base = newest_landing(self.plan.landing, self.organization, tally.resource)
+        base = newest_landing(self.plan.landing, self.organization, stats.resource)
         if base is not None and base.identifier == self.identifier:
-            changes = Changes(
+            changes = IncrementalPlan(
                 self.client,
                 decoder,
                 base,
@@ -187,58 +193,68 @@ class Collection:
                 overlap=self.plan.overlap,
                 attempts=self.plan.attempts,
             )
-            if changes.adopt(spool, tally, stopped):
-                tally.count_after = self.client.count()
-                _add_up(spool, tally)
-                settled = changes.all_stamped and self._held_throughout(tally)
-                if settled or self._mend(spool, decoder, tally):
+            if changes.adopt(staging, stats, stopped):
+                stats.count_after = self.client.count()
+                _add_up(staging, stats)
+                settled = changes.all_stamped and self._held_throughout(stats)
+                if settled or self._reconcile(staging, decoder, stats):
                     return True
-        spool.clear()
-        tally.mode, tally.totals, tally.count_before = "full", set(), self.client.count()
+        staging.clear()
+        stats.mode, stats.totals, stats.count_before = "full", set(), self.client.count()
         return False
 
-    def _gather(
-        self, spool: Spool, decoder: Decoder, tally: Tally, stopped: Callable[[], bool]
+    def _collect_full(
+        self,
+        staging: StagingWriter,
+        decoder: Decoder,
+        stats: CollectionStats,
+        stopped: Callable[[], bool],
     ) -> None:
         """Reads pages until what is held is what was counted."""
         for attempt in range(self.plan.attempts):
             if attempt:
-                spool.clear()
-                tally.count_before, tally.totals = tally.count_after, set()
-            self._read(spool, decoder, tally, stopped)
-            is_one_answer = tally.pages == 1 and self._held_throughout(tally)
-            if is_one_answer or self._mend(spool, decoder, tally):
+                staging.clear()
+                stats.count_before, stats.totals = stats.count_after, set()
+            self._read(staging, decoder, stats, stopped)
+            is_one_answer = stats.pages == 1 and self._held_throughout(stats)
+            if is_one_answer or self._reconcile(staging, decoder, stats):
                 return
         raise Incomplete(
             self.organization,
-            f"{tally.rows_held} distinct rows arrived, but the API counted "
-            f"{tally.count_before} before and {tally.count_after} after"
-            f" (totals seen: {sorted(tally.counts)}), {self.plan.attempts} times over",
+            f"{stats.rows_held} distinct rows arrived, but the API counted "
+            f"{stats.count_before} before and {stats.count_after} after"
+            f" (totals seen: {sorted(stats.counts)}), {self.plan.attempts} times over",
             "The stored rows stay; run it again when the organization is quieter",
         )
 
     def _read(
-        self, spool: Spool, decoder: Decoder, tally: Tally, stopped: Callable[[], bool]
+        self,
+        staging: StagingWriter,
+        decoder: Decoder,
+        stats: CollectionStats,
+        stopped: Callable[[], bool],
     ) -> None:
-        expected = tally.count_before or 0
+        expected = stats.count_before or 0
         for page in row_pages(
             self.client, decoder, self.plan.page_size, expected, self.plan.max_concurrency
         ):
-            spool.add(page.content)
-            tally.pages += 1
+            staging.add(page.content)
+            stats.pages += 1
             if page.total_count is not None:
-                tally.totals.add(page.total_count)
-            self.plan.progress.received(self.organization, tally.resource, spool.received, expected)
+                stats.totals.add(page.total_count)
+            self.plan.progress.received(
+                self.organization, stats.resource, staging.received, expected
+            )
             if stopped():
                 raise Stopped(self.organization)
-        tally.count_after = self.client.count()
-        _add_up(spool, tally)
+        stats.count_after = self.client.count()
+        _add_up(staging, stats)
 
-    def _held_throughout(self, tally: Tally) -> bool:
+    def _held_throughout(self, stats: CollectionStats) -> bool:
         """Whether one count held from the first question to the last, and all its rows are here."""
-        return tally.counts == {tally.rows_held}
+        return stats.counts == {stats.rows_held}
 
-    def _mend(self, spool: Spool, decoder: Decoder, tally: Tally) -> bool:
+    def _reconcile(self, staging: StagingWriter, decoder: Decoder, stats: CollectionStats) -> bool:
         """Asks for each doubtful row; whether that makes the collection complete.
 
         The identifiers, which are cheap, tell which: those that are listed but did not arrive, and
@@ -246,9 +262,9 @@ class Collection:
         count is the same: so it is where one row is deleted among the pages already read and
         another inserted among those to come. Who may not ask for them must go by the counts.
         """
-        is_counted = self._held_throughout(tally)
+        is_counted = self._held_throughout(stats)
         try:
-            rows = self._doubtful_rows(spool, decoder, tally)
+            rows = self._refetch_mismatches(staging, decoder, stats)
         except (Forbidden, NotFound) as error:
             # A release may grant each operation by itself, or lack one.
             _logger.warning(
@@ -264,25 +280,25 @@ class Collection:
             return True
         for row in rows.values():
             if row is not None:
-                spool.add(row)
-        spool.withdraw({identifier for identifier, row in rows.items() if row is None})
-        counts = {tally.count_after or 0}
-        tally.count_after = self.client.count()
-        _add_up(spool, tally)
-        return is_complete(tally.rows_held, counts | {tally.count_after})
+                staging.add(row)
+        staging.withdraw({identifier for identifier, row in rows.items() if row is None})
+        counts = {stats.count_after or 0}
+        stats.count_after = self.client.count()
+        _add_up(staging, stats)
+        return is_complete(stats.rows_held, counts | {stats.count_after})
 
-    def _doubtful_rows(
-        self, spool: Spool, decoder: Decoder, tally: Tally
+    def _refetch_mismatches(
+        self, staging: StagingWriter, decoder: Decoder, stats: CollectionStats
     ) -> dict[str, DecodedPage | None] | None:
         """Each doubtful row by identifier, None where it is gone; None if there are too many."""
         concurrency = self.plan.max_concurrency
-        expected = tally.count_after or 0
+        expected = stats.count_after or 0
         listed = listed_keys(self.client, SEARCH_PAGE_SIZE, expected, concurrency)
-        held = spool.keys()
+        held = staging.keys()
         missing, gone = _without(listed, held), _without(held, listed)
         # A rejected row that does not say its identifier is one of those that seem to be missing.
-        is_explained = gone.is_empty() and missing.len() <= spool.nameless
-        if is_explained and self._held_throughout(tally):
+        is_explained = gone.is_empty() and missing.len() <= staging.without_identifier
+        if is_explained and self._held_throughout(stats):
             return {}
         if missing.len() + gone.len() > ASKED_AT_MOST:
             return None
@@ -296,32 +312,32 @@ class Collection:
 
         return dict(zip(doubtful, each(retrieve, doubtful, concurrency), strict=True))
 
-    def _refuse_shrinkage(self, tally: Tally) -> None:
+    def _refuse_shrinkage(self, stats: CollectionStats) -> None:
         if self.plan.allow_shrink:
             return
-        if has_shrunk(tally.rows_loaded, self.stored_rows, self.plan.max_shrink):
+        if has_shrunk(stats.rows_loaded, self.stored_rows, self.plan.max_shrink):
             raise Shrunk(
                 self.organization,
-                f"{tally.rows_loaded} rows where {self.stored_rows} are stored: "
+                f"{stats.rows_loaded} rows where {self.stored_rows} are stored: "
                 f"a loss of more than {self.plan.max_shrink:.0%}",
                 "The API's read model may be under rebuild; if the loss is real, run it again with "
                 "--allow-shrink (run config: allow_shrink)",
             )
 
-    def _settle(self, tally: Tally) -> None:
-        """Closes the tally: when it ended and what was sent for it."""
+    def _finalize_stats(self, stats: CollectionStats) -> None:
+        """Closes the stats: when it ended and what was sent for it."""
         usage = self.client.usage
-        tally.requests, tally.retries = usage.requests, usage.retries
-        tally.bytes_received = usage.bytes_received
-        tally.finished_at = self.plan.clock()
+        stats.requests, stats.retries = usage.requests, usage.retries
+        stats.bytes_received = usage.bytes_received
+        stats.finished_at = self.plan.clock()
 
 
 def _without(some: pl.Series, others: pl.Series) -> pl.Series:
     return some.filter(~some.is_in(others.implode()))
 
 
-def _add_up(spool: Spool, tally: Tally) -> None:
-    """Enters what the spool holds: received + adopted = loaded + rejected + duplicates."""
-    tally.rows_loaded, tally.rows_rejected = spool.loaded, spool.rejected
-    tally.rows_received = spool.received
-    tally.duplicates_dropped = tally.rows_received - (tally.rows_held - spool.adopted)
+def _add_up(staging: StagingWriter, stats: CollectionStats) -> None:
+    """Enters what the staging holds: received + adopted = loaded + rejected + duplicates."""
+    stats.rows_loaded, stats.rows_rejected = staging.loaded, staging.rejected
+    stats.rows_received = staging.received
+    stats.duplicates_dropped = stats.rows_received - (stats.rows_held - staging.adopted)

@@ -17,10 +17,13 @@ from typing import Any
 
 from booking_assets.api.errors import BookingError
 from booking_assets.collect.collection import Collected, Collection
-from booking_assets.collect.errors import CollectionRefused, Unlanded
-from booking_assets.collect.tally import Tally
+from booking_assets.collect.errors import CollectionFailed, LandingFailed
+from booking_assets.collect.stats import CollectionStats
+from booking_assets.tables.raw import Status
 
 _logger = logging.getLogger(__name__)
+
+REPORT = "Report this to the maintainers with the log"
 
 GRACE_SECONDS = 5.0
 """How long an interrupted run waits for the requests in flight."""
@@ -29,18 +32,18 @@ _SECONDS_UNHEARD = 0.2
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A collection whose rows are not stored; `entry` is its row of raw.collections."""
+class Failed:
+    """A collection whose rows are not stored; `log_row` is its row of raw.collections."""
 
     organization: str
-    entry: dict[str, Any]
+    log_row: dict[str, Any]
     error: Exception
 
 
-Outcome = Collected | Refused
+Outcome = Collected | Failed
 
 
-def ready_outcomes(
+def collect_concurrently(
     organizations: Iterable[Sequence[Collection]],
     max_organizations: int,
     grace_seconds: float = GRACE_SECONDS,
@@ -72,35 +75,37 @@ def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) ->
     outcomes: list[Outcome] = []
     for collection in collections:
         outcomes.append(_outcome(collection, stopped))
-        if isinstance(outcomes[-1], Refused):
+        if isinstance(outcomes[-1], Failed):
             break
     return outcomes
 
 
 def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
-    tally = collection.begin()
+    stats = collection.begin()
     try:
-        return collection.run(tally, stopped)
-    except CollectionRefused as error:
-        return _refused(tally, error.verdict, error)
+        return collection.run(stats, stopped)
+    except CollectionFailed as error:
+        return _failed(stats, error.status, error.reason, error.remedy, error)
     except BookingError as error:
-        return _refused(tally, str(error), error)
+        return _failed(stats, "failed", error.reason, error.remedy, error)
     except OSError as error:
-        unlanded = Unlanded(
-            tally.organization,
-            f"the {tally.resource} could not be written to {collection.plan.landing} ({error})",
+        unlanded = LandingFailed(
+            stats.organization,
+            f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
             "The stored rows stay; make room there, or see to its permissions, and run it again",
         )
-        return _refused(tally, unlanded.verdict, unlanded)
+        return _failed(stats, "failed", unlanded.reason, unlanded.remedy, unlanded)
     except Exception as error:
         # A defect of ours must not take the other organizations down with it.
-        _logger.exception("%s: the collection failed unexpectedly", tally.organization)
-        return _refused(tally, f"unexpected {type(error).__name__}", error)
+        _logger.exception("%s: the collection failed unexpectedly", stats.organization)
+        return _failed(stats, "failed", f"unexpected {type(error).__name__}", REPORT, error)
 
 
-def _refused(tally: Tally, verdict: str, error: Exception) -> Refused:
-    tally.verdict = verdict
-    tally.finished_at = tally.finished_at or tally.started_at
+def _failed(
+    stats: CollectionStats, status: Status, reason: str, remedy: str, error: Exception
+) -> Failed:
+    stats.status, stats.reason, stats.remedy = status, reason, remedy
+    stats.finished_at = stats.finished_at or stats.started_at
     # The frames behind an error hold pages of rows, and the error lives as long as the run.
     error.__cause__ = error.__context__ = None
-    return Refused(tally.organization, tally.entry(), error.with_traceback(None))
+    return Failed(stats.organization, stats.log_row(), error.with_traceback(None))

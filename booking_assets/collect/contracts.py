@@ -1,6 +1,6 @@
 """How a resource's rows look on the wire, derived from the table that keeps them.
 
-What lives here: for each resource its table, its members, their JSON types and other spellings.
+What lives here: for each resource its table, its members, their JSON types and other aliases.
 What must not: decoding (`decoding`, `rows`), column meanings (`tables`).
 Read more: https://jcristharif.com/msgspec/
 """
@@ -51,14 +51,14 @@ class RowContract:
         return {member_name(column): column for column in self.members}
 
     @cached_property
-    def spellings(self) -> dict[str, str]:
-        """Other spellings of members: `EventId` -> `EventIdentifier`."""
+    def aliases(self) -> dict[str, str]:
+        """Other aliases of members: `EventId` -> `EventIdentifier`."""
         return {alias: name for alias, name in ALIASES.items() if name in self.column_of}
 
     @cached_property
     def member_of(self) -> dict[str, str]:
         """The member that each spelling means, its own name included."""
-        return {name: name for name in self.column_of} | self.spellings
+        return {name: name for name in self.column_of} | self.aliases
 
     @cached_property
     def types(self) -> dict[str, Any]:
@@ -69,9 +69,9 @@ class RowContract:
         }
 
     @cached_property
-    def vocabularies(self) -> tuple[dict[str, str], dict[str, str]]:
+    def field_namings(self) -> tuple[dict[str, str], dict[str, str]]:
         """The columns by the names of the reference, and by the newer ones, such as `EventId`."""
-        newer = {name: alias for alias, name in self.spellings.items()}
+        newer = {name: alias for alias, name in self.aliases.items()}
         return self.column_of, {
             newer.get(name, name): column for name, column in self.column_of.items()
         }
@@ -84,14 +84,14 @@ class RowContract:
             for name, column in self.members.items()
         }
 
-    def row_type(self, spellings: Iterable[str]) -> Any:
+    def row_type(self, aliases: Iterable[str]) -> Any:
         """The type of a dict of those members that are present."""
-        types = {spelling: self.types[spelling] for spelling in spellings}
+        types = {spelling: self.types[spelling] for spelling in aliases}
         return TypedDict(self.table.columns.__name__, types, total=False)  # type: ignore[operator]  # made from the contract
 
-    def row_struct(self, spellings: Iterable[str]) -> Any:
+    def row_struct(self, aliases: Iterable[str]) -> Any:
         """The type of a row that has these members and no others, each of them or none."""
-        fields = [(spelling, self.types[spelling], None) for spelling in spellings]
+        fields = [(spelling, self.types[spelling], None) for spelling in aliases]
         name = self.table.columns.__name__
         return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
 

@@ -25,7 +25,7 @@ from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.json_parts import rows_of
 from booking_assets.collect.privacy import AllowList
-from booking_assets.collect.rows import Row, RowReader, members_at_most, members_written
+from booking_assets.collect.rows import Row, RowReader, key_count, key_count_upper_bound
 from booking_assets.tables.contract import UUID_PATTERN
 from booking_assets.tables.raw import REJECTED_ROWS, member_name
 
@@ -63,7 +63,7 @@ class DecodedPage:
 
 
 @dataclass(frozen=True)
-class _Vocabulary:
+class FieldNaming:
     """The member names of a release, and how its rows become columns.
 
     Args:
@@ -95,7 +95,7 @@ class _Vocabulary:
         filled = frame.width * frame.height - sum(one.null_count() for one in frame)
         # No more members were written than kept: none was lost. Else a member may be written as
         # null, or the bound be no count, and both sides are counted exactly.
-        if members_at_most(body) != filled and members_written(body) != self._members_kept(body):
+        if key_count_upper_bound(body) != filled and key_count(body) != self._members_kept(body):
             return None
         return frame
 
@@ -114,10 +114,10 @@ class _Vocabulary:
 
 
 @cache
-def _vocabularies(contract: RowContract) -> tuple[_Vocabulary, _Vocabulary]:
+def _field_namings(contract: RowContract) -> tuple[FieldNaming, FieldNaming]:
     """The names of the reference and the newer ones; their decoders are made once a process."""
-    reference, newer = contract.vocabularies
-    return _Vocabulary(contract, reference), _Vocabulary(contract, newer)
+    reference, newer = contract.field_namings
+    return FieldNaming(contract, reference), FieldNaming(contract, newer)
 
 
 @dataclass(frozen=True)
@@ -177,11 +177,11 @@ class Decoder:
             return self._one_by_one(rows_of(body))
         return self._page(typed, [], frozenset())
 
-    def _vocabulary_of(self, body: bytes) -> _Vocabulary:
+    def _vocabulary_of(self, body: bytes) -> FieldNaming:
         """The vocabulary that the first row speaks; a wrong guess costs time and nothing else."""
-        reference, newer = _vocabularies(self.contract)
+        reference, newer = _field_namings(self.contract)
         sample = body[: body.find(b"}")]
-        is_newer = any(f'"{name}"'.encode() in sample for name in self.contract.spellings)
+        is_newer = any(f'"{name}"'.encode() in sample for name in self.contract.aliases)
         return newer if is_newer else reference
 
     @cached_property

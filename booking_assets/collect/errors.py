@@ -7,40 +7,48 @@ Read more: `docs/reliability.md`.
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class CollectionRefused(Exception):
-    """One organization's rows are not stored; what was stored before stays.
+from booking_assets.tables.raw import Status
 
-    `verdict` is a short reason for `raw.collections`; the message adds the remedy.
+
+class CollectionFailed(Exception):
+    """One organization's rows are not stored; the rows stored before stay.
+
+    `status`, `reason` and `remedy` are columns of `raw.collections`.
     """
 
-    def __init__(self, organization: str, verdict: str, remedy: str) -> None:
+    status: ClassVar[Status] = "failed"
+
+    def __init__(self, organization: str, reason: str, remedy: str) -> None:
         self.organization = organization
-        self.verdict = verdict
+        self.reason = reason
         self.remedy = remedy
-        super().__init__(f"{organization}: {verdict}. {remedy}")
+        super().__init__(f"{organization}: {reason}. {remedy}")
 
-    def __reduce__(self) -> tuple[type[CollectionRefused], tuple[str, str, str]]:
-        return type(self), (self.organization, self.verdict, self.remedy)
+    def __reduce__(self) -> tuple[type[CollectionFailed], tuple[str, str, str]]:
+        return type(self), (self.organization, self.reason, self.remedy)
 
 
-class ForeignRows(CollectionRefused):
+class ForeignRows(CollectionFailed):
     """The API answered with rows of another organization."""
 
 
-class Incomplete(CollectionRefused):
+class Incomplete(CollectionFailed):
     """What arrived cannot be reconciled with what was counted."""
 
 
-class Shrunk(CollectionRefused):
+class Shrunk(CollectionFailed):
     """Far fewer rows than are stored: a read model under rebuild answers like this."""
 
+    status = "shrunk"
 
-class Unlanded(CollectionRefused):
+
+class LandingFailed(CollectionFailed):
     """The rows could not be written to disk: it is full, or may not be written."""
 
 
-class Stopped(CollectionRefused):
+class Stopped(CollectionFailed):
     """The run ended before the collection did."""
 
     def __init__(self, organization: str) -> None:

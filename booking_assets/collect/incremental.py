@@ -19,8 +19,8 @@ import polars as pl
 from booking_assets.api.client import BookingClient, Page
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.landing import Landing
-from booking_assets.collect.spool import Spool
-from booking_assets.collect.tally import Tally
+from booking_assets.collect.staging import StagingWriter
+from booking_assets.collect.stats import CollectionStats
 
 PAGE_SIZE = 200
 """Rows a page at most: few have changed, and the rest of the last page is read in vain."""
@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Changes:
+class IncrementalPlan:
     """Reads what changed of one organization's rows.
 
     Args:
@@ -51,12 +51,14 @@ class Changes:
     overlap: timedelta
     attempts: int
 
-    def adopt(self, spool: Spool, tally: Tally, stopped: Callable[[], bool]) -> bool:
-        """Fills the spool with the base and its changes; False where all must be collected.
+    def adopt(
+        self, staging: StagingWriter, stats: CollectionStats, stopped: Callable[[], bool]
+    ) -> bool:
+        """Fills the staging with the base and its changes; False where all must be collected.
 
         Raises:
             BookingError: a request failed for good.
-            OSError: the base cannot be read, or the spool not be written.
+            OSError: the base cannot be read, or the staging not be written.
         """
         held = self._held
         if held is None:
@@ -64,18 +66,18 @@ class Changes:
         newest = held.max()
         horizon = newest - self.overlap if isinstance(newest, datetime) else None
         for _ in range(self.attempts):
-            pages = self._pages(horizon, int(held.len() * MOST_CHANGED), tally, stopped)
+            pages = self._pages(horizon, int(held.len() * MOST_CHANGED), stats, stopped)
             if pages is None:
                 return self._give_up("too much has changed")
-            if self._stood_still(pages, tally):
+            if self._stood_still(pages, stats):
                 break
         else:
             return self._give_up("rows keep changing while they are read")
         contents = [page.content for page in pages]
         arrived = {identifier for one in contents for identifier in self._identifiers(one)}
-        spool.adopt(self.base, without=arrived)
+        staging.adopt(self.base, without=arrived)
         for content in contents:
-            spool.add(content)
+            staging.add(content)
         return True
 
     @property
@@ -92,7 +94,11 @@ class Changes:
         return False
 
     def _pages(
-        self, horizon: datetime | None, most: int, tally: Tally, stopped: Callable[[], bool]
+        self,
+        horizon: datetime | None,
+        most: int,
+        stats: CollectionStats,
+        stopped: Callable[[], bool],
     ) -> list[Page[DecodedPage]] | None:
         """The pages from the newest change down to the horizon; None if they are too many.
 
@@ -104,9 +110,9 @@ class Changes:
         while True:
             page = self._page(len(pages) + 1, size)
             pages.append(page)
-            tally.pages += 1
+            stats.pages += 1
             if page.total_count is not None:
-                tally.totals.add(page.total_count)
+                stats.totals.add(page.total_count)
             if self._reaches(page.content, horizon) or page.content.received < size:
                 return pages
             if stopped() or len(pages) * size > max(most, size):
@@ -124,7 +130,7 @@ class Changes:
         times = page.rows.get_column(_CHANGED)
         return bool(times.null_count()) or bool((times < horizon).any())
 
-    def _stood_still(self, pages: list[Page[DecodedPage]], tally: Tally) -> bool:
+    def _stood_still(self, pages: list[Page[DecodedPage]], stats: CollectionStats) -> bool:
         """Whether nothing moved while the pages were read.
 
         A change or an insertion comes to the top, and a deletion changes the total.
@@ -132,7 +138,7 @@ class Changes:
         again = self._page(1, 1)
         totals = {page.total_count for page in (*pages, again)}
         if again.total_count is not None:
-            tally.totals.add(again.total_count)
+            stats.totals.add(again.total_count)
         return len(totals) == 1 and _top(again.content) == _top(pages[0].content)
 
     def _identifiers(self, page: DecodedPage) -> set[str]:

@@ -3,7 +3,7 @@
 What lives here: the way from a UUID's text to its number and back. The keys of all rows of an
 organization stay in memory while it is collected, those that arrived and those that are listed: at
 1,000,000 rows they decide the peak.
-What must not: files (`parts`), which of two rows is kept (`spool`).
+What must not: files (`parts`), which of two rows is kept (`staging`).
 Read more: https://www.rfc-editor.org/rfc/rfc9562
 """
 

@@ -1,7 +1,7 @@
 """A landing: one organization's complete collection on disk, from which a slice can be stored.
 
 What lives here: the folder's layout, its manifest, reading it back, removing old ones.
-What must not: rows on their way (`spool`), DuckDB.
+What must not: rows on their way (`staging`), DuckDB.
 Read more: `docs/reliability.md`, "Landings".
 
     <landing>/<organization>/<resource>-<started_at>-<run>/
@@ -26,7 +26,7 @@ from uuid import UUID
 
 import polars as pl
 
-from booking_assets.collect.tally import collections_frame
+from booking_assets.collect.stats import collections_frame
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENT_COUNTS
 
@@ -39,16 +39,16 @@ _INSTANTS = ("started_at", "finished_at")
 
 @dataclass(frozen=True)
 class Landing:
-    """A whole landing; `entry` is its row of raw.collections as plain values."""
+    """A whole landing; `log_row` is its row of raw.collections as plain values."""
 
     folder: Path
     identifier: UUID
-    entry: dict[str, Any]
+    log_row: dict[str, Any]
 
     @property
     def organization(self) -> str:
         """The slug."""
-        return str(self.entry["organization"])
+        return str(self.log_row["organization"])
 
     @property
     def rows(self) -> tuple[Path, ...]:
@@ -71,12 +71,15 @@ class Landing:
 
     def collection(self) -> pl.DataFrame:
         """Its row of raw.collections."""
-        return collections_frame([self.entry])
+        return collections_frame([self.log_row])
 
     def event_count(self) -> pl.DataFrame:
         """Its row of raw.event_counts."""
         return event_count(
-            self.organization, self.identifier, self.entry["count_before"], self.entry["started_at"]
+            self.organization,
+            self.identifier,
+            self.log_row["count_before"],
+            self.log_row["started_at"],
         )
 
 
@@ -101,9 +104,9 @@ def organization_folder(root: Path, organization: str) -> Path:
     return folder
 
 
-def write_manifest(folder: Path, identifier: UUID, entry: dict[str, Any]) -> None:
+def write_manifest(folder: Path, identifier: UUID, log_row: dict[str, Any]) -> None:
     """Completes a landing with its numbers, on disk when this returns."""
-    document = {"identifier": str(identifier), "collection": entry}
+    document = {"identifier": str(identifier), "collection": log_row}
     with (folder / MANIFEST).open("x", encoding="utf-8") as file:
         json.dump(document, file, default=datetime.isoformat, indent=2)
         file.flush()
@@ -120,9 +123,9 @@ def read_landing(folder: Path) -> Landing:
     text = (folder / MANIFEST).read_text(encoding="utf-8")
     try:
         document = json.loads(text)
-        entry = document["collection"]
-        instants = {name: datetime.fromisoformat(entry[name]) for name in _INSTANTS}
-        return Landing(folder, UUID(document["identifier"]), entry | instants)
+        log_row = document["collection"]
+        instants = {name: datetime.fromisoformat(log_row[name]) for name in _INSTANTS}
+        return Landing(folder, UUID(document["identifier"]), log_row | instants)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error
 
@@ -146,7 +149,7 @@ def whole_landings(root: Path) -> list[Landing]:
             found.append(read_landing(manifest.parent))
         except (OSError, ValueError, KeyError) as error:
             _logger.warning("%s is no whole landing: %s", manifest.parent, error)
-    return sorted(found, key=lambda landing: landing.entry["started_at"])
+    return sorted(found, key=lambda landing: landing.log_row["started_at"])
 
 
 def prune_landings(root: Path, organization: str, resource: str, keep: int) -> None:

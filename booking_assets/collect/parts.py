@@ -1,7 +1,7 @@
 """Rows in part files: they come in page by page, and leave memory as soon as enough have gathered.
 
 What lives here: Parquet files of one folder, and the small key of each row that stays in memory.
-What must not: which rows to keep (`spool`).
+What must not: which rows to keep (`staging`).
 Read more: `docs/reliability.md`, "Landings".
 """
 

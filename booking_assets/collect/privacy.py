@@ -15,7 +15,7 @@ import msgspec
 
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.json_parts import members_of, rows_of
-from booking_assets.collect.rows import members_written
+from booking_assets.collect.rows import key_count
 
 _ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
@@ -37,7 +37,7 @@ class AllowList:
             given = _ROWS.decode(body)
         except (ValueError, RecursionError):
             return [self._cut(row) for row in rows]
-        if members_written(body) != sum(map(len, given)):
+        if key_count(body) != sum(map(len, given)):
             return [self._cut(row) for row in rows]
         listed = self.contract.types
         cut = [{name: row[name] for name in row if name in listed} for row in given]

@@ -76,8 +76,8 @@ class RowReader:
         except (ValueError, RecursionError):
             return self._examined(raw)
         values = (bytes(value) for value in unknown.values())
-        nested = sum(members_written(value) for value in values if value[:1] in b"{[")
-        if members_written(raw) - nested != len(given) or self._contradictions(members):
+        nested = sum(key_count(value) for value in values if value[:1] in b"{[")
+        if key_count(raw) - nested != len(given) or self._contradictions(members):
             return self._examined(raw)
         return self._row_of(raw, list(members.items()), tuple(unknown), extra, [])
 
@@ -145,10 +145,10 @@ class RowReader:
             raise
 
     def _contradictions(self, members: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Members that are given under two spellings with different values."""
+        """Members that are given under two aliases with different values."""
         return [
             (alias, f"contradicts {name}")
-            for alias, name in self.contract.spellings.items()
+            for alias, name in self.contract.aliases.items()
             if None not in (members.get(alias), members.get(name))
             and str(members[alias]).lower() != str(members[name]).lower()
         ]
@@ -183,7 +183,7 @@ class RowReader:
         return Row(raw, {}, None, _uuids(owners), faults=[("row", reason)])
 
 
-def members_at_most(body: bytes) -> int:
+def key_count_upper_bound(body: bytes) -> int:
     r"""A bound on the members that a JSON text writes: mostly the number itself, in half the time.
 
     Before the colon of each member stands a blank, or a quote that closes its name. A quote behind
@@ -197,7 +197,7 @@ def members_at_most(body: bytes) -> int:
     return int(np.count_nonzero((is_quote & ~is_escaped) | (before <= _BLANK)))
 
 
-def members_written(body: bytes) -> int:
+def key_count(body: bytes) -> int:
     r"""How many members a JSON text writes, whatever its spelling and its blanks.
 
     A dict drops a repeated member and a Struct too, both in silence, so what was written is

@@ -1,7 +1,7 @@
 """The promises as asset checks: contracts hold, counted is stored, no row is foreign.
 
 What lives here: which promise belongs to which table, how grave a breach is, and its wording.
-What must not: the questions (`warehouse.questions`), the promises (`transforms.promises`).
+What must not: the queries (`warehouse.queries`), the promises (`transforms.check_rules`).
 Read more: https://docs.dagster.io/guides/test/asset-checks
 """
 
@@ -16,7 +16,7 @@ from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS, REJECTED_ROWS
-from booking_assets.transforms import promises
+from booking_assets.transforms import check_rules
 from booking_assets.warehouse.warehouse import Warehouse
 
 CONTRACT = "contract_holds"
@@ -72,7 +72,7 @@ def raw_promises(settings: Settings) -> tuple[Promise, ...]:
             EVENTS,
             "What was counted is what is stored, rejected rows and duplicates accounted for.",
             blocking=True,
-            broken_by=lambda warehouse: promises.unaccounted(warehouse.tallies()),
+            broken_by=lambda warehouse: check_rules.unaccounted(warehouse.reconciliation()),
         ),
         Promise(
             "counted_is_stored",
@@ -117,14 +117,14 @@ def raw_promises(settings: Settings) -> tuple[Promise, ...]:
             REJECTED_ROWS,
             "Every row could be typed; those that could not are in raw.rejected_rows.",
             blocking=False,
-            broken_by=lambda warehouse: promises.rejecting(warehouse.tallies()),
+            broken_by=lambda warehouse: check_rules.rejecting(warehouse.reconciliation()),
         ),
         Promise(
             "no_sharp_shrink",
             COLLECTIONS,
             f"No organization lost more than {collect.max_shrink:.0%} of its events at once.",
             blocking=False,
-            broken_by=lambda warehouse: promises.shrunken(
+            broken_by=lambda warehouse: check_rules.shrunken(
                 warehouse.read(COLLECTIONS), EVENTS.short_name, collect.max_shrink
             ),
         ),
@@ -144,15 +144,15 @@ def _not_fresh(warehouse: Warehouse, settings: Settings) -> Collection[str]:
     max_age = timedelta(hours=settings.schedules.max_age_hours)
     configured = [one.slug for one in settings.organizations]
     return [
-        *promises.overdue(newest, datetime.now(UTC), max_age),
-        *promises.never_complete(newest, configured),
+        *check_rules.overdue(newest, datetime.now(UTC), max_age),
+        *check_rules.never_complete(newest, configured),
     ]
 
 
 def _unaccounted_registrations(warehouse: Warehouse) -> Collection[str]:
     """Of the organizations whose registrations were ever complete: the others have none stored."""
-    tallies = warehouse.tallies(REGISTRATIONS)
-    return promises.unaccounted(tallies.drop_nulls("rows_loaded"))
+    reconciliation = warehouse.reconciliation(REGISTRATIONS)
+    return check_rules.unaccounted(reconciliation.drop_nulls("rows_loaded"))
 
 
 def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
@@ -166,13 +166,13 @@ def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[dg.AssetCheckResult]:
         asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-        with warehouse.asking() as held:
+        with warehouse.session() as session:
             results = [
-                contract_result(held, table)
+                contract_result(session, table)
                 for table in RAW_TABLES
                 if (asset_key(table), CONTRACT) in asked
             ] + [
-                promise.result(held)
+                promise.result(session)
                 for promise in kept
                 if (asset_key(promise.table), promise.name) in asked
             ]

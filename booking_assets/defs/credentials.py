@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from booking_assets.api.errors import BookingError
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.decoding import Decoder
-from booking_assets.collect.errors import CollectionRefused
+from booking_assets.collect.errors import CollectionFailed
 from booking_assets.defs.resources import booking_api
 from booking_assets.settings import Settings
 
@@ -44,7 +44,7 @@ def credential_reports(settings: Settings) -> Iterator[CredentialReport]:
                 client = api.connect(organization, EVENT_ROWS.resource)
                 events = client.count()
                 proven = client.collect(1, 1, decoder).content.rows.height > 0
-            except (BookingError, CollectionRefused) as error:
+            except (BookingError, CollectionFailed) as error:
                 fault = str(error)
             yield CredentialReport(
                 organization.slug, str(organization.identifier), events, proven, fault

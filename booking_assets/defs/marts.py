@@ -112,48 +112,48 @@ def _capacity_by_event(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
     known = warehouse.known_organizations(REGISTRATIONS.short_name)
     columns = {EVENTS: capacity.EVENT_COLUMNS, REGISTRATIONS: capacity.REGISTRATION_COLUMNS}
-    for events, registrations in warehouse.read_portions(EVENT, columns):
+    for events, registrations in warehouse.read_batches(EVENT, columns):
         yield capacity.capacity_by_event(events, as_of, registrations, known)
 
 
 def _capacity_utilization(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     columns = {CAPACITY_BY_EVENT: capacity.CAPACITY_COLUMNS}
-    for (by_event,) in warehouse.read_portions(capacity.GROUP_COLUMNS, columns):
+    for (by_event,) in warehouse.read_batches(capacity.GROUP_COLUMNS, columns):
         yield capacity.capacity_utilization(by_event)
 
 
 def _distribution_by_event(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
     columns = {EVENTS: distribution.EVENT_COLUMNS}
-    for (events,) in warehouse.read_portions(EVENT, columns):
+    for (events,) in warehouse.read_batches(EVENT, columns):
         yield distribution.distribution_by_event(events, as_of)
 
 
 def _distribution_status(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     columns = {DISTRIBUTION_BY_EVENT: distribution.PACKAGE_COLUMNS}
-    for (by_event,) in warehouse.read_portions(DISTRIBUTION_STATUS.grain, columns):
+    for (by_event,) in warehouse.read_batches(DISTRIBUTION_STATUS.grain, columns):
         yield distribution.distribution_status(by_event)
 
 
 def _room_utilization(open_hours: float, warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
     columns = {EVENTS: rooms.EVENT_COLUMNS}
-    for (events,) in warehouse.read_portions(rooms.ROOM_COLUMNS, columns):
+    for (events,) in warehouse.read_batches(rooms.ROOM_COLUMNS, columns):
         yield rooms.room_utilization(events, as_of, open_hours)
 
 
 def _room_conflicts(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
     columns = {EVENTS: conflicts.EVENT_COLUMNS}
-    for (events,) in warehouse.read_portions(rooms.ROOM_COLUMNS, columns):
+    for (events,) in warehouse.read_batches(rooms.ROOM_COLUMNS, columns):
         yield from conflicts.room_conflicts(events, as_of)
 
 
 def _organization_freshness(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     yield freshness.organization_freshness(
         warehouse.newest_collections(),
-        warehouse.tallies(EVENTS),
-        warehouse.tallies(REGISTRATIONS),
+        warehouse.reconciliation(EVENTS),
+        warehouse.reconciliation(REGISTRATIONS),
         warehouse.read(EVENT_COUNTS),
         datetime.now(UTC),
     )

@@ -70,30 +70,30 @@ def _line(cells: Iterable[object]) -> str:
     return f"| {' | '.join(texts)} |\n"
 
 
-def count_metadata(entry: Mapping[str, Any]) -> dict[str, Any]:
+def count_metadata(log_row: Mapping[str, Any]) -> dict[str, Any]:
     """What the API counted."""
-    return {"counted": entry["count_before"], "counted again": entry["count_after"]}
+    return {"counted": log_row["count_before"], "counted again": log_row["count_after"]}
 
 
 def collection_metadata(
-    entry: Mapping[str, Any], rows_deleted: int, unknown: Collection[str]
+    log_row: Mapping[str, Any], rows_deleted: int, unknown: Collection[str]
 ) -> dict[str, Any]:
-    """The tally of one collection; `unknown` names members that the contract does not know."""
-    seconds = (entry["finished_at"] - entry["started_at"]).total_seconds()
+    """The stats of one collection; `unknown` names members that the contract does not know."""
+    seconds = (log_row["finished_at"] - log_row["started_at"]).total_seconds()
     return {
-        "dagster/partition_row_count": entry["rows_loaded"],
-        "counted before": entry["count_before"],
-        "counted after": entry["count_after"],
-        "received": entry["rows_received"],
-        "loaded": entry["rows_loaded"],
-        "rejected": entry["rows_rejected"],
-        "duplicates": entry["duplicates_dropped"],
+        "dagster/partition_row_count": log_row["rows_loaded"],
+        "counted before": log_row["count_before"],
+        "counted after": log_row["count_after"],
+        "received": log_row["rows_received"],
+        "loaded": log_row["rows_loaded"],
+        "rejected": log_row["rows_rejected"],
+        "duplicates": log_row["duplicates_dropped"],
         "deleted": rows_deleted,
-        "pages": entry["pages"],
-        "requests": entry["requests"],
-        "retries": entry["retries"],
-        "received MiB": round(entry["bytes_received"] / 2**20, 3),
+        "pages": log_row["pages"],
+        "requests": log_row["requests"],
+        "retries": log_row["retries"],
+        "received MiB": round(log_row["bytes_received"] / 2**20, 3),
         "seconds": round(seconds, 3),
-        "mode": entry["mode"],
+        "mode": log_row["mode"],
         "unknown members": ", ".join(sorted(unknown)) or "none",
     }

@@ -13,15 +13,15 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from booking_assets.collect.concurrency import Refused
-from booking_assets.collect.tally import Mode
-from booking_assets.defs.collector import Collector, Outcomes, Stored, Unknown
+from booking_assets.collect.concurrency import Failed
+from booking_assets.collect.stats import Mode
 from booking_assets.defs.metadata import (
     collection_metadata,
     count_metadata,
     definition_metadata,
 )
 from booking_assets.defs.names import OWNERS, asset_key
+from booking_assets.pipeline.collector import AccessDenied, CollectionResult, Collector, Loaded
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import (
     COLLECTIONS,
@@ -34,7 +34,7 @@ from booking_assets.warehouse.warehouse import Warehouse
 
 COLLECTED = (EVENT_COUNTS, EVENTS, REGISTRATIONS)
 """What a run materializes for each organization."""
-WRITTEN_BESIDE = (REJECTED_ROWS, COLLECTIONS)
+LOG_TABLES = (REJECTED_ROWS, COLLECTIONS)
 """What the same collections write for all organizations together: one event a run, not a partition,
 since each event costs Dagster as much as storing an organization costs DuckDB."""
 
@@ -71,9 +71,9 @@ def raw_spec(table: Table, upstream: Sequence[Table]) -> dg.AssetSpec:
     )
 
 
-def tables_written_beside() -> list[dg.AssetSpec]:
+def log_assets() -> list[dg.AssetSpec]:
     """Raw tables that nobody materializes by themselves: collections report them."""
-    return [raw_spec(table, upstream=[EVENTS, REGISTRATIONS]) for table in WRITTEN_BESIDE]
+    return [raw_spec(table, upstream=[EVENTS, REGISTRATIONS]) for table in LOG_TABLES]
 
 
 def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -95,7 +95,7 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         collector: dg.ResourceParam[Collector],
         warehouse: dg.ResourceParam[Warehouse],
     ) -> Iterator[dg.MaterializeResult[None]]:
-        outcomes: list[Outcomes] = []
+        outcomes: list[CollectionResult] = []
         for batch in collector.collect(
             context.partition_keys,
             context.run.run_id,
@@ -104,7 +104,7 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         ):
             _log(context, batch)
             outcomes += batch
-        for table, rows in warehouse.rows_by_table(WRITTEN_BESIDE).items():
+        for table, rows in warehouse.rows_by_table(LOG_TABLES).items():
             metadata = {"dagster/row_count": sum(rows.values())}
             context.log_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
         yield from _report(context, outcomes)
@@ -112,36 +112,39 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     return collected_events
 
 
-def _log(context: dg.AssetExecutionContext, batch: Sequence[Outcomes]) -> None:
+def _log(context: dg.AssetExecutionContext, batch: Sequence[CollectionResult]) -> None:
     """One line for all that was stored, as a line costs Dagster 5 ms, and one for each fault."""
-    stored = "; ".join(_stored_line(one) for one in batch if isinstance(one, Stored))
+    stored = "; ".join(_stored_line(one) for one in batch if isinstance(one, Loaded))
     if stored:
         context.log.info("stored %s", stored)
     for one in batch:
-        if isinstance(one, Unknown):
-            context.log.warning("%s: seats are %s", one.organization, one.entry["verdict"])
-        elif isinstance(one, Refused):
-            resource = one.entry["resource"]
+        if isinstance(one, AccessDenied):
+            context.log.warning(
+                "%s: seats are unknown: %s", one.organization, one.log_row["reason"]
+            )
+        elif isinstance(one, Failed):
+            resource = one.log_row["resource"]
             context.log.error("%s: %s not stored: %s", one.organization, resource, one.error)
 
 
-def _stored_line(stored: Stored) -> str:
-    entry = stored.entry
+def _stored_line(stored: Loaded) -> str:
+    log_row = stored.log_row
     return (
-        f"{stored.organization}: {entry['rows_loaded']} of {entry['count_after']}"
-        f" {entry['resource']}, {entry['rows_rejected']} rejected, {stored.rows_deleted} deleted"
+        f"{stored.organization}: {log_row['rows_loaded']} of {log_row['count_after']}"
+        f" {log_row['resource']}, {log_row['rows_rejected']} rejected,"
+        f" {stored.rows_deleted} deleted"
     )
 
 
 def _report(
-    context: dg.AssetExecutionContext, outcomes: Sequence[Outcomes]
+    context: dg.AssetExecutionContext, outcomes: Sequence[CollectionResult]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Each organization's outcome on its own partition.
 
     Raises:
         Failure: some organizations were refused. The others are recorded as materialized first.
     """
-    refused = [one for one in outcomes if isinstance(one, Refused)]
+    refused = [one for one in outcomes if isinstance(one, Failed)]
     reported = {
         (table, one.organization): metadata
         for one in outcomes
@@ -159,20 +162,20 @@ def _report(
         yield dg.MaterializeResult(asset_key=asset_key(table))
 
 
-def _metadata(outcome: Outcomes) -> dict[Table, dict[str, Any]]:
+def _metadata(outcome: CollectionResult) -> dict[Table, dict[str, Any]]:
     """What an outcome says on the partitions of the tables that it wrote."""
-    entry = outcome.entry
-    if isinstance(outcome, Unknown):
-        return {REGISTRATIONS: {"seats": entry["verdict"]}}
-    if isinstance(outcome, Refused):
+    log_row = outcome.log_row
+    if isinstance(outcome, AccessDenied):
+        return {REGISTRATIONS: {"seats": f"unknown: {log_row['reason']}"}}
+    if isinstance(outcome, Failed):
         return {}
-    metadata = collection_metadata(entry, outcome.rows_deleted, outcome.collected.unknown)
-    if entry["resource"] == REGISTRATIONS.short_name:
+    metadata = collection_metadata(log_row, outcome.rows_deleted, outcome.collected.unknown)
+    if log_row["resource"] == REGISTRATIONS.short_name:
         return {REGISTRATIONS: metadata}
-    return {EVENT_COUNTS: count_metadata(entry), EVENTS: metadata}
+    return {EVENT_COUNTS: count_metadata(log_row), EVENTS: metadata}
 
 
-def _failure(context: dg.AssetExecutionContext, refused: Sequence[Refused]) -> dg.Failure:
+def _failure(context: dg.AssetExecutionContext, refused: Sequence[Failed]) -> dg.Failure:
     # The client has already repeated what repeating can help.
     context.instance.add_run_tags(context.run.run_id, NO_RETRY_TAGS)
     organizations = len({one.organization for one in refused})
@@ -184,7 +187,7 @@ def _failure(context: dg.AssetExecutionContext, refused: Sequence[Refused]) -> d
             "their former rows stay. " + " | ".join(errors)
         ),
         metadata={
-            f"{one.organization}, {one.entry['resource']}": str(one.error) for one in refused
+            f"{one.organization}, {one.log_row['resource']}": str(one.error) for one in refused
         },
         allow_retries=False,
     )

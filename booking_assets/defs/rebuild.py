@@ -13,10 +13,10 @@ from pathlib import Path
 import dagster as dg
 
 from booking_assets.collect.landing import whole_landings
-from booking_assets.collect.tally import collections_frame
-from booking_assets.defs.collector import delivery
+from booking_assets.collect.stats import collections_frame
 from booking_assets.defs.refresh import derive
 from booking_assets.defs.resources import warehouse
+from booking_assets.pipeline.collector import slice_load
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
 
@@ -39,14 +39,14 @@ def rebuild(
     Where a landing lies or the warehouse is held, nothing is changed.
     """
     landings = whole_landings(settings.landing_path)
-    newest = {(one.organization, one.entry["resource"]): one for one in landings}
-    older = [one.entry for one in landings if one not in newest.values()]
+    newest = {(one.organization, one.log_row["resource"]): one for one in landings}
+    older = [one.log_row for one in landings if one not in newest.values()]
     if not newest:
         fault = f"There is no landing in {settings.landing_path}: run `booking-assets refresh`"
         return Rebuilt((), None, (fault,))
     try:
         former = warehouse(settings).rebuild(
-            [delivery(one) for one in newest.values()], collections_frame(older)
+            [slice_load(one) for one in newest.values()], collections_frame(older)
         )
     except WarehouseError as error:
         return Rebuilt((), None, (str(error),))

@@ -16,12 +16,12 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from booking_assets.collect.collection import Progress
-from booking_assets.collect.tally import Mode
+from booking_assets.collect.stats import Mode
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
 from booking_assets.defs.raw import run_config
 from booking_assets.defs.resources import warehouse
-from booking_assets.defs.sensors import DERIVED_TAG
+from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import TABLES
 from booking_assets.warehouse.errors import StaleMarts, WarehouseError
@@ -34,7 +34,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
-class Outcomes:
+class CollectionResult:
     """Keeps what became of each organization, and passes on what it is told."""
 
     watcher: Progress
@@ -89,12 +89,12 @@ def refresh(
         allow_shrink: store slices that lost more rows than the settings allow.
         instance: where the runs are recorded.
     """
-    outcomes = Outcomes(watcher)
+    outcomes = CollectionResult(watcher)
     definitions = build(outcomes)
     config = run_config(mode, allow_shrink=allow_shrink)
     failures = []
     for run in contiguous([one.slug for one in settings.organizations], wanted):
-        tags = range_tags(run[0], run[-1]) | {DERIVED_TAG: "true"}
+        tags = range_tags(run[0], run[-1]) | {SKIP_DERIVE_TAG: "true"}
         known = set(outcomes.refused)
         failed = _run(_unchecked(definitions, COLLECT), instance, config, tags)
         if failed and not outcomes.refused.keys() - known:

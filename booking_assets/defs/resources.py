@@ -19,8 +19,8 @@ from booking_assets.api.errors import MissingCredential
 from booking_assets.api.retry import RetryPolicy, silence_stamina
 from booking_assets.api.wire import Resource
 from booking_assets.collect.collection import Progress
-from booking_assets.defs.collector import Collector
 from booking_assets.defs.configuration import sandbox_world
+from booking_assets.pipeline.collector import Collector
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.settings import Api, Organization, Settings
 from booking_assets.warehouse.warehouse import Warehouse

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from booking_assets.collect.tally import Mode
+from booking_assets.collect.stats import Mode
 from booking_assets.defs.jobs import COLLECT
 from booking_assets.defs.partitions import range_tags
 from booking_assets.defs.raw import run_config

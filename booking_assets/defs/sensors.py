@@ -11,7 +11,7 @@ from booking_assets.defs.jobs import Job
 from booking_assets.defs.names import asset_key
 from booking_assets.defs.raw import COLLECTED
 
-DERIVED_TAG = "booking-assets/derived"
+SKIP_DERIVE_TAG = "booking-assets/derived"
 """On runs whose starter derives by itself, as `booking-assets refresh` does."""
 
 
@@ -44,7 +44,7 @@ def _derive_after(
     )
     def derive_after(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
-        if run.tags.get(DERIVED_TAG):
+        if run.tags.get(SKIP_DERIVE_TAG):
             return dg.SkipReason("the run's starter derives by itself")
         written = context.instance.get_records_for_run(
             run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION

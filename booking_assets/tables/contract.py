@@ -87,7 +87,7 @@ class Day(dy.Date):
         super().__init__(description=description, nullable=nullable)
 
 
-def as_in(schema: type[dy.Schema], name: str) -> Any:
+def copy_column(schema: type[dy.Schema], name: str) -> Any:
     """The column `name` of another schema, to be carried over unchanged in type and meaning."""
     return copy.copy(schema.columns()[name])
 

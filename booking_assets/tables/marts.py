@@ -19,7 +19,7 @@ from booking_assets.tables.contract import (
     Number,
     Table,
     Text,
-    as_in,
+    copy_column,
 )
 from booking_assets.tables.raw import Events
 
@@ -31,18 +31,18 @@ AS_OF = (
 class CapacityByEvent(dy.Schema):
     """Columns of `marts.capacity_by_event`."""
 
-    organization = as_in(Events, "organization")
-    event_identifier = as_in(Events, "event_identifier")
-    event_number = as_in(Events, "event_number")
-    event_title = as_in(Events, "event_title")
-    event_type = as_in(Events, "event_type")
-    event_class_code = as_in(Events, "event_class_code")
-    event_format = as_in(Events, "event_format")
-    achievement_identifier = as_in(Events, "achievement_identifier")
-    venue_location_identifier = as_in(Events, "venue_location_identifier")
-    venue_room = as_in(Events, "venue_room")
-    event_scheduled_start = as_in(Events, "event_scheduled_start")
-    event_scheduled_end = as_in(Events, "event_scheduled_end")
+    organization = copy_column(Events, "organization")
+    event_identifier = copy_column(Events, "event_identifier")
+    event_number = copy_column(Events, "event_number")
+    event_title = copy_column(Events, "event_title")
+    event_type = copy_column(Events, "event_type")
+    event_class_code = copy_column(Events, "event_class_code")
+    event_format = copy_column(Events, "event_format")
+    achievement_identifier = copy_column(Events, "achievement_identifier")
+    venue_location_identifier = copy_column(Events, "venue_location_identifier")
+    venue_room = copy_column(Events, "venue_room")
+    event_scheduled_start = copy_column(Events, "event_scheduled_start")
+    event_scheduled_end = copy_column(Events, "event_scheduled_end")
     local_date = Day("Day of the start in the venue's own time.")
     lifecycle_status = Text(
         "Cancelled, Completed, In Progress, Published or Drafted, as of as_of.", nullable=False
@@ -65,10 +65,10 @@ class CapacityByEvent(dy.Schema):
 class CapacityUtilization(dy.Schema):
     """Columns of `marts.capacity_utilization`."""
 
-    organization = as_in(Events, "organization")
+    organization = copy_column(Events, "organization")
     month = Day("First day of the month in which the event starts, in the venue's own time.")
-    event_type = as_in(Events, "event_type")
-    venue_location_identifier = as_in(Events, "venue_location_identifier")
+    event_type = copy_column(Events, "event_type")
+    venue_location_identifier = copy_column(Events, "venue_location_identifier")
     events = Count("Events that are not cancelled.", nullable=False)
     events_cancelled = Count("Cancelled events; they count nowhere else.", nullable=False)
     events_unlimited = Count("Events without a maximum, not cancelled.", nullable=False)
@@ -94,23 +94,23 @@ class CapacityUtilization(dy.Schema):
 class DistributionByEvent(dy.Schema):
     """Columns of `marts.distribution_by_event`."""
 
-    organization = as_in(Events, "organization")
-    event_identifier = as_in(Events, "event_identifier")
-    event_number = as_in(Events, "event_number")
-    event_title = as_in(Events, "event_title")
-    exam_type = as_in(Events, "exam_type")
-    event_format = as_in(Events, "event_format")
-    event_scheduled_start = as_in(Events, "event_scheduled_start")
-    venue_location_identifier = as_in(Events, "venue_location_identifier")
+    organization = copy_column(Events, "organization")
+    event_identifier = copy_column(Events, "event_identifier")
+    event_number = copy_column(Events, "event_number")
+    event_title = copy_column(Events, "event_title")
+    exam_type = copy_column(Events, "exam_type")
+    event_format = copy_column(Events, "event_format")
+    event_scheduled_start = copy_column(Events, "event_scheduled_start")
+    venue_location_identifier = copy_column(Events, "venue_location_identifier")
     distribution_process = Text(
         "How the package is distributed; Standard where unset.", nullable=False
     )
-    distribution_status = as_in(Events, "distribution_status")
-    distribution_code = as_in(Events, "distribution_code")
-    distribution_expected = as_in(Events, "distribution_expected")
-    distribution_ordered = as_in(Events, "distribution_ordered")
-    distribution_shipped = as_in(Events, "distribution_shipped")
-    distribution_tracked = as_in(Events, "distribution_tracked")
+    distribution_status = copy_column(Events, "distribution_status")
+    distribution_code = copy_column(Events, "distribution_code")
+    distribution_expected = copy_column(Events, "distribution_expected")
+    distribution_ordered = copy_column(Events, "distribution_ordered")
+    distribution_shipped = copy_column(Events, "distribution_shipped")
+    distribution_tracked = copy_column(Events, "distribution_tracked")
     distribution_state = Text(
         "State of the package, from Planned to Shipped; docs/tables.md gives the nine states.",
         nullable=False,
@@ -132,10 +132,10 @@ class DistributionByEvent(dy.Schema):
 class DistributionStatus(dy.Schema):
     """Columns of `marts.distribution_status`."""
 
-    organization = as_in(Events, "organization")
-    distribution_state = as_in(DistributionByEvent, "distribution_state")
-    distribution_process = as_in(DistributionByEvent, "distribution_process")
-    distribution_status = as_in(Events, "distribution_status")
+    organization = copy_column(Events, "organization")
+    distribution_state = copy_column(DistributionByEvent, "distribution_state")
+    distribution_process = copy_column(DistributionByEvent, "distribution_process")
+    distribution_status = copy_column(Events, "distribution_status")
     events = Count("Events in the group.", nullable=False)
     earliest_start = Instant("Earliest start of an event in the group (UTC).")
     latest_start = Instant("Latest start of an event in the group (UTC).")
@@ -151,8 +151,8 @@ class DistributionStatus(dy.Schema):
 class RoomUtilization(dy.Schema):
     """Columns of `marts.room_utilization`."""
 
-    organization = as_in(Events, "organization")
-    venue_location_identifier = as_in(Events, "venue_location_identifier")
+    organization = copy_column(Events, "organization")
+    venue_location_identifier = copy_column(Events, "venue_location_identifier")
     room = Text("Room, trimmed; null where the events name a venue alone.")
     week = Day("Monday of the ISO week, in the venue's own time.", nullable=False)
     booked_hours = Measure(
@@ -174,8 +174,8 @@ class RoomUtilization(dy.Schema):
 class RoomConflicts(dy.Schema):
     """Columns of `marts.room_conflicts`."""
 
-    organization = as_in(Events, "organization")
-    venue_location_identifier = as_in(Events, "venue_location_identifier")
+    organization = copy_column(Events, "organization")
+    venue_location_identifier = copy_column(Events, "venue_location_identifier")
     room = Text("Room, trimmed.", nullable=False)
     first_event_identifier = Identifier(
         "The event that starts earlier; of two that start together, the smaller identifier.",
@@ -215,7 +215,7 @@ class EventHistory(Events):
 class OrganizationFreshness(dy.Schema):
     """Columns of `marts.organization_freshness`."""
 
-    organization = as_in(Events, "organization")
+    organization = copy_column(Events, "organization")
     last_complete_at = Instant(
         "When the newest complete collection of events ended (UTC); null where there is none."
     )

@@ -2,11 +2,13 @@
 
 What lives here: one dataframely schema and one `Table` for each table of the `raw` schema, and how
 the API's member names follow from the column names.
-What must not: rules about meaning (`transforms`), other spellings of a member (`api.wire`).
+What must not: rules about meaning (`transforms`), other aliases of a member (`api.wire`).
 Read more: `docs/tables.md`.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import dataframely as dy
 
@@ -149,7 +151,7 @@ class Collections(dy.Schema):
     run_id = Text("The Dagster run.", nullable=False)
     mode = Text("`full` or `incremental`.", nullable=False)
     started_at = Instant("When the collection started (UTC).", nullable=False)
-    finished_at = Instant("When its verdict was reached (UTC).", nullable=False)
+    finished_at = Instant("When the collection ended (UTC).", nullable=False)
     count_before = Count("What `count` said before collecting; null where it never answered.")
     count_after = Count("What `count` said after collecting; null where it was not reached.")
     rows_received = Count("Rows that arrived: loaded + rejected + duplicates.", nullable=False)
@@ -163,10 +165,12 @@ class Collections(dy.Schema):
     requests = Count("Requests sent, retries included.", nullable=False)
     retries = Count("Requests that repeated a failed one.", nullable=False)
     bytes_received = Count("Bytes of the answers' bodies.", nullable=False)
-    verdict = Text(
-        "`complete`, `unknown: ...` where registrations may not be read, or why they were refused.",
+    status = Text(
+        "`complete`, `failed`, `access_denied` (the rows may not be read) or `shrunk` (too few).",
         nullable=False,
     )
+    reason = Text("Why the rows were not stored; null where complete.")
+    remedy = Text("What a person can do about it; null where complete.")
 
 
 class Registrations(dy.Schema):
@@ -186,8 +190,8 @@ class Registrations(dy.Schema):
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
 
-UNKNOWN = "unknown"
-"""How a verdict begins that says: the rows may not be read, so nobody knows them."""
+Status = Literal["complete", "failed", "access_denied", "shrunk"]
+"""How a collection ended: `raw.collections.status`."""
 
 EVENT_COUNTS = Table(
     name="raw.event_counts",

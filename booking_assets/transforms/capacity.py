@@ -14,11 +14,11 @@ import polars as pl
 from booking_assets.tables.marts import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms.rules import (
-    as_table,
+    conform_to,
+    equals_ignoring_case,
     first_match,
     local_time,
-    plain,
-    says,
+    normalized,
     with_as_of,
 )
 
@@ -89,7 +89,7 @@ def capacity_by_event(
         ValueError: An organization has events and no `as_of`.
     """
     taken, maximum = pl.col("seats_taken"), pl.col("capacity_maximum")
-    return as_table(
+    return conform_to(
         with_as_of(events.select(EVENT_COLUMNS), as_of)
         .pipe(_with_seats, registrations, known_organizations)
         .with_columns(
@@ -137,7 +137,7 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
     def events_that_are(availability: str) -> pl.Expr:
         return pl.when(known).then((active & (pl.col("availability") == availability)).sum())
 
-    return as_table(
+    return conform_to(
         by_event.with_columns(month=pl.col("local_date").dt.month_start())
         .group_by(CAPACITY_UTILIZATION.grain)
         .agg(
@@ -172,10 +172,10 @@ def _limit(column: str) -> pl.Expr:
 def _lifecycle_status() -> pl.Expr:
     as_of = pl.col("as_of")
     return first_match(
-        (says("event_scheduling_status", "Cancelled"), "Cancelled"),
+        (equals_ignoring_case("event_scheduling_status", "Cancelled"), "Cancelled"),
         (pl.col("event_scheduled_end") <= as_of, "Completed"),
         (pl.col("event_scheduled_start") <= as_of, "In Progress"),
-        (says("event_publication_status", "Published"), "Published"),
+        (equals_ignoring_case("event_publication_status", "Published"), "Published"),
         otherwise="Drafted",
     )
 
@@ -226,15 +226,17 @@ def _with_seats(
 
 def _seats_by_event(registrations: pl.DataFrame) -> pl.DataFrame:
     """Confirmed, invited and waitlisted registrations of each event that has any."""
-    unanswered = plain("approval_status").fill_null("") == ""
+    unanswered = normalized("approval_status").fill_null("") == ""
     return (
         registrations.select(REGISTRATION_COLUMNS)
-        .filter(~says("attendance_status", "Withdrawn/Cancelled"))
+        .filter(~equals_ignoring_case("attendance_status", "Withdrawn/Cancelled"))
         .group_by("organization", "event_identifier")
         .agg(
-            (unanswered | says("approval_status", "Registered")).sum().alias("seats_confirmed"),
-            says("approval_status", "Invitation Sent").sum().alias("seats_invited"),
-            says("approval_status", "Waitlisted").sum().alias("seats_waitlisted"),
+            (unanswered | equals_ignoring_case("approval_status", "Registered"))
+            .sum()
+            .alias("seats_confirmed"),
+            equals_ignoring_case("approval_status", "Invitation Sent").sum().alias("seats_invited"),
+            equals_ignoring_case("approval_status", "Waitlisted").sum().alias("seats_waitlisted"),
         )
     )
 

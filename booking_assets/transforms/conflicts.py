@@ -14,7 +14,7 @@ import polars as pl
 from booking_assets.tables.marts import ROOM_CONFLICTS
 from booking_assets.transforms.durations import minutes
 from booking_assets.transforms.rooms import ROOM, room_bookings
-from booking_assets.transforms.rules import as_table, with_as_of
+from booking_assets.transforms.rules import conform_to, with_as_of
 
 EVENT_COLUMNS: tuple[str, ...] = (
     "organization",
@@ -130,7 +130,7 @@ def _conflicts(bookings: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     start = pl.col("second_event_scheduled_start")
     end = pl.min_horizontal("event_scheduled_end", "second_event_scheduled_end")
     same_class = pl.col("class_number") == pl.col("second_class_number")
-    return as_table(
+    return conform_to(
         pl.concat([first, second], how="horizontal").with_columns(
             first_event_identifier="event_identifier",
             overlap_start=start,

@@ -12,7 +12,14 @@ import polars as pl
 
 from booking_assets.tables.marts import DISTRIBUTION_BY_EVENT, DISTRIBUTION_STATUS
 from booking_assets.tables.raw import EVENT_MEMBERS, EVENTS
-from booking_assets.transforms.rules import as_table, days, first_match, plain, says, with_as_of
+from booking_assets.transforms.rules import (
+    conform_to,
+    days,
+    equals_ignoring_case,
+    first_match,
+    normalized,
+    with_as_of,
+)
 
 _TRACES = tuple(
     name
@@ -61,7 +68,7 @@ def distribution_by_event(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataF
     start, as_of_instant = pl.col("event_scheduled_start"), pl.col("as_of")
     expected, ordered = pl.col("distribution_expected"), pl.col("distribution_ordered")
     shipped, tracked = pl.col("distribution_shipped"), pl.col("distribution_tracked")
-    return as_table(
+    return conform_to(
         with_as_of(events.select(EVENT_COLUMNS), as_of)
         .filter(_in_scope())
         .with_columns(
@@ -89,7 +96,7 @@ def distribution_status(by_event: pl.DataFrame) -> pl.DataFrame:
         One row an organization, state, process and status as received (null is a group), sorted by
         these. Medians are over the events that have the figure, null where none has.
     """
-    return as_table(
+    return conform_to(
         by_event.group_by(DISTRIBUTION_STATUS.grain).agg(
             events=pl.len(),
             earliest_start=pl.col("event_scheduled_start").min(),
@@ -107,20 +114,26 @@ def distribution_status(by_event: pl.DataFrame) -> pl.DataFrame:
 
 
 def _in_scope() -> pl.Expr:
-    paper_exam = says("event_type", "Exam") & says("event_format", "Paper")
+    paper_exam = equals_ignoring_case("event_type", "Exam") & equals_ignoring_case(
+        "event_format", "Paper"
+    )
     return paper_exam | pl.any_horizontal(pl.col(_TRACES).is_not_null())
 
 
 def _distribution_state() -> pl.Expr:
     expected, ordered = pl.col("distribution_expected"), pl.col("distribution_ordered")
     failed = (
-        says("distribution_code", "Error")
-        | says("distribution_status", "Error")
-        | (plain("distribution_errors") != "")
+        equals_ignoring_case("distribution_code", "Error")
+        | equals_ignoring_case("distribution_status", "Error")
+        | (normalized("distribution_errors") != "")
     )
     return first_match(
-        (says("event_scheduling_status", "Cancelled"), "Cancelled"),
-        (~says("event_type", "Exam") | says("event_format", "Online"), "Not Applicable"),
+        (equals_ignoring_case("event_scheduling_status", "Cancelled"), "Cancelled"),
+        (
+            ~equals_ignoring_case("event_type", "Exam")
+            | equals_ignoring_case("event_format", "Online"),
+            "Not Applicable",
+        ),
         (pl.col("integration_withhold_distribution") & ordered.is_null(), "Withheld"),
         # A failed order sets distribution_ordered too, so failure is asked for before it.
         (failed, "Failed"),
@@ -139,14 +152,14 @@ def _return_state() -> pl.Expr:
         (pl.col("event_scheduled_start") > pl.col("as_of"), "Not Required"),
         # The condition is a checkbox that is written even when nothing came back.
         (pl.col("exam_material_return_shipment_received").is_null(), "Not Returned"),
-        (says(condition, "Partial"), "Partially Returned"),
+        (equals_ignoring_case(condition, "Partial"), "Partially Returned"),
         otherwise="Fully Returned",
     )
 
 
 def _return_due() -> pl.Expr:
     """The vendor's own reminder dates, 14 or 60 days of 24 hours after the start."""
-    exam_type, start = plain("exam_type"), pl.col("event_scheduled_start")
+    exam_type, start = normalized("exam_type"), pl.col("event_scheduled_start")
     # ARC, in any case and anywhere in the text: an Accessibility and Resource Centre.
     soon = exam_type.is_in(["class", "sitting"]) | exam_type.str.contains("arc", literal=True)
     late = exam_type.str.starts_with("individual (")

@@ -13,7 +13,7 @@ import polars as pl
 
 from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
 from booking_assets.transforms.durations import minutes
-from booking_assets.transforms.rules import as_table
+from booking_assets.transforms.rules import conform_to
 
 
 def organization_freshness(
@@ -54,7 +54,7 @@ def organization_freshness(
     known = pl.concat(sources, how="align_full")
     if registrations is None:
         known = known.with_columns(registrations=pl.lit(None))
-    return as_table(
+    return conform_to(
         known.with_columns(pl.col("events", "rejected").fill_null(0)).with_columns(
             complete=(pl.col("events") + pl.col("rejected")).eq_missing(pl.col("event_count")),
             age_minutes=minutes(age.dt.total_microseconds()),

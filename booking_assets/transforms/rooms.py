@@ -13,7 +13,7 @@ import polars as pl
 
 from booking_assets.tables.marts import ROOM_UTILIZATION
 from booking_assets.transforms.durations import hours
-from booking_assets.transforms.rules import as_table, local_time, says, with_as_of
+from booking_assets.transforms.rules import conform_to, equals_ignoring_case, local_time, with_as_of
 
 EVENT_COLUMNS: tuple[str, ...] = (
     "organization",
@@ -67,7 +67,7 @@ def room_utilization(
         raise ValueError(f"open_hours is {open_hours:g}: give the hours a week, more than 0")
     bookings = room_bookings(with_as_of(events.select(EVENT_COLUMNS), as_of))
     rooms = bookings.select("room_number", *ROOM, "as_of").unique("room_number")
-    return as_table(
+    return conform_to(
         _swept(_edges(_weekly(bookings)))
         .join(rooms, on="room_number", validate="m:1")
         .with_columns(
@@ -95,7 +95,7 @@ def room_bookings(events: pl.DataFrame) -> pl.DataFrame:
     text = pl.col("venue_room").str.strip_chars()
     length = pl.col("event_scheduled_end") - pl.col("event_scheduled_start")
     bookings = events.with_columns(room=pl.when(text != "").then(text)).filter(
-        ~says("event_scheduling_status", "Cancelled"),
+        ~equals_ignoring_case("event_scheduling_status", "Cancelled"),
         pl.any_horizontal(pl.col("venue_location_identifier", "room").is_not_null()),
         length > timedelta(0),
         length <= LONGEST_BOOKING,

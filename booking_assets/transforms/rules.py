@@ -14,14 +14,14 @@ from booking_assets.tables.contract import Table
 MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
 
 
-def plain(column: str) -> pl.Expr:
+def normalized(column: str) -> pl.Expr:
     """The text of a status as it is compared: no surrounding blanks, lower case; null is null."""
     return pl.col(column).str.strip_chars().str.to_lowercase()
 
 
-def says(column: str, value: str) -> pl.Expr:
+def equals_ignoring_case(column: str, value: str) -> pl.Expr:
     """Whether a status is `value`, whatever its case and surrounding blanks; false where null."""
-    return plain(column).eq_missing(pl.lit(value.lower()))
+    return normalized(column).eq_missing(pl.lit(value.lower()))
 
 
 def first_match(*rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
@@ -79,7 +79,7 @@ def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
     return dated
 
 
-def as_table(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+def conform_to(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """The frame with exactly a table's columns, order and types, its rows sorted by the grain.
 
     Nulls sort first. polars keeps no order through joins and groups; sorting makes the same rows

@@ -22,7 +22,7 @@ import duckdb
 
 from booking_assets.warehouse.errors import (
     REBUILD,
-    NeverWritten,
+    TableNotFound,
     WarehouseBusy,
     WarehouseOutOfMemory,
     WarehouseUnreadable,
@@ -82,13 +82,13 @@ class DatabaseFile:
         """Open for reading, beside other readers, or `alone`: then nobody writes or reads.
 
         Raises:
-            NeverWritten: There is no warehouse; none is created.
+            TableNotFound: There is no warehouse; none is created.
             WarehouseBusy: Others held it for too long.
             WarehouseOutOfMemory: `memory_limit` is too low for it.
             WarehouseUnreadable: The file is damaged or no database.
         """
         if not self.path.exists():
-            raise NeverWritten(
+            raise TableNotFound(
                 f"There is no warehouse at {self.path} yet: run `booking-assets refresh` first"
             )
         waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
@@ -110,7 +110,7 @@ class DatabaseFile:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
-        with self._naming_full_disk(), locked(self.path, exclusive=True, waiting=waiting):
+        with self._translate_write_failure(), locked(self.path, exclusive=True, waiting=waiting):
             self._remove_spilled()
             with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
                 yield con
@@ -167,7 +167,7 @@ class DatabaseFile:
     def _connected(
         self, *, read_only: bool, waiting: Iterator[bool]
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._session() as con, self._naming_damage(), self._naming_want_of_memory():
+        with self._session() as con, self._translate_damage(), self._translate_out_of_memory():
             if not read_only and not self.path.exists():
                 self._create(con)
             self._attach(con, read_only=read_only, waiting=waiting)
@@ -216,7 +216,7 @@ class DatabaseFile:
         )
 
     @contextmanager
-    def _naming_damage(self) -> Iterator[None]:
+    def _translate_damage(self) -> Iterator[None]:
         """Turn DuckDB's words for a damaged file into ours, with the remedy."""
         try:
             yield
@@ -231,7 +231,7 @@ class DatabaseFile:
             ) from error
 
     @contextmanager
-    def _naming_want_of_memory(self) -> Iterator[None]:
+    def _translate_out_of_memory(self) -> Iterator[None]:
         """Turn DuckDB's words for too little memory into ours, with the remedy."""
         try:
             yield
@@ -245,7 +245,7 @@ class DatabaseFile:
             ) from error
 
     @contextmanager
-    def _naming_full_disk(self) -> Iterator[None]:
+    def _translate_write_failure(self) -> Iterator[None]:
         """Turn DuckDB's words for a write that failed into ours, with the remedy."""
         try:
             yield

@@ -25,7 +25,7 @@ from booking_assets.tables.contract import (
     Table,
     Text,
 )
-from booking_assets.warehouse.errors import REBUILD, NeverWritten, SchemaMismatch
+from booking_assets.warehouse.errors import REBUILD, SchemaMismatch, TableNotFound
 
 # Spelled as DuckDB's catalog spells them, so that stored and contracted types compare as text.
 DUCKDB_TYPES: Mapping[type[dy.Column], str] = MappingProxyType(
@@ -94,11 +94,11 @@ def require_stored(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, st
     """What the database in use says of each column of a table that must be there.
 
     Raises:
-        NeverWritten: The table does not exist.
+        TableNotFound: The table does not exist.
     """
     stored = stored_declarations(con, table)
     if not stored:
-        raise NeverWritten(
+        raise TableNotFound(
             f"The table {table.name} was never written: run `booking-assets refresh` first"
         )
     return stored
@@ -197,7 +197,7 @@ def selection(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[st
 
     Raises:
         KeyError: The contract has no such column.
-        NeverWritten: The table does not exist.
+        TableNotFound: The table does not exist.
         SchemaMismatch: Its columns do not fit the contract.
     """
     lacking = addable(table, require_stored(con, table))

@@ -31,7 +31,7 @@ class WarehouseOutOfMemory(WarehouseError):
     """DuckDB may take less memory than it needs: let it take more, then run again."""
 
 
-class NeverWritten(WarehouseError):
+class TableNotFound(WarehouseError):
     """The table, or the whole warehouse, does not exist yet: collect or derive first."""
 
 
@@ -39,12 +39,12 @@ class SchemaMismatch(WarehouseError):
     """A stored table's columns cannot be brought to the contract by adding some: rebuild."""
 
 
-class FrameRefused(WarehouseError):
+class FrameMismatch(WarehouseError):
     """A frame does not fit its table's contract: a fault of the code that made it."""
 
 
-class StoreRefused(WarehouseError):
-    """One organization's slice is not what its delivery promises; the whole batch is undone.
+class SliceLoadFailed(WarehouseError):
+    """One organization's slice is not what its load promises; the whole batch is undone.
 
     Args:
         organization: The slug; a batch may be stored again without it.
@@ -59,7 +59,7 @@ class StoreRefused(WarehouseError):
             " are still there; collect the organization again"
         )
 
-    def __reduce__(self) -> tuple[type[StoreRefused], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[SliceLoadFailed], tuple[str, str]]:
         """Survive the way through another process, as a two-argument exception would not."""
         return type(self), (self.organization, self.fault)
 
@@ -68,5 +68,5 @@ class StaleMarts(WarehouseError):
     """The raw tables moved on after the marts were derived: derive again, then publish."""
 
 
-class SnapshotRefused(WarehouseError):
+class SnapshotFailed(WarehouseError):
     """The snapshot cannot stand where it should, or the copy differs from its source."""

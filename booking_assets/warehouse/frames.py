@@ -18,7 +18,7 @@ import polars as pl
 
 from booking_assets.tables.contract import UUID_PATTERN, Table
 from booking_assets.warehouse.ddl import qualified, quoted, types
-from booking_assets.warehouse.errors import FrameRefused
+from booking_assets.warehouse.errors import FrameMismatch
 
 
 class _ArrowStream:
@@ -64,7 +64,7 @@ def append(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) ->
     """Insert a frame's rows into a prepared table.
 
     Raises:
-        FrameRefused: The frame does not fit the contract.
+        FrameMismatch: The frame does not fit the contract.
     """
     require_fit(table, frame)
     values = ", ".join(
@@ -78,16 +78,16 @@ def require_fit(table: Table, frame: pl.DataFrame) -> None:
     """Check a frame against its contract: names in any order, types, values, grain.
 
     Raises:
-        FrameRefused: With every fault found.
+        FrameMismatch: With every fault found.
     """
     faults = [*_column_faults(table, frame)] or [*_row_faults(table, frame)]
     if faults:
         raise refusal(table, faults)
 
 
-def refusal(table: Table, faults: Iterable[str]) -> FrameRefused:
+def refusal(table: Table, faults: Iterable[str]) -> FrameMismatch:
     """The error for frames that have these faults."""
-    return FrameRefused(
+    return FrameMismatch(
         f"A frame for {table.name} was refused, the stored table is unchanged:"
         f" {'; '.join(faults)}. The code that made the frame must be mended"
     )

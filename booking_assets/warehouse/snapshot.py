@@ -26,7 +26,7 @@ from pathlib import Path
 import duckdb
 
 from booking_assets.tables.contract import Table
-from booking_assets.warehouse import ddl, questions
+from booking_assets.warehouse import ddl, queries
 from booking_assets.warehouse.connection import (
     STORAGE,
     WAREHOUSE,
@@ -36,7 +36,7 @@ from booking_assets.warehouse.connection import (
     transaction,
 )
 from booking_assets.warehouse.ddl import qualified, quoted
-from booking_assets.warehouse.errors import NeverWritten, SnapshotRefused, StaleMarts
+from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts, TableNotFound
 
 COPY = "snapshot"
 """The catalog name of the copy while it is written."""
@@ -78,14 +78,14 @@ def publish(
         keep: How many versions to keep, this one included.
 
     Raises:
-        NeverWritten: None of the tables is stored.
-        SnapshotRefused: `path` holds something that was not published here, or the copy differs.
+        TableNotFound: None of the tables is stored.
+        SnapshotFailed: `path` holds something that was not published here, or the copy differs.
         StaleMarts: A mart is not derived from what the raw tables hold.
     """
     started = time.monotonic()
-    stored = [table for table in tables if questions.is_stored(con, table)]
+    stored = [table for table in tables if queries.is_stored(con, table)]
     if not stored:
-        raise NeverWritten("There is nothing to publish yet: run `booking-assets refresh` first")
+        raise TableNotFound("There is nothing to publish yet: run `booking-assets refresh` first")
     _require_fresh(con, stored)
     folder = path.with_name(f"{path.name}.d")
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def publish(
     except (OSError, duckdb.Error) as error:
         if not is_write_failure(error):
             raise
-        raise SnapshotRefused(
+        raise SnapshotFailed(
             f"The snapshot could not be written to {folder} ({error}): the last one stays. Make"
             " room on the disk, or see to the folder's permissions, then publish again"
         ) from error
@@ -150,7 +150,7 @@ def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.syml
 
 
 def _require_fresh(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    stale = questions.stale_marts(con, tables)
+    stale = queries.stale_marts(con, tables)
     if stale:
         named = "; ".join(f"{table}: {', '.join(names)}" for table, names in stale.items())
         raise StaleMarts(
@@ -167,7 +167,7 @@ def _require_free(path: Path, folder: Path) -> None:
         filecmp.cmp(path, version, shallow=False) for version in folder.glob("*.duckdb")
     )
     if not ours:
-        raise SnapshotRefused(
+        raise SnapshotFailed(
             f"{path} is there already and was not published by booking-assets: move it away, or"
             " name another place with BOOKING_SNAPSHOT"
         )
@@ -203,21 +203,21 @@ def _copy_file(
         The rows of each table.
 
     Raises:
-        SnapshotRefused: The copy differs from its source.
+        SnapshotFailed: The copy differs from its source.
     """
     source = _file_of(con)
     expected = {table.name: _count(con, table, WAREHOUSE) for table in tables}
     shutil.copyfile(source, target)
     # Closing the source gave up DuckDB's lock on it: a foreign writer would show here.
     if not filecmp.cmp(source, target, shallow=False):
-        raise SnapshotRefused(f"{source} changed while it was copied: the last snapshot stays")
+        raise SnapshotFailed(f"{source} changed while it was copied: the last snapshot stays")
     con.execute(f"ATTACH ? AS {COPY} (READ_ONLY)", [str(target)])
     try:
         rows = {table.name: _count(con, table, COPY) for table in tables}
     finally:
         con.execute(f"DETACH {COPY}")
     if rows != expected:
-        raise SnapshotRefused(
+        raise SnapshotFailed(
             f"The copy of {source} holds {rows} rows instead of {expected}: the last snapshot stays"
         )
     return rows
@@ -283,12 +283,12 @@ def _compare(con: duckdb.DuckDBPyConnection, table: Table, columns: str) -> int:
         How many rows.
 
     Raises:
-        SnapshotRefused: They do not.
+        SnapshotFailed: They do not.
     """
     source = _fingerprint(con, table, WAREHOUSE, columns)
     copied = _fingerprint(con, table, COPY, columns)
     if source != copied:
-        raise SnapshotRefused(
+        raise SnapshotFailed(
             f"The copy of {table.name} differs from its source ({copied[0]} rows against"
             f" {source[0]}): the last snapshot stays. Publish again; if it happens again, the disk"
             " or the memory of this machine is not to be trusted"

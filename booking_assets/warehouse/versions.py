@@ -19,10 +19,10 @@ from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import ddl
+from booking_assets.warehouse.batches import batches
 from booking_assets.warehouse.ddl import qualified, quoted, types
 from booking_assets.warehouse.frames import fetch, registered
-from booking_assets.warehouse.portions import portions
-from booking_assets.warehouse.questions import newest_collections
+from booking_assets.warehouse.queries import newest_collections
 
 Changed: TypeAlias = Callable[
     [pl.DataFrame, pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]
@@ -43,18 +43,18 @@ def extend(
     con: duckdb.DuckDBPyConnection,
     members: Sequence[str],
     changed: Changed,
-    rows_a_portion: int,
+    batch_rows: int,
 ) -> tuple[int, int]:
     """Close versions and add others within the open transaction.
 
-    They are decided portion by portion, and written together: wide rows are read once.
+    They are decided batch by batch, and written together: wide rows are read once.
 
     Args:
         con: The warehouse, open for writing; it holds events.
         members: The columns that two rows must agree in to be the same version.
         changed: Decides which versions end and which begin. Their members come from raw.events,
             those of a deleted event from its last version.
-        rows_a_portion: How many events it decides on at once, on average.
+        batch_rows: How many events it decides on at once, on average.
 
     Returns:
         How many were closed and how many added.
@@ -67,8 +67,8 @@ def extend(
     )
     _keep_none(con, "closed", _CLOSED)
     _keep_none(con, "added", _ADDED)
-    for portion in portions(_EVENT, rows, rows_a_portion):
-        which = portion.condition(EVENTS)
+    for batch in batches(_EVENT, rows, batch_rows):
+        which = batch.condition(EVENTS)
         open_versions = fetch(con, f"FROM open_digests WHERE {which}")
         events = fetch(con, f"FROM event_digests WHERE {which}")
         for name, frame in zip(

@@ -1,7 +1,7 @@
 """The warehouse as the rest of the project sees it.
 
 What lives here: `Warehouse`, the only way to read, store, replace, log and publish.
-What must not: SQL beyond a line (`slices`, `questions`, `snapshot`), rules about meaning.
+What must not: SQL beyond a line (`slices`, `queries`, `snapshot`), rules about meaning.
 Read more: `docs/architecture.md`, "Warehouse".
 """
 
@@ -20,10 +20,11 @@ import polars as pl
 from booking_assets.tables.catalog import RAW_TABLES, TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENTS, REGISTRATIONS
-from booking_assets.warehouse import ddl, frames, portions, questions, slices, snapshot, versions
+from booking_assets.warehouse import batches, ddl, frames, queries, snapshot, versions
+from booking_assets.warehouse import loads as slice_loads
 from booking_assets.warehouse.connection import DatabaseFile
-from booking_assets.warehouse.questions import Breaches
-from booking_assets.warehouse.slices import Delivery
+from booking_assets.warehouse.loads import SliceLoad
+from booking_assets.warehouse.queries import ContractBreaches
 from booking_assets.warehouse.snapshot import Snapshot
 
 REBUILD_BATCH = 50
@@ -56,10 +57,10 @@ class Warehouse:
         threads: DuckDB's threads.
         busy_timeout_seconds: How long to wait for other users of the warehouse.
         snapshots_kept: How many published versions to keep.
-        rows_a_portion: How many rows a derivation gets at once, on average.
+        batch_rows: How many rows a derivation gets at once, on average.
         clock: Seconds, monotonic.
         sleep: Waits for some seconds.
-        held: A connection that is open already; see `asking` and `replace`.
+        _connection: An open connection; see `session` and `replace`.
     """
 
     path: Path
@@ -68,38 +69,38 @@ class Warehouse:
     threads: int = 2
     busy_timeout_seconds: float = 60
     snapshots_kept: int = 3
-    rows_a_portion: int = portions.ROWS_A_PORTION
+    batch_rows: int = batches.BATCH_ROWS
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
-    held: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+    _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
 
     @contextmanager
-    def asking(self) -> Iterator[Warehouse]:
-        """The same warehouse for several questions over one connection: 20 ms less for each.
+    def session(self) -> Iterator[Warehouse]:
+        """The same warehouse for several queries over one connection: 20 ms less for each.
 
         Nothing is stored meanwhile, so the answers fit each other, and who would store waits: do
         not write in the block, and do not stay long.
 
         Raises:
-            NeverWritten: There is no warehouse.
+            TableNotFound: There is no warehouse.
         """
         with self._file.reading() as con:
-            yield replace(self, held=con)
+            yield replace(self, _connection=con)
 
     def store(
-        self, deliveries: Sequence[Delivery], refused: pl.DataFrame | None = None
+        self, loads: Sequence[SliceLoad], refused: pl.DataFrame | None = None
     ) -> Mapping[tuple[str, str], int]:
         """Replace the slices of these organizations, all in one transaction or none.
 
         Args:
-            deliveries: What is complete.
+            loads: What is complete.
             refused: Rows of `raw.collections` about what is not, logged in the same transaction.
 
         Returns:
             By organization and resource, how many stored rows the new slice lacks.
 
         Raises:
-            StoreRefused: A slice is not what its delivery promises; the error has the organization.
+            SliceLoadFailed: A slice is not what its load promises; the error has the organization.
             SchemaMismatch: A stored table cannot be brought to its contract by adding columns.
         """
         with self._file.writing() as con:
@@ -108,20 +109,20 @@ class Warehouse:
             # A second thread compresses row groups of its own: 50 MiB more, for 0.2 s less at
             # 100,000 events.
             con.execute("SET threads = 1")
-            return slices.store(con, deliveries, refused)
+            return slice_loads.store(con, loads, refused)
 
     def log(self, collections: pl.DataFrame, event_counts: pl.DataFrame | None = None) -> None:
         """Append refused collections to the log, and replace these organizations' counts.
 
         Raises:
-            FrameRefused: A frame does not fit its contract.
-            StoreRefused: The log holds one of the collections already.
+            FrameMismatch: A frame does not fit its contract.
+            SliceLoadFailed: The log holds one of the collections already.
         """
         with self._file.writing() as con:
             ddl.create_missing(con, RAW_TABLES)
-            slices.log(con, collections)
+            slice_loads.log(con, collections)
             if event_counts is not None:
-                slices.replace_counts(con, event_counts)
+                slice_loads.replace_counts(con, event_counts)
 
     def replace(
         self, table: Table, derive: Callable[[Warehouse], Iterable[pl.DataFrame]]
@@ -140,21 +141,21 @@ class Warehouse:
             What is stored now.
 
         Raises:
-            FrameRefused: A frame does not fit the contract, or two share a key; the stored table
+            FrameMismatch: A frame does not fit the contract, or two share a key; the stored table
                 is unchanged.
         """
         with self._file.writing() as con:
             ddl.create(con, table)
-            for frame in derive(replace(self, held=con)):
+            for frame in derive(replace(self, _connection=con)):
                 frames.append(con, table, frame)
                 # Else it would be there while the next one is made.
                 del frame
-            if repeated := questions.duplicates(con, table):
+            if repeated := queries.duplicates(con, table):
                 fault = f"{repeated} rows share their {', '.join(table.grain)} with another frame"
                 raise frames.refusal(table, [fault])
             return Replaced(
-                rows=questions.row_count(con, table),
-                first=portions.read(con, table, table.column_names, limit=SHOWN),
+                rows=queries.row_count(con, table),
+                first=batches.read(con, table, table.column_names, limit=SHOWN),
             )
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -163,37 +164,35 @@ class Warehouse:
         Identifiers are lower-case text, instants microseconds in UTC. Rows come in no order.
 
         Raises:
-            NeverWritten: The table does not exist: a table without rows does.
+            TableNotFound: The table does not exist: a table without rows does.
             SchemaMismatch: The stored columns do not fit the contract.
         """
         names = table.column_names if columns is None else columns
         with self._reading() as con:
-            return portions.read(con, table, names)
+            return batches.read(con, table, names)
 
-    def read_portions(
+    def read_batches(
         self, key: Sequence[str], columns: Mapping[Table, Sequence[str]]
     ) -> Iterator[list[pl.DataFrame]]:
-        """Some columns of stored tables in portions: each row once, those that agree together.
+        """Some columns of stored tables in batches: each row once, those that agree together.
 
         Args:
             key: The columns that rows which belong together agree in, in each of the tables; see
-                `Portion`.
+                `Batch`.
             columns: The columns to read of each table.
 
         Returns:
-            A frame for each table, portion by portion, each typed as by `read`. A small table is
-            one portion.
+            A frame for each table, batch by batch, each typed as by `read`. A small table is
+            one batch.
 
         Raises:
-            NeverWritten: One of the tables does not exist.
+            TableNotFound: One of the tables does not exist.
             SchemaMismatch: Stored columns do not fit the contract.
         """
         with self._reading() as con:
-            rows = max(questions.row_count(con, table) for table in columns)
-            for portion in portions.portions(key, rows, self.rows_a_portion):
-                yield [
-                    portions.read(con, table, names, portion) for table, names in columns.items()
-                ]
+            rows = max(queries.row_count(con, table) for table in columns)
+            for batch in batches.batches(key, rows, self.batch_rows):
+                yield [batches.read(con, table, names, batch) for table, names in columns.items()]
 
     def row_counts(self, table: Table) -> Mapping[str, int]:
         """How many rows each organization has; empty where nothing was ever written."""
@@ -205,7 +204,7 @@ class Warehouse:
             return {table: {} for table in tables}
         with self._reading() as con:
             return {
-                table: questions.row_counts(con, table) if questions.is_stored(con, table) else {}
+                table: queries.row_counts(con, table) if queries.is_stored(con, table) else {}
                 for table in tables
             }
 
@@ -215,16 +214,16 @@ class Warehouse:
         `started_at` is the `as_of` of marts. An organization that was never complete has no row.
 
         Raises:
-            NeverWritten: Nothing was ever collected.
+            TableNotFound: Nothing was ever collected.
         """
         with self._reading() as con:
-            return questions.newest_collections(con, resource)
+            return queries.newest_collections(con, resource)
 
     def extend_history(self, members: Sequence[str], changed: versions.Changed) -> tuple[int, int]:
         """Close versions of events and add others: read, decided and written in one transaction.
 
         Two that extend it at once do so one after the other: neither decides from what the other
-        is about to change. It is decided in portions of events, and written at once.
+        is about to change. It is decided in batches of events, and written at once.
 
         Args:
             members: The columns that two rows must agree in to be the same version.
@@ -234,92 +233,92 @@ class Warehouse:
             How many were closed and how many added.
 
         Raises:
-            NeverWritten: No events were ever stored.
+            TableNotFound: No events were ever stored.
         """
         with self._file.writing() as con:
             ddl.require_stored(con, EVENTS)
-            return versions.extend(con, members, changed, self.rows_a_portion)
+            return versions.extend(con, members, changed, self.batch_rows)
 
     def known_organizations(self, resource: str) -> Sequence[str]:
         """The organizations whose newest answer about a resource is not that it may not be read.
 
         Raises:
-            NeverWritten: Nothing was ever collected.
+            TableNotFound: Nothing was ever collected.
         """
         with self._reading() as con:
-            return questions.known_organizations(con, resource)
+            return queries.known_organizations(con, resource)
 
     def unmatched_registrations(self) -> Mapping[str, int]:
         """Registrations of events that are not stored, by organization.
 
         Raises:
-            NeverWritten: Nothing was ever stored.
+            TableNotFound: Nothing was ever stored.
         """
         with self._asking(REGISTRATIONS) as con:
-            return questions.unmatched_registrations(con)
+            return queries.unmatched_registrations(con)
 
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
         """Publish the stored tables for analysts, as a new file behind the symlink.
 
         Raises:
-            NeverWritten: There is nothing to publish.
-            SnapshotRefused: The snapshot's place is taken, or the copy differs from its source.
+            TableNotFound: There is nothing to publish.
+            SnapshotFailed: The snapshot's place is taken, or the copy differs from its source.
             StaleMarts: A mart is not derived from what the raw tables hold.
         """
         with self._file.reading(alone=True) as con:
             return snapshot.publish(con, tables, self.snapshot.absolute(), keep=self.snapshots_kept)
 
-    def rebuild(self, deliveries: Sequence[Delivery], collections: pl.DataFrame) -> Path | None:
-        """Put a new warehouse, made of deliveries alone, in place of whatever stands there.
+    def rebuild(self, loads: Sequence[SliceLoad], collections: pl.DataFrame) -> Path | None:
+        """Put a new warehouse, made of loads alone, in place of whatever stands there.
 
         Args:
-            deliveries: The newest landing of each organization and resource.
-            collections: Rows of `raw.collections` that no delivery carries.
+            loads: The newest landing of each organization and resource.
+            collections: Rows of `raw.collections` that no load carries.
 
         Returns:
             Where the former file was moved; None where there was none. Marts are not rebuilt:
             derive them.
 
         Raises:
-            StoreRefused: A landing is not what it promises; the former warehouse is untouched.
+            SliceLoadFailed: A landing is not what it promises; the former warehouse is untouched.
         """
         aside = f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         existed = self.path.exists()
         with self._file.replacing(aside) as path:
             fresh = replace(self, path=path)
             fresh.log(collections)
-            for start in range(0, len(deliveries), REBUILD_BATCH):
-                fresh.store(deliveries[start : start + REBUILD_BATCH])
+            for start in range(0, len(loads), REBUILD_BATCH):
+                fresh.store(loads[start : start + REBUILD_BATCH])
         return self.path.with_name(f"{self.path.name}{aside}") if existed else None
 
-    def contract_breaches(self, table: Table) -> Breaches:
+    def contract_breaches(self, table: Table) -> ContractBreaches:
         """Where a stored table departs from its contract; falsy where nowhere.
 
         Raises:
-            NeverWritten: The table does not exist.
+            TableNotFound: The table does not exist.
         """
         with self._asking(table) as con:
-            return questions.breaches(con, table)
+            return queries.breaches(con, table)
 
     def foreign_rows(self) -> Mapping[str, int]:
         """Events that carry another identifier than their organization's count, by organization.
 
         Raises:
-            NeverWritten: No events were ever stored.
+            TableNotFound: No events were ever stored.
         """
         with self._asking(EVENTS) as con:
-            return questions.foreign_rows(con)
+            return queries.foreign_rows(con)
 
     def rows_with_extra(self) -> Mapping[str, int]:
         """Events with members that the contract does not know, by organization.
 
         Raises:
-            NeverWritten: No events were ever stored.
+            TableNotFound: No events were ever stored.
         """
         with self._asking(EVENTS) as con:
-            return questions.rows_with_extra(con)
+            return queries.rows_with_extra(con)
 
-    def tallies(self, table: Table = EVENTS) -> pl.DataFrame:
+    def reconciliation(self, table: Table = EVENTS) -> pl.DataFrame:
         """What is stored of a resource beside what the log of its newest complete collection says.
 
         Returns:
@@ -327,10 +326,10 @@ class Warehouse:
             rows_loaded, rows_rejected, duplicates_dropped; null where the log has no such row.
 
         Raises:
-            NeverWritten: The table does not exist.
+            TableNotFound: The table does not exist.
         """
         with self._asking(table) as con:
-            return questions.tallies(con, table)
+            return queries.reconciliation(con, table)
 
     @property
     def _file(self) -> DatabaseFile:
@@ -347,8 +346,8 @@ class Warehouse:
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The held connection, or one for the block."""
-        if self.held is not None:
-            yield self.held
+        if self._connection is not None:
+            yield self._connection
             return
         with self._file.reading() as con:
             yield con

@@ -1,4 +1,4 @@
-"""The other spellings of members agree with the contract of the events."""
+"""The other aliases of members agree with the contract of the events."""
 
 from __future__ import annotations
 

@@ -12,23 +12,23 @@ from pathlib import Path
 import polars as pl
 
 from booking_assets.collect.collection import Collected, Collection
-from booking_assets.collect.tally import Tally
+from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import EVENTS
 from booking_assets_tests.collect.booking import Asked, Booking
 from booking_assets_tests.collect.events import event, identifier
 
 
-def run(collection: Collection) -> tuple[Collected | Exception, Tally]:
-    """What came of it, and the tally, which adds up in any case."""
-    tally = collection.begin()
+def run(collection: Collection) -> tuple[Collected | Exception, CollectionStats]:
+    """What came of it, and the stats, which adds up in any case."""
+    stats = collection.begin()
     outcome: Collected | Exception
     try:
-        outcome = collection.run(tally)
+        outcome = collection.run(stats)
     except Exception as error:  # noqa: BLE001 - the tests look at it
         outcome = error
-    assert tally.rows_received == tally.rows_held + tally.duplicates_dropped
-    assert tally.finished_at is not None
-    return outcome, tally
+    assert stats.rows_received == stats.rows_held + stats.duplicates_dropped
+    assert stats.finished_at is not None
+    return outcome, stats
 
 
 def landed(outcome: Collected | Exception) -> dict[str, str | None]:

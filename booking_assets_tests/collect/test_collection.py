@@ -9,9 +9,9 @@ import pytest
 
 from booking_assets.api.errors import Unauthorized, Unavailable
 from booking_assets.collect import collection as collection_module
-from booking_assets.collect.collection import Collected, NobodyWatches
+from booking_assets.collect.collection import Collected, NoProgress
 from booking_assets.collect.errors import (
-    CollectionRefused,
+    CollectionFailed,
     ForeignRows,
     Incomplete,
     Shrunk,
@@ -28,7 +28,7 @@ def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
+    outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
     assert booking.asked == [
         Asked("count"),
@@ -36,10 +36,10 @@ def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
         Asked("count"),
         Asked("search", 1, collection_module.SEARCH_PAGE_SIZE),
     ]
-    assert (tally.count_before, tally.count_after, tally.rows_received) == (25, 25, 25)
-    assert (tally.pages, tally.requests, tally.retries) == (3, 6, 0)
-    assert tally.bytes_received > len(page_of(booking.rows.values()))
-    assert tally.verdict == "complete"
+    assert (stats.count_before, stats.count_after, stats.rows_received) == (25, 25, 25)
+    assert (stats.pages, stats.requests, stats.retries) == (3, 6, 0)
+    assert stats.bytes_received > len(page_of(booking.rows.values()))
+    assert stats.status == "complete"
 
 
 def test_one_page_is_one_answer_and_needs_no_list_of_identifiers(
@@ -56,30 +56,30 @@ def test_a_landing_tells_what_the_tally_tells(
 ) -> None:
     booking.rows = {1: event(1, Novelty=1), 2: event(2, CapacityMaximum="x")}
     collection = collection_from(booking)
-    outcome, tally = run(collection)
+    outcome, stats = run(collection)
     assert isinstance(outcome, Collected)
     assert left_on_disk(collection) == [outcome.landing.folder]
-    stored = read_landing(outcome.landing.folder).entry
-    assert stored == tally.entry() | {"finished_at": stored["finished_at"]}
+    stored = read_landing(outcome.landing.folder).log_row
+    assert stored == stats.log_row() | {"finished_at": stored["finished_at"]}
     assert (stored["rows_loaded"], stored["rows_rejected"]) == (1, 1)
     rows = pl.concat([pl.read_parquet(path) for path in outcome.landing.rows])
-    assert rows["collected_at"].to_list() == [tally.started_at]
+    assert rows["collected_at"].to_list() == [stats.started_at]
     assert outcome.unknown == {"Novelty"}
 
 
 def test_nothing_counted_and_nothing_collected_is_an_empty_slice(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
-    outcome, tally = run(collection_from(booking))
+    outcome, stats = run(collection_from(booking))
     assert landed(outcome) == {}
-    assert (tally.count_before, tally.pages, tally.verdict) == (0, 1, "complete")
+    assert (stats.count_before, stats.pages, stats.status) == (0, 1, "complete")
 
 
 def test_rejected_rows_count_as_rows(booking: Booking, collection_from: MakeCollection) -> None:
     booking.rows = {1: event(1), 2: event(2, CapacityMaximum="x"), 3: "null", 4: "null"}
-    outcome, tally = run(collection_from(booking))
+    outcome, stats = run(collection_from(booking))
     assert len(landed(outcome)) == 1
-    assert (tally.rows_received, tally.rows_rejected) == (4, 3)
+    assert (stats.rows_received, stats.rows_rejected) == (4, 3)
 
 
 def test_one_foreign_row_among_many_stores_nothing(
@@ -99,13 +99,13 @@ def test_a_count_that_no_page_bears_out_is_refused_with_the_numbers_after_bounde
     fill(booking, 25)
     booking.instead = lambda asked: Answer(200, b'{"Count": 27}') if asked.verb == "count" else None
     collection = collection_from(booking)
-    outcome, tally = run(collection)
+    outcome, stats = run(collection)
     assert isinstance(outcome, Incomplete)
-    assert "25 distinct rows arrived" in outcome.verdict
-    assert "27 before and 27 after" in outcome.verdict
+    assert "25 distinct rows arrived" in outcome.reason
+    assert "27 before and 27 after" in outcome.reason
     assert len([asked for asked in booking.asked if asked == Asked("collect", 1, 10)]) == 3
     assert left_on_disk(collection) == []
-    assert (tally.rows_loaded, tally.count_after) == (25, 27)
+    assert (stats.rows_loaded, stats.count_after) == (25, 27)
 
 
 @pytest.mark.parametrize("says_total", [True, False], ids=["with totals", "without a header"])
@@ -114,9 +114,9 @@ def test_a_server_that_caps_its_pages_loses_no_row(
 ) -> None:
     fill(booking, 25)
     booking.cap, booking.says_total = 4, says_total
-    outcome, tally = run(collection_from(booking))
+    outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert tally.duplicates_dropped == 0
+    assert stats.duplicates_dropped == 0
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_a_slice_that_shrinks_sharply_is_refused_until_a_person_allows_it(
 ) -> None:
     fill(booking, 2)
     collection = collection_from(booking, stored_rows=stored_rows, allow_shrink=allow_shrink)
-    outcome, tally = run(collection)
+    outcome, stats = run(collection)
     assert isinstance(outcome, Shrunk) is refused
     if isinstance(outcome, Shrunk):
         assert "2 rows where 5 are stored" in str(outcome)
         assert "--allow-shrink" in str(outcome)
         assert left_on_disk(collection) == []
-        assert (tally.rows_loaded, tally.count_after) == (2, 2)
+        assert (stats.rows_loaded, stats.count_after) == (2, 2)
 
 
 def test_a_page_that_is_cut_off_is_asked_for_again(
@@ -154,9 +154,9 @@ def test_a_page_that_is_cut_off_is_asked_for_again(
     booking.instead = lambda asked: (
         Answer(200, cut.pop(), 25) if asked == Asked("collect", 2, 10) and cut else None
     )
-    outcome, tally = run(collection_from(booking))
+    outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert (tally.requests, tally.retries) == (7, 1)
+    assert (stats.requests, stats.retries) == (7, 1)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (503, Unavailable)])
@@ -171,9 +171,9 @@ def test_a_request_that_fails_for_good_is_never_an_empty_answer(
     fill(booking, 25)
     booking.instead = lambda asked: Answer(status, b"") if asked.verb == failing else None
     collection = collection_from(booking)
-    outcome, tally = run(collection)
+    outcome, stats = run(collection)
     assert isinstance(outcome, kind)
-    assert tally.requests == len(booking.asked)
+    assert stats.requests == len(booking.asked)
     assert left_on_disk(collection) == []
 
 
@@ -182,7 +182,7 @@ def test_whoever_watches_hears_of_every_page(
 ) -> None:
     heard = []
 
-    class Watcher(NobodyWatches):
+    class Watcher(NoProgress):
         def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
             heard.append((organization, resource, rows, expected))
 
@@ -203,7 +203,7 @@ def test_a_stopped_collection_ends_after_the_page_and_leaves_nothing(
 
 
 def test_a_refusal_survives_the_way_between_processes() -> None:
-    for error in (Shrunk("acme", "verdict", "remedy"), Stopped("acme")):
+    for error in (Shrunk("acme", "reason", "remedy"), Stopped("acme")):
         again = pickle.loads(pickle.dumps(error))
-        assert isinstance(again, CollectionRefused)
-        assert (type(again), str(again), again.verdict) == (type(error), str(error), error.verdict)
+        assert isinstance(again, CollectionFailed)
+        assert (type(again), str(again), again.reason) == (type(error), str(error), error.reason)

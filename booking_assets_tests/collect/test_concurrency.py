@@ -12,10 +12,10 @@ import pytest
 
 from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
-from booking_assets.collect.collection import Collected, Collection, NobodyWatches
-from booking_assets.collect.concurrency import Outcome, Refused, ready_outcomes
-from booking_assets.collect.errors import ForeignRows, Incomplete, Shrunk, Unlanded
-from booking_assets.collect.tally import collections_frame
+from booking_assets.collect.collection import Collected, Collection, NoProgress
+from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
+from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
+from booking_assets.collect.stats import collections_frame
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.collect.booking import Answer, Asked, Booking
 from booking_assets_tests.collect.conftest import MakeCollection
@@ -25,7 +25,7 @@ Start = Callable[[], Booking]
 Spoil = Callable[[Booking, Collection], Collection]
 
 
-class Clumsy(NobodyWatches):
+class Clumsy(NoProgress):
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         raise ZeroDivisionError("a defect of ours")
 
@@ -69,25 +69,25 @@ FAILURES: dict[str, tuple[Spoil, type[Exception], str]] = {
     "a refused credential": (
         answering(Answer(401, b""), "count"),
         Unauthorized,
-        "b: events: count",
+        "events: count was not authorized",
     ),
     "no server": (answering(Answer(503, b""), "collect"), Unavailable, "given up after 3 attempts"),
     "no JSON": (answering(Answer(200, b"{}"), "collect"), Unavailable, "no JSON array"),
     "foreign rows": (with_a_foreign_row, ForeignRows, str(OTHER)),
     "wrong counts": (answering(Answer(200, b'{"Count": 9}'), "count"), Incomplete, "counted 9"),
     "far fewer rows": (with_many_stored, Shrunk, "1 rows where 1000"),
-    "no folder": (without_a_place_to_land, Unlanded, "Not a directory"),
+    "no folder": (without_a_place_to_land, LandingFailed, "Not a directory"),
     "a defect": (with_a_defect, ZeroDivisionError, "unexpected ZeroDivisionError"),
 }
 
 
-@pytest.mark.parametrize(("spoil", "kind", "verdict"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(("spoil", "kind", "reason"), FAILURES.values(), ids=FAILURES)
 def test_an_organization_fails_alone_and_says_why(
     start: Start,
     collection_from: MakeCollection,
     spoil: Spoil,
     kind: type[Exception],
-    verdict: str,
+    reason: str,
 ) -> None:
     collections = []
     for slug in ("a", "b", "c"):
@@ -96,17 +96,17 @@ def test_an_organization_fails_alone_and_says_why(
         collection = collection_from(booking, slug)
         collections.append(spoil(booking, collection) if slug == "b" else collection)
     outcomes = outcomes_of(collections, 2)
-    assert [type(outcomes[slug]) for slug in "abc"] == [Collected, Refused, Collected]
+    assert [type(outcomes[slug]) for slug in "abc"] == [Collected, Failed, Collected]
     refused = outcomes["b"]
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Failed)
     assert isinstance(refused.error, kind)
-    assert verdict in refused.entry["verdict"]
-    log = collections_frame([refused.entry])
+    assert reason in refused.log_row["reason"]
+    log = collections_frame([refused.log_row])
     assert [name for name in COLLECTIONS.required if log[name].null_count()] == []
 
 
 def outcomes_of(collections: Iterable[Collection], max_organizations: int) -> dict[str, Outcome]:
-    batches = ready_outcomes([[one] for one in collections], max_organizations)
+    batches = collect_concurrently([[one] for one in collections], max_organizations)
     return {one.organization: one for batch in batches for (one,) in batch}
 
 
@@ -115,7 +115,7 @@ def test_a_refusal_holds_no_page_in_memory(
 ) -> None:
     booking.instead = lambda asked: Answer(200, b"[") if asked.verb == "collect" else None
     refused = outcomes_of([collection_from(booking)], 1)["acme"]
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Failed)
     assert refused.error.__traceback__ is None
     assert refused.error.__context__ is None
 
@@ -126,7 +126,7 @@ def test_what_is_ready_comes_while_others_are_still_collected(
     slow, quick = start(), start()
     stored = threading.Event()
     slow.before = lambda asked: stored.wait(timeout=30)
-    batches = ready_outcomes(
+    batches = collect_concurrently(
         [[collection_from(slow, "slow")], [collection_from(quick, "quick")]], 2
     )
     assert [one.organization for (one,) in next(batches)] == ["quick"]
@@ -142,7 +142,7 @@ def test_what_an_organization_is_collected_of_comes_together_and_in_order(
     quick.before = lambda _: asked.append("quick")
     slow.before = lambda _: asked.append("slow")
     both = [collection_from(quick, "acme"), collection_from(slow, "acme")]
-    ((outcomes,),) = ready_outcomes([both], 4)
+    ((outcomes,),) = collect_concurrently([both], 4)
     assert [type(one) for one in outcomes] == [Collected, Collected]
     assert asked == sorted(asked)
     assert {"quick", "slow"} == {*asked}
@@ -154,8 +154,8 @@ def test_after_a_refusal_nothing_else_of_its_organization_is_asked_for(
     failing, other = start(), start()
     failing.instead = lambda asked: Answer(401, b"")
     both = [collection_from(failing, "acme"), collection_from(other, "acme")]
-    ((outcomes,),) = ready_outcomes([both], 4)
-    assert [type(one) for one in outcomes] == [Refused]
+    ((outcomes,),) = collect_concurrently([both], 4)
+    assert [type(one) for one in outcomes] == [Failed]
     assert other.asked == []
 
 
@@ -178,13 +178,13 @@ def test_no_more_organizations_are_collected_at_once_than_agreed(
 
         return replace(one, connect=connect)
 
-    for batch in ready_outcomes([[collection(f"slug-{n}")] for n in range(6)], 1):
+    for batch in collect_concurrently([[collection(f"slug-{n}")] for n in range(6)], 1):
         active.difference_update(one.organization for (one,) in batch)
     assert most <= 2
 
 
 def test_without_organizations_there_is_nothing_to_wait_for() -> None:
-    assert list(ready_outcomes([], 1)) == []
+    assert list(collect_concurrently([], 1)) == []
 
 
 def partial_folders(root: Path) -> list[Path]:
@@ -226,7 +226,7 @@ def test_an_interrupt_ends_the_run_although_a_request_hangs(
     hanging.before = hang
     collections = [[collection_from(hanging, "hanging")], [collection_from(waiting, "waiting")]]
     with pytest.raises(KeyboardInterrupt):
-        list(ready_outcomes(collections, 1, grace_seconds=0.01))
+        list(collect_concurrently(collections, 1, grace_seconds=0.01))
     assert not released.is_set()
     assert waiting.asked == []
 
@@ -245,7 +245,7 @@ def test_whoever_stops_listening_ends_each_collection_after_its_page(
 
     large.before = hold
     slow = collection_from(large, "large", page_size=1)
-    batches = ready_outcomes(
+    batches = collect_concurrently(
         [[collection_from(quick, "quick")], [slow], [collection_from(waiting, "waiting")]], 2
     )
     assert [one.organization for (one,) in next(batches)] == ["quick"]

@@ -279,7 +279,7 @@ def test_a_blank_before_the_colon_hides_no_member() -> None:
 
 
 def renamed(row: dict[str, Any]) -> dict[str, Any]:
-    newer = {name: alias for alias, name in EVENT_ROWS.spellings.items()}
+    newer = {name: alias for alias, name in EVENT_ROWS.aliases.items()}
     return {newer.get(name, name): value for name, value in row.items()}
 
 
@@ -331,8 +331,8 @@ FOREIGN: dict[str, str | bytes] = {
 def test_one_foreign_row_refuses_the_page_whatever_else_is_wrong_with_it(row: str | bytes) -> None:
     with pytest.raises(ForeignRows) as caught:
         decoded(event(2), row, event(3))
-    assert str(OTHER) in caught.value.verdict
-    assert str(ACME) in caught.value.verdict
+    assert str(OTHER) in caught.value.reason
+    assert str(ACME) in caught.value.reason
 
 
 def test_an_unknown_member_may_speak_of_other_organizations() -> None:

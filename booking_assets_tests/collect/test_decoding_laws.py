@@ -15,7 +15,7 @@ from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.decoding import DecodedPage
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.json_parts import members_of, rows_of
-from booking_assets.collect.rows import members_at_most, members_written
+from booking_assets.collect.rows import key_count, key_count_upper_bound
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.collect.events import ACME, OTHER, decoder, event, identifier, page_of
 
@@ -133,8 +133,8 @@ def test_every_member_is_counted_once_repeated_and_nested_ones_too(
     text = written(members, separators, ascii_only)
     read: list[str] = []
     json.loads(text, object_pairs_hook=lambda pairs: read.extend(name for name, _ in pairs))
-    assert members_written(text.encode()) == len(read)
-    assert members_at_most(text.encode()) >= len(read)
+    assert key_count(text.encode()) == len(read)
+    assert key_count_upper_bound(text.encode()) >= len(read)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_every_member_is_counted_once_repeated_and_nested_ones_too(
 )
 def test_the_bound_on_members_misses_none_and_rarely_counts_another(text: str, bound: int) -> None:
     json.loads(text)
-    assert members_at_most(text.encode()) == bound
+    assert key_count_upper_bound(text.encode()) == bound
 
 
 @settings(deadline=None, max_examples=60)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from booking_assets.api.authentication import Token
 from booking_assets.api.client import BookingClient, open_http
-from booking_assets.collect.collection import Collection, NobodyWatches, Plan
+from booking_assets.collect.collection import Collection, NoProgress, Plan
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.landing import Landing
-from booking_assets.collect.tally import Mode, Tally
+from booking_assets.collect.stats import CollectionStats, Mode
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.resources import EVENTS
 from booking_assets.sandbox.rows import Rows, WrittenRow
@@ -74,7 +74,9 @@ class Booking:
     server: SandboxServer
     http: httpx.Client
 
-    def collect(self, landings: Path, mode: Mode, page_size: int = 7) -> tuple[Landing, Tally]:
+    def collect(
+        self, landings: Path, mode: Mode, page_size: int = 7
+    ) -> tuple[Landing, CollectionStats]:
         tenant = self.events.tenant
         plan = Plan(
             run_id=uuid4().hex,
@@ -87,7 +89,7 @@ class Booking:
             mode=mode,
             overlap=OVERLAP,
             clock=lambda: datetime.now(UTC),
-            progress=NobodyWatches(),
+            progress=NoProgress(),
         )
         collection = Collection(
             connect=lambda: BookingClient(
@@ -103,8 +105,8 @@ class Booking:
             stored_rows=None,
             plan=plan,
         )
-        tally = collection.begin()
-        return collection.run(tally).landing, tally
+        stats = collection.begin()
+        return collection.run(stats).landing, stats
 
 
 @pytest.fixture(scope="module")
@@ -131,15 +133,17 @@ def rows(landing: Landing) -> pl.DataFrame:
     return pl.read_parquet([*landing.rows]).drop("collected_at").sort("event_identifier")
 
 
-def assert_as_full(booking: Booking, folder: Path, *, mode: Mode = "incremental") -> Tally:
-    """An incremental collection upon what the folder holds equals a full one; its tally."""
-    landing, tally = booking.collect(folder / "incremental", "incremental")
+def assert_as_full(
+    booking: Booking, folder: Path, *, mode: Mode = "incremental"
+) -> CollectionStats:
+    """An incremental collection upon what the folder holds equals a full one; its stats."""
+    landing, stats = booking.collect(folder / "incremental", "incremental")
     full, _ = booking.collect(folder / "full", "full")
     assert rows(landing).equals(rows(full))
-    assert tally.mode == mode
-    assert tally.rows_loaded + tally.rows_rejected == tally.count_after
-    assert tally.duplicates_dropped >= 0
-    return tally
+    assert stats.mode == mode
+    assert stats.rows_loaded + stats.rows_rejected == stats.count_after
+    assert stats.duplicates_dropped >= 0
+    return stats
 
 
 def started(booking: Booking, folder: Path) -> None:
@@ -154,16 +158,16 @@ def test_without_a_change_one_page_and_one_row_are_asked_for(
     quiet: Booking, tmp_path: Path
 ) -> None:
     started(quiet, tmp_path)
-    tally = assert_as_full(quiet, tmp_path)
-    assert (tally.requests, tally.rows_received) == (4, 7)
+    stats = assert_as_full(quiet, tmp_path)
+    assert (stats.requests, stats.rows_received) == (4, 7)
 
 
 def test_changes_and_insertions_are_read_and_nothing_else(quiet: Booking, tmp_path: Path) -> None:
     started(quiet, tmp_path)
     quiet.events.put(250, NOW, "changed")
     quiet.events.put(900, NOW, "new")
-    tally = assert_as_full(quiet, tmp_path)
-    assert tally.rows_received == 7
+    stats = assert_as_full(quiet, tmp_path)
+    assert stats.rows_received == 7
 
 
 def test_a_hundred_changes_of_many_events_cost_a_hundredth_of_the_bytes(
@@ -183,8 +187,8 @@ def test_a_hundred_changes_of_many_events_cost_a_hundredth_of_the_bytes(
 def test_a_deletion_is_found_by_the_identifiers(quiet: Booking, tmp_path: Path) -> None:
     started(quiet, tmp_path)
     del quiet.events.rows[123]
-    tally = assert_as_full(quiet, tmp_path)
-    assert tally.rows_received < 20
+    stats = assert_as_full(quiet, tmp_path)
+    assert stats.rows_received < 20
 
 
 @pytest.mark.parametrize(
@@ -276,10 +280,10 @@ def test_any_history_gives_what_a_full_collection_gives(
             else:
                 # Who changes without a stamp is found by the next full collection alone.
                 events.put(100 * step + number, None)
-        landing, tally = booking.collect(folder / "incremental", "incremental")
+        landing, stats = booking.collect(folder / "incremental", "incremental")
         full, _ = booking.collect(folder / "full", "full")
         assert rows(landing).equals(rows(full))
-        assert tally.duplicates_dropped >= 0
+        assert stats.duplicates_dropped >= 0
         assert rows(landing)["event_identifier"].to_list() == sorted(
             identifier(number) for number in events.rows
         )

@@ -16,22 +16,22 @@ from booking_assets.collect.landing import (
     prune_landings,
     read_landing,
 )
-from booking_assets.collect.spool import Spool
-from booking_assets.collect.tally import Tally
+from booking_assets.collect.staging import StagingWriter
+from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 from booking_assets_tests.collect.events import ACME, STARTED, decoded, event
 
 
 def landing(root: Path, name: str = "events-1") -> Landing:
-    tally = Tally(
+    stats = CollectionStats(
         *("acme", "events", "run", "full"),
         started_at=STARTED,
         finished_at=STARTED + timedelta(milliseconds=1),
         count_before=2,
     )
-    with Spool(root, "acme", name, EVENT_ROWS) as spool:
-        spool.add(decoded(event(1), "null"))
-        return spool.land(ACME, tally.entry())
+    with StagingWriter(root, "acme", name, EVENT_ROWS) as staging:
+        staging.add(decoded(event(1), "null"))
+        return staging.land(ACME, stats.log_row())
 
 
 def test_a_landing_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_a_slug_cannot_lead_out_of_the_folder(tmp_path: Path, slug: str) -> None
     with pytest.raises(ValueError, match="no name of a folder"):
         organization_folder(tmp_path, slug)
     with pytest.raises(ValueError, match="no name of a folder"):
-        Spool(tmp_path, slug, "events-1", EVENT_ROWS)
+        StagingWriter(tmp_path, slug, "events-1", EVENT_ROWS)

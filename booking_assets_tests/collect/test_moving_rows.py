@@ -32,9 +32,9 @@ def test_a_deletion_and_an_insertion_that_every_count_hides_are_found(
             booking.rows[int(2 * new)] = event(int(2 * new))
 
     booking.before = move
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
+    outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
-    assert tally.counts == {25}
+    assert stats.counts == {25}
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -57,9 +57,9 @@ def test_rows_whose_identifiers_are_none_are_counted_and_not_looked_for(
     usual = [{"EventIdentifier": identifier(n)} for n in range(1, 16)]
     listed = page_of([*usual, *({"EventIdentifier": f"number {n}"} for n in odd)])
     booking.instead = lambda asked: Answer(200, listed) if asked.verb == "search" else None
-    outcome, tally = run(collection_from(booking))
+    outcome, stats = run(collection_from(booking))
     assert isinstance(outcome, Collected)
-    assert (tally.rows_loaded, tally.rows_rejected) == (15, many)
+    assert (stats.rows_loaded, stats.rows_rejected) == (15, many)
 
 
 @pytest.mark.parametrize("row", [{"EventNumber": 7}, "[]", {"EventIdentifier": 5}])
@@ -68,9 +68,9 @@ def test_a_rejected_row_that_hides_its_identifier_is_not_asked_for_again(
 ) -> None:
     fill(booking, 25)
     booking.rows[next(iter(booking.rows))] = row
-    outcome, tally = run(collection_from(booking))
+    outcome, stats = run(collection_from(booking))
     assert isinstance(outcome, Collected)
-    assert (tally.rows_loaded, tally.rows_rejected, tally.requests) == (24, 1, 6)
+    assert (stats.rows_loaded, stats.rows_rejected, stats.requests) == (24, 1, 6)
 
 
 def deleted_behind(rows: dict[int, Any]) -> None:
@@ -120,11 +120,11 @@ def test_rows_that_move_while_they_are_read_are_all_there_in_the_end(
 ) -> None:
     fill(booking, 25)
     before(booking, Asked("collect", page, 10), lambda: move(booking.rows))
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
+    outcome, stats = run(collection_from(booking, max_concurrency=1))
     rows = landed(outcome)
     expected = titles(booking)
     assert rows == {one: title for one, title in expected.items() if title != "misfit"}
-    assert tally.rows_held == tally.count_after == len(booking.rows)
+    assert stats.rows_held == stats.count_after == len(booking.rows)
     # Mended with single questions, not collected anew.
     assert len([asked for asked in booking.asked if asked.verb == "collect"]) <= 5
 
@@ -139,9 +139,9 @@ def test_a_row_that_changes_between_two_arrivals_is_kept_as_it_is_now(
         booking.rows[20] = event(20, EventTitle="now", LastChangeTime="2026-02-01T00:00:00+00:00")
 
     before(booking, Asked("collect", 2, 10), move)
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
+    outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome)[identifier(20)] == "now"
-    assert tally.duplicates_dropped == 1
+    assert stats.duplicates_dropped == 1
 
 
 @pytest.mark.parametrize("wrong", [(1, 1), (1, 3)], ids=["page 2 repeats page 1", "page 2 skips"])
@@ -155,9 +155,9 @@ def test_pages_that_repeat_and_skip_rows_are_mended(
     booking.instead = lambda asked: (
         Answer(200, page, 25) if asked == Asked("collect", 2, 10) else None
     )
-    outcome, tally = run(collection_from(booking))
+    outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert (tally.rows_received, tally.duplicates_dropped) == (35, 10)
+    assert (stats.rows_received, stats.duplicates_dropped) == (35, 10)
 
 
 @settings(
@@ -216,9 +216,9 @@ def test_rows_too_many_to_ask_for_singly_are_collected_again(
     monkeypatch.setattr(collection_module, "ASKED_AT_MOST", 4)
     fill(booking, 25)
     before(booking, Asked("collect", 2, 10), lambda: many_deleted(booking.rows))
-    outcome, tally = run(collection_from(booking, max_concurrency=1))
+    outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
-    assert (tally.rows_received, tally.count_before) == (16, 16)
+    assert (stats.rows_received, stats.count_before) == (16, 16)
     assert {asked.verb for asked in booking.asked} == {"count", "collect", "search"}
 
 

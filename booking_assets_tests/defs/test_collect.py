@@ -117,8 +117,8 @@ def test_the_log_says_what_was_stored_of_each_organization(
     collected: tuple[Site, dg.ExecuteInProcessResult],
 ) -> None:
     site, result = collected
-    entries = site.instance.all_logs(result.run_id)
-    said = " ".join(entry.user_message for entry in entries if not entry.is_dagster_event)
+    log_rows = site.instance.all_logs(result.run_id)
+    said = " ".join(log_row.user_message for log_row in log_rows if not log_row.is_dagster_event)
     for table in (EVENTS, REGISTRATIONS):
         for slug, logged in site.log(result.run_id, table.short_name).items():
             rows = logged["rows_loaded"]
@@ -162,11 +162,11 @@ def test_an_organization_that_is_refused_fails_alone(
     assert newest_metadata(site, EVENTS, last)["loaded"] == EVENTS_EACH
 
     logged = site.log(result.run_id)
-    assert {slug: row["verdict"] for slug, row in logged.items() if slug != refused} == {
+    assert {slug: row["status"] for slug, row in logged.items() if slug != refused} == {
         first: "complete",
         last: "complete",
     }
-    assert refusal.format(variable=variable) in logged[refused]["verdict"]
+    assert refusal.format(variable=variable) in logged[refused]["reason"]
     assert (logged[refused]["rows_loaded"], logged[refused]["count_before"]) == (0, None)
 
     told = failure(result)

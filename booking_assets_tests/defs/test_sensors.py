@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from booking_assets.defs.sensors import DERIVED_TAG
+from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets_tests.defs.conftest import Site
 
@@ -60,7 +60,7 @@ def test_nothing_is_derived_where_nothing_was_stored(
 
 
 def test_a_run_whose_starter_derives_is_left_to_it(collecting: Site) -> None:
-    result = collecting.run("collect", collecting.slugs, tags={DERIVED_TAG: "true"})
+    result = collecting.run("collect", collecting.slugs, tags={SKIP_DERIVE_TAG: "true"})
     assert result.success
     assert followed(collecting, result) == []
 

@@ -83,7 +83,7 @@ def told(instance: dg.DagsterInstance, run: str) -> list[str]:
     status = instance.get_status_by_partition(
         seats.key, ["a", "b"], dg.StaticPartitionsDefinition(["a", "b"])
     )
-    return [*(dg.serialize_value(entry) for entry in instance.all_logs(run)), repr(status)]
+    return [*(dg.serialize_value(log_row) for log_row in instance.all_logs(run)), repr(status)]
 
 
 def test_dagsters_own_storage_reads_what_was_written_while_the_databases_are_open(

@@ -20,11 +20,11 @@ from typing import Any
 from uuid import uuid4
 
 from booking_assets.api.retry import RetryPolicy
-from booking_assets.collect.collection import NobodyWatches
-from booking_assets.collect.concurrency import Refused
-from booking_assets.collect.tally import Mode
-from booking_assets.defs.collector import Collector, Outcomes
+from booking_assets.collect.collection import NoProgress
+from booking_assets.collect.concurrency import Failed
+from booking_assets.collect.stats import Mode
 from booking_assets.defs.resources import booking_api, warehouse
+from booking_assets.pipeline.collector import CollectionResult, Collector
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.catalog import RAW_TABLES
 
@@ -38,14 +38,14 @@ def collected(
     *,
     mode: Mode = "full",
     allow_shrink: bool = False,
-) -> list[Outcomes]:
+) -> list[CollectionResult]:
     """What became of each organization and resource (of all organizations, without slugs)."""
     with booking_api(settings, retry) as api:
         collector = Collector(
             connect=api.connect,
             warehouse=warehouse(settings),
             settings=settings,
-            progress=NobodyWatches(),
+            progress=NoProgress(),
             clock=lambda: datetime.now(UTC),
         )
         wanted = slugs or [one.slug for one in settings.organizations]
@@ -86,12 +86,12 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked.largest_file, asked.largest_file))
     if asked.dies_at:
         _die_at(asked.dies_at)
-    outcomes: list[Outcomes] = []
+    outcomes: list[CollectionResult] = []
     if asked.only != "publish":
         outcomes = collected(settings, RetryPolicy())
     if asked.only != "collect":
         published(settings)
-    refused = {one.organization: str(one.error) for one in outcomes if isinstance(one, Refused)}
+    refused = {one.organization: str(one.error) for one in outcomes if isinstance(one, Failed)}
     sys.stdout.write(f"{json.dumps(refused)}\n")
 
 

@@ -17,14 +17,14 @@ import polars as pl
 import pytest
 
 from booking_assets.api.retry import RetryPolicy
-from booking_assets.collect.collection import NobodyWatches
+from booking_assets.collect.collection import NoProgress
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import Decoder
-from booking_assets.collect.tally import Mode
+from booking_assets.collect.stats import Mode
 from booking_assets.definitions import build_definitions
-from booking_assets.defs.collector import Outcomes
 from booking_assets.defs.refresh import Refreshed, refresh
 from booking_assets.defs.resources import booking_api, warehouse
+from booking_assets.pipeline.collector import CollectionResult
 from booking_assets.sandbox.configuration import booking_toml, dotenv, token_variable
 from booking_assets.sandbox.faults.selection import parse_faults
 from booking_assets.sandbox.request_log import LoggedRequest
@@ -34,7 +34,7 @@ from booking_assets.sandbox.world import World, generated_world
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
-from booking_assets.transforms.promises import unaccounted
+from booking_assets.transforms.check_rules import unaccounted
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.commands import SECONDS, Shell
 from booking_assets_tests.reliability import collecting
@@ -90,7 +90,7 @@ class Installation:
         allow_shrink: bool = False,
         tokens: Mapping[str, str] | None = None,
         resource: str = EVENTS.short_name,
-    ) -> dict[str, Outcomes]:
+    ) -> dict[str, CollectionResult]:
         """Collects and stores in this process, without Dagster.
 
         Args:
@@ -105,7 +105,7 @@ class Installation:
             outcomes = collecting.collected(
                 self.settings, retry, slugs, mode=mode, allow_shrink=allow_shrink
             )
-        return {one.organization: one for one in outcomes if one.entry["resource"] == resource}
+        return {one.organization: one for one in outcomes if one.log_row["resource"] == resource}
 
     def refresh(self, instance: dg.DagsterInstance, *, allow_shrink: bool = False) -> Refreshed:
         """What `booking-assets refresh` does, in this process."""
@@ -114,7 +114,7 @@ class Installation:
                 lambda progress: build_definitions(settings=self.settings, progress=progress),
                 self.settings,
                 self.slugs,
-                NobodyWatches(),
+                NoProgress(),
                 mode="full",
                 allow_shrink=allow_shrink,
                 instance=instance,
@@ -163,8 +163,13 @@ class Installation:
     def breaches(self) -> list[str]:
         """Where the warehouse breaks a promise that it makes after every run."""
         store = self.warehouse
-        tallies = (store.tallies(EVENTS), store.tallies(REGISTRATIONS).drop_nulls("rows_loaded"))
-        found = [f"{slug}: counted is not stored" for one in tallies for slug in unaccounted(one)]
+        reconciliation = (
+            store.reconciliation(EVENTS),
+            store.reconciliation(REGISTRATIONS).drop_nulls("rows_loaded"),
+        )
+        found = [
+            f"{slug}: counted is not stored" for one in reconciliation for slug in unaccounted(one)
+        ]
         found += [f"{slug}: foreign rows" for slug in store.foreign_rows()]
         contracts = ((table, store.contract_breaches(table)) for table in RAW_TABLES)
         found += [f"{table.name}: {broken}" for table, broken in contracts if broken]
@@ -175,9 +180,9 @@ class Installation:
         data = self.settings.warehouse_path.parent
         return sorted(str(path) for pattern in HALF_WRITTEN for path in data.rglob(pattern))
 
-    def log(self, outcome: Outcomes) -> dict[str, Any]:
+    def log(self, outcome: CollectionResult) -> dict[str, Any]:
         """What a collection wrote to raw.collections."""
-        key = [outcome.entry[name] for name in COLLECTIONS.grain]
+        key = [outcome.log_row[name] for name in COLLECTIONS.grain]
         where = " AND ".join(f"{name} = ?" for name in COLLECTIONS.grain)
         (row,) = self.query(f"SELECT * FROM {COLLECTIONS.name} WHERE {where}", key)
         return row

@@ -32,7 +32,7 @@ QUESTIONS = {
         SELECT organization, as_of FROM marts.capacity_by_event
         UNION SELECT organization, as_of FROM marts.distribution_by_event
         EXCEPT SELECT organization, max(started_at) FROM raw.collections
-        WHERE resource = 'events' AND verdict = 'complete' GROUP BY ALL
+        WHERE resource = 'events' AND status = 'complete' GROUP BY ALL
     """,
     "seats of other registrations": """
         SELECT organization, sum(seats_confirmed + seats_invited + seats_waitlisted) AS seats

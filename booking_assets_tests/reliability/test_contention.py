@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from booking_assets.collect.concurrency import Refused
+from booking_assets.collect.concurrency import Failed
 from booking_assets.collect.landing import whole_landings
-from booking_assets.defs.collector import Stored
+from booking_assets.pipeline.collector import Loaded
 from booking_assets.sandbox.world import World
 from booking_assets.warehouse.errors import WarehouseBusy
 from booking_assets_tests.reliability.installation import (
@@ -66,7 +66,7 @@ def test_what_was_collected_while_somebody_read_the_warehouse_is_landed_and_stor
     with foreign(site.settings.warehouse_path, "reader") as holder:
         outcomes = site.collect()
     for slug, outcome in outcomes.items():
-        assert isinstance(outcome, Refused)
+        assert isinstance(outcome, Failed)
         assert isinstance(outcome.error, WarehouseBusy)
         for part in (f"python (pid {holder})", "waited for", str(site.settings.snapshot_path)):
             assert part in str(outcome.error)
@@ -74,7 +74,7 @@ def test_what_was_collected_while_somebody_read_the_warehouse_is_landed_and_stor
         (landing,) = [one for one in newest if one.organization == slug]
         assert pl.read_parquet(list(landing.rows)).height == held(NEW, slug).height
     assert_stored(site, OLD)
-    assert all(isinstance(one, Stored) for one in site.collect().values())
+    assert all(isinstance(one, Loaded) for one in site.collect().values())
     assert_stored(site, NEW)
     assert site.half_written() == []
 
@@ -97,7 +97,7 @@ def test_a_warehouse_that_somebody_writes_is_waited_for_in_bounded_time(
 @pytest.mark.parametrize(
     ("largest_file", "remedy"),
     [(2_000, "make room there"), (50_000, "make room on the disk")],
-    ids=["while rows are spooled", "while slices are stored"],
+    ids=["while rows are staged", "while slices are stored"],
 )
 def test_a_disk_that_fills_up_is_named_and_the_old_slices_stay(
     install: Install, largest_file: int, remedy: str

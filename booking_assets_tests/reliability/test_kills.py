@@ -32,11 +32,11 @@ EVENTS_OF = {world: {slug: held(world, slug) for slug in SLUGS} for world in (OL
 INSTANTS = 8
 
 STAGES = {
-    "while pages are spooled": "return booking_assets.collect.spool.Spool.add",
+    "while pages are staged": "return booking_assets.collect.staging.StagingWriter.add",
     "after the manifest": "return booking_assets.collect.landing.write_manifest",
-    "landed and not stored": "return booking_assets.collect.spool.Spool.land",
-    "new slices inserted": "return booking_assets.warehouse.slices._Batch._insert",
-    "before the commit": "return booking_assets.warehouse.slices.store",
+    "landed and not stored": "return booking_assets.collect.staging.StagingWriter.land",
+    "new slices inserted": "return booking_assets.warehouse.loads._TableLoad._insert",
+    "before the commit": "return booking_assets.warehouse.loads.store",
     "after the commit": "return booking_assets.warehouse.warehouse.Warehouse.store",
     "snapshot copied": "call booking_assets.warehouse.snapshot._sync",
     "snapshot named and not linked": "call booking_assets.warehouse.snapshot.point",

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from polars.testing import assert_frame_equal
 
-from booking_assets.collect.concurrency import Refused
+from booking_assets.collect.concurrency import Failed
 from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import Incomplete
-from booking_assets.defs.collector import Outcomes, Stored
+from booking_assets.pipeline.collector import CollectionResult, Loaded
 from booking_assets.sandbox.world import generated_world
 from booking_assets_tests.reliability.installation import (
     NOON,
@@ -30,23 +30,23 @@ WORLD = still_world(EVENTS_EACH)
 FIRST, SECOND = (tenant.slug for tenant in WORLD.tenants)
 
 
-def collected(install: Install, *faults: str) -> tuple[Installation, Outcomes]:
+def collected(install: Install, *faults: str) -> tuple[Installation, CollectionResult]:
     """The first organization's outcome under these faults; the second is as it ever was."""
     site = install(WORLD, *(f"{fault}@{FIRST}" for fault in faults))
     outcomes = site.collect()
-    assert isinstance(outcomes[SECOND], Stored)
+    assert isinstance(outcomes[SECOND], Loaded)
     assert_frame_equal(site.stored(SECOND), held(WORLD, SECOND))
     assert site.breaches() == []
     assert site.half_written() == []
     return site, outcomes[FIRST]
 
 
-def complete(site: Installation, outcome: Outcomes) -> dict[str, Any]:
+def complete(site: Installation, outcome: CollectionResult) -> dict[str, Any]:
     """What the log says of a complete collection."""
-    assert isinstance(outcome, Stored), outcome
+    assert isinstance(outcome, Loaded), outcome
     logged = site.log(outcome)
     assert logged["rows_loaded"] == site.stored(FIRST).height
-    assert logged["verdict"] == "complete"
+    assert logged["status"] == "complete"
     return logged
 
 
@@ -110,7 +110,7 @@ def test_registrations_are_as_whole_as_events(install: Install, fault: str) -> N
     site = install(small, fault, registrations=True)
     outcomes = site.collect(resource=REGISTRATION_ROWS.resource.name)
     for slug, outcome in outcomes.items():
-        assert isinstance(outcome, Stored), outcome
+        assert isinstance(outcome, Loaded), outcome
         assert_frame_equal(
             site.stored(slug, REGISTRATION_ROWS), held(small, slug, REGISTRATION_ROWS)
         )
@@ -142,7 +142,7 @@ def test_registrations_never_part_from_their_events(install: Install) -> None:
     site.collect()
     site = install(after, registrations=True)
     outcomes = site.collect()
-    assert all(isinstance(one, Refused) for one in outcomes.values())
+    assert all(isinstance(one, Failed) for one in outcomes.values())
     for slug in site.slugs:
         assert_frame_equal(site.stored(slug), held(before, slug))
         stored = site.stored(slug, REGISTRATION_ROWS)
@@ -163,18 +163,18 @@ def test_a_count_that_no_rows_can_meet_is_refused_with_the_numbers(
 ) -> None:
     install(WORLD).collect()
     site, outcome = collected(install, f"count_off={difference}")
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, Incomplete)
     for number in (EVENTS_EACH, EVENTS_EACH + difference):
         assert str(number) in str(outcome.error)
     assert "The stored rows stay" in str(outcome.error)
-    assert str(EVENTS_EACH + difference) in site.log(outcome)["verdict"]
+    assert str(EVENTS_EACH + difference) in site.log(outcome)["reason"]
     assert_frame_equal(site.stored(FIRST), held(WORLD, FIRST))
 
 
 def test_a_refused_count_costs_bounded_requests(install: Install) -> None:
     site, outcome = collected(install, "count_off=5")
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Failed)
     sent = sum(request.tenant == FIRST for request in site.requests)
     tries = 3
     once = 1 + EVENTS_EACH // 10 + 2 + 1 + 1

@@ -16,7 +16,7 @@ from subprocess import CompletedProcess
 import duckdb
 import pytest
 
-from booking_assets.collect.concurrency import Refused
+from booking_assets.collect.concurrency import Failed
 from booking_assets.sandbox.world import World, given_world
 from booking_assets.tables.contract import Text
 from booking_assets.tables.raw import EVENTS, member_name
@@ -158,15 +158,15 @@ def values_with(told: Told, canary: str) -> list[str]:
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_an_echoed_token_is_in_no_error_log_or_verdict(
+def test_an_echoed_token_is_in_no_error_log_or_reason(
     install: Install, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     caplog.set_level("DEBUG")
     site = install(still_world(10), f"echo_token={status}")
     for slug, outcome in site.collect().items():
-        assert isinstance(outcome, Refused)
+        assert isinstance(outcome, Failed)
         (tenant,) = [one for one in site.tenants if one.slug == slug]
-        logged = site.log(outcome)["verdict"]
+        logged = site.log(outcome)["reason"]
         assert f"HTTP {status}" in logged
         for text in (logged, str(outcome.error), repr(outcome), repr(site.tenants), caplog.text):
             assert tenant.token not in text

@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from booking_assets.defs.collector import Stored
 from booking_assets.defs.names import asset_key
 from booking_assets.defs.refresh import Refreshed
+from booking_assets.pipeline.collector import Loaded
 from booking_assets.sandbox.faults.bad_rows import KINDS
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.commands import shell
@@ -154,7 +154,7 @@ def test_unknown_members_are_kept_and_named_once(day: Day) -> None:
 def test_events_of_another_release_are_the_same_events(install: Install, era: str) -> None:
     site = install(WORLD, f"era={era}")
     for slug, outcome in site.collect().items():
-        assert isinstance(outcome, Stored), outcome
+        assert isinstance(outcome, Loaded), outcome
         assert outcome.collected.unknown == frozenset()
         expected = held(WORLD, slug).with_columns(
             exam_score_warnings=pl.lit(None, EVENTS.dtypes["exam_score_warnings"])
@@ -167,5 +167,5 @@ def test_events_of_another_release_are_the_same_events(install: Install, era: st
 def test_rows_that_move_are_mended_in_another_release_too(install: Install) -> None:
     site = install(WORLD, "era=C", "skip_rows=3")
     for slug, outcome in site.collect().items():
-        assert isinstance(outcome, Stored), outcome
+        assert isinstance(outcome, Loaded), outcome
         assert site.stored(slug).height == EVENTS_EACH

@@ -1,6 +1,6 @@
 """Tenants: a credential or a row of somebody else fails its organization alone, and stores nothing.
 
-By property: whatever way a foreign row takes into a delivery, `Warehouse.store` refuses it.
+By property: whatever way a foreign row takes into a load, `Warehouse.store` refuses it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from booking_assets.api.errors import ForeignCredential
-from booking_assets.collect.concurrency import Refused
+from booking_assets.collect.concurrency import Failed
 from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows
-from booking_assets.defs.collector import Outcomes, Stored
+from booking_assets.pipeline.collector import CollectionResult, Loaded
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets.sandbox.faults.organizations import stranger_to
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.settings import SettingsError
 from booking_assets.tables.raw import REGISTRATIONS
-from booking_assets.warehouse.errors import StoreRefused
+from booking_assets.warehouse.errors import SliceLoadFailed
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.reliability.installation import (
     Install,
@@ -33,7 +33,7 @@ from booking_assets_tests.reliability.installation import (
     held,
     still_world,
 )
-from booking_assets_tests.warehouse.deliveries import delivery, events, keys, tenant
+from booking_assets_tests.warehouse.slice_loads import events, keys, slice_load, tenant
 
 EVENTS_EACH = 30
 WORLD = still_world(EVENTS_EACH, organizations=3)
@@ -43,20 +43,20 @@ BEFORE = still_world(20, organizations=3)
 
 
 def assert_refused_alone(
-    site: Installation, outcomes: dict[str, Outcomes], slug: str, *seen: str
-) -> Refused:
+    site: Installation, outcomes: dict[str, CollectionResult], slug: str, *seen: str
+) -> Failed:
     """One organization says what it saw and keeps what it had; the others are stored anew."""
     refused = outcomes[slug]
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Failed)
     for part in (slug, *seen):
         assert part in str(refused.error)
-    assert site.log(refused)["verdict"] != "complete"
+    assert site.log(refused)["status"] != "complete"
     assert_frame_equal(site.stored(slug), held(BEFORE, slug))
     counted = site.query("SELECT event_count FROM raw.event_counts WHERE organization = ?", [slug])
     assert counted == [{"event_count": 20}]
     for other in site.slugs:
         if other != slug:
-            assert isinstance(outcomes[other], Stored)
+            assert isinstance(outcomes[other], Loaded)
             assert_frame_equal(site.stored(other), held(WORLD, other))
     assert site.breaches() == []
     assert site.query("SELECT count(*) AS rows FROM raw.rejected_rows") == [{"rows": 0}]
@@ -78,8 +78,8 @@ def test_registrations_of_somebody_else_are_refused_as_events_are(install: Insta
     with pytest.raises(ForeignRows, match=str(OTHER.identifier)):
         site.served(SHOWN.slug, REGISTRATION_ROWS)
     outcomes = site.collect()
-    assert isinstance(outcomes.pop(SHOWN.slug), Refused)
-    assert all(isinstance(one, Stored) for one in outcomes.values())
+    assert isinstance(outcomes.pop(SHOWN.slug), Failed)
+    assert all(isinstance(one, Loaded) for one in outcomes.values())
     assert site.warehouse.row_counts(REGISTRATIONS).keys() == outcomes.keys()
 
 
@@ -89,7 +89,7 @@ def test_one_foreign_row_among_thousands_fails_its_organization_alone(install: I
     install(BEFORE).collect()
     site = install(thousands, "foreign_row", api=pages)
     refused = site.collect()[slug]
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Failed)
     assert isinstance(refused.error, ForeignRows)
     assert str(stranger_to(SHOWN)) in str(refused.error)
     assert_frame_equal(site.stored(slug), held(BEFORE, slug))
@@ -159,7 +159,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A warehouse that holds one event, and goes on doing so: everything else is refused."""
     folder = tmp_path_factory.mktemp("kept")
     warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
-    warehouse.store([delivery(folder, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(folder, "acme", events("acme", [1]))])
     return warehouse
 
 
@@ -175,8 +175,8 @@ def test_no_delivery_with_a_foreign_row_is_stored(
     with TemporaryDirectory() as folder:
         landing = Path(folder)
         spoilt = events("acme", range(rows), 1).with_columns(foreign.alias(column))
-        beside = delivery(landing, "globex", events("globex", [7], 1), 1)
-        with pytest.raises(StoreRefused, match="acme"):
-            kept.store([beside, delivery(landing, "acme", spoilt, 1)])
+        beside = slice_load(landing, "globex", events("globex", [7], 1), 1)
+        with pytest.raises(SliceLoadFailed, match="acme"):
+            kept.store([beside, slice_load(landing, "acme", spoilt, 1)])
     assert keys(kept, "acme") == {1}
     assert keys(kept, "globex") == set()

@@ -7,7 +7,7 @@ import polars as pl
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms.history import KEY, MEMBERS
-from booking_assets.transforms.rules import as_table
+from booking_assets.transforms.rules import conform_to
 
 
 def digest() -> pl.Expr:
@@ -34,7 +34,7 @@ def versions(
         (added.filter(is_deleted), open_versions.filter(pl.col("valid_to").is_null())),
         (added.filter(~is_deleted), events),
     )
-    return as_table(
+    return conform_to(
         pl.concat(
             changes.join(rows.select(EVENTS.column_names), on=KEY, how="left", validate="1:1")
             for changes, rows in sources

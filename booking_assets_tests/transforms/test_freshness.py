@@ -30,7 +30,7 @@ def newest(*organizations: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=COLLECTIONS.dtypes)
 
 
-def tallies(**stored: tuple[int, int, int | None]) -> pl.DataFrame:
+def reconciliation(**stored: tuple[int, int, int | None]) -> pl.DataFrame:
     """Rows loaded and rejected that are stored, and loaded as logged, by organization."""
     return pl.DataFrame([(slug, *rows) for slug, rows in stored.items()], TALLY, orient="row")
 
@@ -49,7 +49,7 @@ def freshness(
 ) -> pl.DataFrame:
     return organization_freshness(
         newest(ACME) if collected is None else collected,
-        tallies(acme=(9, 1, 9)) if events is None else events,
+        reconciliation(acme=(9, 1, 9)) if events is None else events,
         registrations,
         counts(acme=10) if counted is None else counted,
         published_at,
@@ -57,7 +57,7 @@ def freshness(
 
 
 def test_a_complete_organization_is_told_with_its_age() -> None:
-    rows = freshness(registrations=tallies(acme=(25, 0, 25)))
+    rows = freshness(registrations=reconciliation(acme=(25, 0, 25)))
     assert rows.rows(named=True) == [
         {
             "organization": ACME,
@@ -86,7 +86,7 @@ def test_a_complete_organization_is_told_with_its_age() -> None:
 def test_complete_is_stored_as_counted(
     stored: tuple[int, int, int], count: int, complete: bool
 ) -> None:
-    rows = freshness(events=tallies(acme=stored), counted=counts(acme=count))
+    rows = freshness(events=reconciliation(acme=stored), counted=counts(acme=count))
     assert rows["complete"].to_list() == [complete]
 
 
@@ -94,10 +94,10 @@ def test_complete_is_stored_as_counted(
     ("registrations", "expected"),
     [
         pytest.param(None, None, id="no table"),
-        pytest.param(tallies(), None, id="none stored, none logged"),
-        pytest.param(tallies(acme=(7, 0, None)), None, id="some stored, never complete"),
-        pytest.param(tallies(bolt=(7, 0, 7)), None, id="another organization's"),
-        pytest.param(tallies(acme=(0, 0, 0)), 0, id="complete, and there is none"),
+        pytest.param(reconciliation(), None, id="none stored, none logged"),
+        pytest.param(reconciliation(acme=(7, 0, None)), None, id="some stored, never complete"),
+        pytest.param(reconciliation(bolt=(7, 0, 7)), None, id="another organization's"),
+        pytest.param(reconciliation(acme=(0, 0, 0)), 0, id="complete, and there is none"),
     ],
 )
 def test_unknown_registrations_are_null_and_not_zero(
@@ -116,7 +116,7 @@ def test_unknown_registrations_are_null_and_not_zero(
             id="counted and never complete",
         ),
         pytest.param(
-            {"events": tallies(acme=(9, 1, 9), bolt=(3, 0, None))},
+            {"events": reconciliation(acme=(9, 1, 9), bolt=(3, 0, None))},
             {"events": 3, "rejected": 0, "event_count": None, "complete": False},
             id="stored and never counted",
         ),
@@ -144,7 +144,11 @@ def test_an_instant_without_a_zone_is_refused() -> None:
 
 
 def test_the_order_of_rows_means_nothing() -> None:
-    frames = (newest(ACME, BOLT), tallies(acme=(9, 1, 9), bolt=(3, 0, 3)), counts(acme=1, bolt=3))
+    frames = (
+        newest(ACME, BOLT),
+        reconciliation(acme=(9, 1, 9), bolt=(3, 0, 3)),
+        counts(acme=1, bolt=3),
+    )
     collected, events, counted = (frame.reverse() for frame in frames)
     backwards = freshness(collected, events, events, counted)
     collected, events, counted = frames
@@ -153,12 +157,12 @@ def test_the_order_of_rows_means_nothing() -> None:
 
 def test_merging_organizations_adds_up() -> None:
     apart = [
-        freshness(newest(ACME), tallies(acme=(9, 1, 9)), None, counts(acme=1)),
-        freshness(newest(BOLT), tallies(bolt=(3, 0, 3)), None, counts(bolt=3)),
+        freshness(newest(ACME), reconciliation(acme=(9, 1, 9)), None, counts(acme=1)),
+        freshness(newest(BOLT), reconciliation(bolt=(3, 0, 3)), None, counts(bolt=3)),
     ]
     together = freshness(
         newest(ACME, BOLT),
-        tallies(acme=(9, 1, 9), bolt=(3, 0, 3)),
+        reconciliation(acme=(9, 1, 9), bolt=(3, 0, 3)),
         None,
         counts(acme=1, bolt=3),
     )
@@ -166,5 +170,5 @@ def test_merging_organizations_adds_up() -> None:
 
 
 def test_nothing_known_is_an_empty_table() -> None:
-    rows = freshness(newest(), tallies(), None, counts())
+    rows = freshness(newest(), reconciliation(), None, counts())
     assert_frame_equal(rows, ORGANIZATION_FRESHNESS.empty())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms import capacity, conflicts, distribution, rooms
-from booking_assets.transforms.rules import days, first_match, says, with_as_of
+from booking_assets.transforms.rules import days, equals_ignoring_case, first_match, with_as_of
 from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, as_of_frame, events_frame
 
 
@@ -28,7 +28,7 @@ from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, as_of_frame,
 )
 def test_a_status_compares_whatever_its_case_and_blanks(status: str | None, expected: bool) -> None:
     frame = pl.DataFrame({"status": [status]}, schema={"status": pl.String})
-    assert frame.select(says("status", "Cancelled")).item() is expected
+    assert frame.select(equals_ignoring_case("status", "Cancelled")).item() is expected
 
 
 def test_the_first_rule_that_holds_wins_and_a_null_condition_does_not_hold() -> None:

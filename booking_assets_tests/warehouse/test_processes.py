@@ -19,7 +19,7 @@ from booking_assets.warehouse.connection import transaction
 from booking_assets.warehouse.errors import WarehouseBusy, WarehouseUnreadable
 from booking_assets.warehouse.lock import locked, waits
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import delivery, events, keys, titles
+from booking_assets_tests.warehouse.slice_loads import events, keys, slice_load, titles
 
 
 @contextmanager
@@ -75,14 +75,14 @@ with locked(Path(sys.argv[1]), exclusive=sys.argv[2] == "exclusive", waiting=ite
 def test_a_foreign_holder_is_waited_for_and_then_named(
     warehouse: Warehouse, landing: Path, kind: str
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     time = Time()
     patient = dataclasses.replace(warehouse, clock=time.clock, sleep=time.sleep)
     with (
         process(FOREIGN, str(warehouse.path), kind) as holder,
         pytest.raises(WarehouseBusy) as busy,
     ):
-        patient.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+        patient.store([slice_load(landing, "acme", events("acme", [2], 1), 1)])
     assert time.now == pytest.approx(warehouse.busy_timeout_seconds)
     for named in (str(warehouse.path), str(warehouse.snapshot), "python", f"(pid {holder.pid})"):
         assert named in str(busy.value)
@@ -92,7 +92,7 @@ def test_a_foreign_holder_is_waited_for_and_then_named(
 def test_a_foreign_holder_that_leaves_in_time_does_no_harm(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     with process(FOREIGN, str(warehouse.path), "writer") as holder:
 
         def leave(now: float) -> None:
@@ -102,7 +102,7 @@ def test_a_foreign_holder_that_leaves_in_time_does_no_harm(
 
         time = Time(leave)
         patient = dataclasses.replace(warehouse, clock=time.clock, sleep=time.sleep)
-        patient.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+        patient.store([slice_load(landing, "acme", events("acme", [2], 1), 1)])
     assert 5 < time.now < 6
     assert keys(warehouse, "acme") == {2}
 
@@ -110,20 +110,20 @@ def test_a_foreign_holder_that_leaves_in_time_does_no_harm(
 def test_a_connection_of_the_same_process_is_a_foreign_holder_too(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     hasty = dataclasses.replace(warehouse, busy_timeout_seconds=0)
     with (
         duckdb.connect(str(warehouse.path)),
         pytest.raises(WarehouseBusy, match="another connection of this process"),
     ):
-        hasty.store([delivery(landing, "acme", events("acme", [2], 1), 1)])
+        hasty.store([slice_load(landing, "acme", events("acme", [2], 1), 1)])
 
 
 @pytest.mark.parametrize("held", ["shared", "exclusive"])
 def test_our_readers_share_and_our_writers_are_alone(
     warehouse: Warehouse, landing: Path, held: str
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     hasty = dataclasses.replace(warehouse, busy_timeout_seconds=0)
 
     asked: list[tuple[Callable[[], object], bool]] = [
@@ -141,7 +141,7 @@ def test_our_readers_share_and_our_writers_are_alone(
 
 
 def test_the_lock_of_a_killed_process_is_free_at_once(warehouse: Warehouse, landing: Path) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     with process(OURS, str(warehouse.path), "exclusive") as holder:
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
@@ -163,12 +163,12 @@ import sys
 from itertools import count
 from pathlib import Path
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import delivery, events
+from booking_assets_tests.warehouse.slice_loads import slice_load, events
 folder = Path(sys.argv[1])
 warehouse = Warehouse(path=folder / "data" / "w.duckdb", snapshot=folder / "data" / "s.duckdb")
 first = int(sys.argv[2])
 made = {n: [events(o, range(100), n) for o in ("acme", "globex")] for n in range(first, first + 6)}
-landed = [[delivery(folder, o, rows, n) for o, rows in zip(("acme", "globex"), frames)]
+landed = [[slice_load(folder, o, rows, n) for o, rows in zip(("acme", "globex"), frames)]
           for n, frames in made.items()]
 print("ready", flush=True)
 for batch in landed:
@@ -194,7 +194,7 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) 
             assert titles(warehouse, "acme") == titles(warehouse, "globex")
             assert not warehouse.contract_breaches(EVENTS)
     (folder / "w.duckdb.tmp-killed").mkdir()
-    warehouse.store([delivery(tmp_path, "acme", events("acme", [1], 99), 99)])
+    warehouse.store([slice_load(tmp_path, "acme", events("acme", [1], 99), 99)])
     assert keys(warehouse, "acme") == {1}
     assert {p.name for p in folder.iterdir()} == {"w.duckdb", "w.duckdb.lock"}
 
@@ -203,7 +203,7 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) 
 def test_a_damaged_warehouse_is_never_overwritten(
     warehouse: Warehouse, landing: Path, damage: str
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     content = warehouse.path.read_bytes()
     spoiled = {
         "emptied": b"",
@@ -213,7 +213,7 @@ def test_a_damaged_warehouse_is_never_overwritten(
     warehouse.path.write_bytes(spoiled)
     for ask in (
         lambda: warehouse.read(EVENTS),
-        lambda: warehouse.store([delivery(landing, "acme", events("acme", [2]), 1)]),
+        lambda: warehouse.store([slice_load(landing, "acme", events("acme", [2]), 1)]),
         warehouse.publish,
     ):
         with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
@@ -228,7 +228,7 @@ def test_a_log_without_its_warehouse_is_not_written_over(
     log = warehouse.path.with_name(f"{warehouse.path.name}.wal")
     log.write_bytes(b"committed rows")
     with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
-        warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+        warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     assert not warehouse.path.exists()
 
 
@@ -266,18 +266,18 @@ def test_a_process_that_stored_read_and_was_refused_ends_without_a_word(tmp_path
 import sys
 from pathlib import Path
 from booking_assets.tables.raw import EVENTS
-from booking_assets.warehouse.errors import StoreRefused
+from booking_assets.warehouse.errors import SliceLoadFailed
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import delivery, events
+from booking_assets_tests.warehouse.slice_loads import slice_load, events
 folder = Path(sys.argv[1])
 warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
-warehouse.store([delivery(folder, "acme", events("acme", [1]))])
+warehouse.store([slice_load(folder, "acme", events("acme", [1]))])
 warehouse.read(EVENTS)
-broken = delivery(folder, "acme", events("acme", [1]), 1)
+broken = slice_load(folder, "acme", events("acme", [1]), 1)
 broken.slices[EVENTS][0].write_bytes(b"noise")
 try:
     warehouse.store([broken])
-except StoreRefused as refused:
+except SliceLoadFailed as refused:
     print(refused.organization)
 """
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Rebuilding: a new warehouse from deliveries, in place of whatever stands there."""
+"""Rebuilding: a new warehouse from loads, in place of whatever stands there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
-from booking_assets.warehouse.errors import StoreRefused, WarehouseUnreadable
+from booking_assets.warehouse.errors import SliceLoadFailed, WarehouseUnreadable
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import collection, delivery, events
+from booking_assets_tests.warehouse.slice_loads import collection, events, slice_load
 
 
 def _truncate(path: Path) -> None:
@@ -25,8 +25,8 @@ def _overwrite(path: Path) -> None:
 def test_a_damaged_warehouse_is_made_anew_and_the_former_file_is_kept(
     warehouse: Warehouse, landing: Path, damage: Callable[[Path], None]
 ) -> None:
-    newest = delivery(landing, "acme", events("acme", [1, 2], round_=1), round_=1)
-    warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))])
+    newest = slice_load(landing, "acme", events("acme", [1, 2], round_=1), round_=1)
+    warehouse.store([slice_load(landing, "acme", events("acme", [1, 2, 3]))])
     damage(warehouse.path)
     left = warehouse.path.read_bytes() if warehouse.path.exists() else None
 
@@ -41,20 +41,20 @@ def test_a_damaged_warehouse_is_made_anew_and_the_former_file_is_kept(
 def test_a_damaged_warehouse_is_never_overwritten_by_a_store(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     _overwrite(warehouse.path)
     before = warehouse.path.read_bytes()
     with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
-        warehouse.store([delivery(landing, "acme", events("acme", [1], round_=1), round_=1)])
+        warehouse.store([slice_load(landing, "acme", events("acme", [1], round_=1), round_=1)])
     assert warehouse.path.read_bytes() == before
 
 
 def test_a_landing_that_lies_leaves_the_former_warehouse(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))])
-    foreign = delivery(landing, "acme", events("globex", [4], round_=1), round_=1)
-    with pytest.raises(StoreRefused, match="acme"):
+    warehouse.store([slice_load(landing, "acme", events("acme", [1, 2, 3]))])
+    foreign = slice_load(landing, "acme", events("globex", [4], round_=1), round_=1)
+    with pytest.raises(SliceLoadFailed, match="acme"):
         warehouse.rebuild([foreign], collection("acme", 0, 3))
     assert warehouse.read(EVENTS).height == 3
     assert not list(warehouse.path.parent.glob("*.rebuilt*"))

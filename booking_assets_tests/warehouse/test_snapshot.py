@@ -14,16 +14,16 @@ import pytest
 from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import CAPACITY_UTILIZATION, DISTRIBUTION_STATUS
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
-from booking_assets.warehouse.errors import SnapshotRefused, StaleMarts
+from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts
 from booking_assets.warehouse.snapshot import point
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import (
+from booking_assets_tests.warehouse.slice_loads import (
     collection,
-    delivery,
     events,
     frame,
     instant,
     put,
+    slice_load,
 )
 
 
@@ -41,7 +41,7 @@ def mart(organization: str, round_: int, count: int = 1) -> pl.DataFrame:
 def refreshed(warehouse: Warehouse, landing: Path, round_: int = 0) -> None:
     """Collect two organizations and derive a mart of them."""
     names = ("acme", "globex")
-    warehouse.store([delivery(landing, n, events(n, [1, 2], round_), round_) for n in names])
+    warehouse.store([slice_load(landing, n, events(n, [1, 2], round_), round_) for n in names])
     put(warehouse, CAPACITY_UTILIZATION, pl.concat([mart(n, round_, 2) for n in names]))
 
 
@@ -126,7 +126,7 @@ def test_marts_older_than_their_raw_tables_are_not_published(
 ) -> None:
     refreshed(warehouse, landing)
     first = warehouse.publish()
-    warehouse.store([delivery(landing, "acme", events("acme", rows, 1), 1)])
+    warehouse.store([slice_load(landing, "acme", events("acme", rows, 1), 1)])
     with pytest.raises(StaleMarts, match=r"marts\.capacity_utilization: acme\)"):
         warehouse.publish()
     assert warehouse.snapshot.resolve() == first.version.resolve()
@@ -137,7 +137,7 @@ def test_an_organization_that_no_mart_has_seen_is_not_published(
     warehouse: Warehouse, landing: Path
 ) -> None:
     refreshed(warehouse, landing)
-    warehouse.store([delivery(landing, "initech", events("initech", [1]))])
+    warehouse.store([slice_load(landing, "initech", events("initech", [1]))])
     with pytest.raises(StaleMarts, match=r"raw\.events: initech"):
         warehouse.publish()
 
@@ -147,8 +147,8 @@ def test_what_changes_no_answer_does_not_hinder_publishing(
 ) -> None:
     """A refused collection, an organization without events, and a mart without rows."""
     refreshed(warehouse, landing)
-    warehouse.log(collection("acme", 1, verdict="counted 9, collected 3"))
-    warehouse.store([delivery(landing, "initech", events("initech", []), 1)])
+    warehouse.log(collection("acme", 1, status="failed"))
+    warehouse.store([slice_load(landing, "initech", events("initech", []), 1)])
     put(warehouse, DISTRIBUTION_STATUS, DISTRIBUTION_STATUS.empty())
     assert warehouse.publish().rows["raw.collections"] == 4
 
@@ -162,7 +162,7 @@ def test_what_was_not_published_here_is_not_replaced(
         warehouse.snapshot.write_bytes(b"somebody's own")
     else:
         warehouse.snapshot.mkdir()
-    with pytest.raises(SnapshotRefused, match="BOOKING_SNAPSHOT"):
+    with pytest.raises(SnapshotFailed, match="BOOKING_SNAPSHOT"):
         warehouse.publish()
     assert warehouse.snapshot.is_dir() or warehouse.snapshot.read_bytes() == b"somebody's own"
 

@@ -37,9 +37,9 @@ from booking_assets.tables.contract import (
 from booking_assets.tables.marts import CAPACITY_UTILIZATION
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import ddl
-from booking_assets.warehouse.errors import FrameRefused, NeverWritten, SchemaMismatch
+from booking_assets.warehouse.errors import FrameMismatch, SchemaMismatch, TableNotFound
 from booking_assets.warehouse.warehouse import SHOWN, Warehouse
-from booking_assets_tests.warehouse.deliveries import START, delivery, events, frame, keys, put
+from booking_assets_tests.warehouse.slice_loads import START, events, frame, keys, put, slice_load
 
 
 class Kinds(dy.Schema):
@@ -183,7 +183,7 @@ def test_a_key_in_two_frames_leaves_the_old_table(warehouse: Warehouse) -> None:
     contract = table(Kinds, grain=("organization", "identifier"))
     put(warehouse, contract, frame(contract, [{"organization": "old"}]))
     one = frame(contract, [{"organization": "acme"}])
-    with pytest.raises(FrameRefused, match="1 rows share their organization, identifier"):
+    with pytest.raises(FrameMismatch, match="1 rows share their organization, identifier"):
         put(warehouse, contract, one, one)
     assert warehouse.row_counts(contract) == {"old": 1}
 
@@ -232,7 +232,7 @@ def test_a_refused_frame_leaves_the_old_table(warehouse: Warehouse, refusal: str
     contract = table(Kinds, grain=("organization", "identifier"))
     put(warehouse, contract, frame(contract, [{"organization": "old"}]))
     spoil, fault = REFUSALS[refusal]
-    with pytest.raises(FrameRefused) as refused:
+    with pytest.raises(FrameMismatch) as refused:
         put(warehouse, contract, spoil(frame(contract, [{"organization": "acme"}] * 2)))
     assert fault in str(refused.value)
     assert warehouse.row_counts(contract) == {"old": 1}
@@ -245,10 +245,10 @@ def test_a_refused_frame_leaves_the_old_table(warehouse: Warehouse, refusal: str
         lambda warehouse: warehouse.newest_collections(),
         lambda warehouse: warehouse.contract_breaches(EVENTS),
         lambda warehouse: warehouse.foreign_rows(),
-        lambda warehouse: warehouse.tallies(),
+        lambda warehouse: warehouse.reconciliation(),
         lambda warehouse: warehouse.publish(),
     ],
-    ids=["read", "newest", "breaches", "foreign", "tallies", "publish"],
+    ids=["read", "newest", "breaches", "foreign", "reconciliation", "publish"],
 )
 @pytest.mark.parametrize("other", [False, True], ids=["no warehouse", "another table only"])
 def test_never_written_is_an_error_with_the_remedy(
@@ -256,7 +256,7 @@ def test_never_written_is_an_error_with_the_remedy(
 ) -> None:
     if other:
         put(warehouse, KINDS, KINDS.empty())
-    with pytest.raises(NeverWritten, match="booking-assets refresh"):
+    with pytest.raises(TableNotFound, match="booking-assets refresh"):
         ask(warehouse)
     assert warehouse.row_counts(EVENTS) == {}
     assert warehouse.path.exists() is other
@@ -265,13 +265,13 @@ def test_never_written_is_an_error_with_the_remedy(
 def test_a_column_that_the_contract_gains_is_added_and_commented(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1, 2]))])
     with duckdb.connect(str(warehouse.path)) as con:
         con.execute("ALTER TABLE raw.events DROP COLUMN venue_room")
         con.execute("ALTER TABLE raw.events DROP COLUMN exam_started")
     assert warehouse.read(EVENTS)["venue_room"].to_list() == [None, None]
     assert "venue_room" in " ".join(warehouse.contract_breaches(EVENTS).columns)
-    warehouse.store([delivery(landing, "globex", events("globex", [3], venue_room="R1"))])
+    warehouse.store([slice_load(landing, "globex", events("globex", [3], venue_room="R1"))])
     assert not warehouse.contract_breaches(EVENTS)
     assert keys(warehouse, "acme") == {1, 2}
     assert sorted(warehouse.read(EVENTS)["venue_room"].to_list(), key=str) == [None, None, "R1"]
@@ -292,11 +292,11 @@ def test_a_column_that_the_contract_gains_is_added_and_commented(
 def test_any_other_change_is_refused_with_the_command_that_rebuilds(
     warehouse: Warehouse, landing: Path, change: str, named: str
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     with duckdb.connect(str(warehouse.path)) as con:
         con.execute(f"ALTER TABLE raw.events {change}")
     for ask in (
-        lambda: warehouse.store([delivery(landing, "acme", events("acme", []), 1)]),
+        lambda: warehouse.store([slice_load(landing, "acme", events("acme", []), 1)]),
         lambda: warehouse.read(EVENTS),
     ):
         with pytest.raises(SchemaMismatch, match="booking-assets rebuild") as mismatch:
@@ -339,7 +339,7 @@ def test_instants_are_utc_whatever_the_zone_of_the_host(warehouse: Warehouse, zo
     script = f"""
 from datetime import timedelta
 from pathlib import Path
-from booking_assets_tests.warehouse.deliveries import START, frame, put
+from booking_assets_tests.warehouse.slice_loads import START, frame, put
 from booking_assets_tests.warehouse.test_tables import KINDS
 from booking_assets.warehouse.warehouse import Warehouse
 warehouse = Warehouse(path=Path({str(warehouse.path)!r}), snapshot=Path("s.duckdb"))

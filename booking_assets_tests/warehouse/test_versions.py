@@ -11,7 +11,7 @@ import polars as pl
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import delivery, events, instant
+from booking_assets_tests.warehouse.slice_loads import events, instant, slice_load
 
 MEMBERS = [name for name in EVENTS.column_names if name != "collected_at"]
 KEY = list(EVENTS.grain)
@@ -70,7 +70,7 @@ def test_open_versions_carry_the_digests_of_the_events_that_they_hold(
     warehouse: Warehouse, landing: Path
 ) -> None:
     rows = events("acme", [1, 2, 3])
-    warehouse.store([delivery(landing, "acme", rows)])
+    warehouse.store([slice_load(landing, "acme", rows)])
     seen = extend(warehouse, closed(rows.head(0), 0, 0), changes([(rows, "inserted")], 0))
     assert seen["open_versions"].is_empty()
     assert seen["newest"]["started_at"].to_list() == [instant(0)]
@@ -82,14 +82,14 @@ def test_open_versions_carry_the_digests_of_the_events_that_they_hold(
 def test_a_digest_follows_every_member_and_nothing_else(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     before = digests(warehouse)["events"]["digest"].item()
     same = events("acme", [1], 1).with_columns(event_title=pl.lit("round 0"))
-    warehouse.store([delivery(landing, "acme", same, 1)])
+    warehouse.store([slice_load(landing, "acme", same, 1)])
     assert digests(warehouse)["events"]["digest"].item() == before
     for round_, member in enumerate(("venue_room", "extra", "last_change_user"), start=2):
         other = same.with_columns(pl.lit("x").alias(member))
-        warehouse.store([delivery(landing, "acme", other, round_)])
+        warehouse.store([slice_load(landing, "acme", other, round_)])
         assert digests(warehouse)["events"]["digest"].item() != before
 
 
@@ -97,9 +97,9 @@ def test_an_update_closes_the_old_version_and_a_deletion_keeps_the_event_as_it_w
     warehouse: Warehouse, landing: Path
 ) -> None:
     first, second = events("acme", [1, 2]), events("acme", [1], 1)
-    warehouse.store([delivery(landing, "acme", first)])
+    warehouse.store([slice_load(landing, "acme", first)])
     extend(warehouse, closed(first.head(0), 0, 0), changes([(first, "inserted")], 0))
-    warehouse.store([delivery(landing, "acme", second, 1)])
+    warehouse.store([slice_load(landing, "acme", second, 1)])
     gone = first.tail(1)
     extend(warehouse, closed(first, 0, 1), changes([(second, "updated"), (gone, "deleted")], 1))
     history = warehouse.read(EVENT_HISTORY).sort(*KEY, "valid_from")
@@ -116,7 +116,7 @@ def test_two_that_extend_the_history_at_once_do_so_one_after_the_other(
     warehouse: Warehouse, landing: Path
 ) -> None:
     rows = events("acme", range(20))
-    warehouse.store([delivery(landing, "acme", rows)])
+    warehouse.store([slice_load(landing, "acme", rows)])
     barrier = Barrier(2, timeout=60)
 
     def inserted(

@@ -1,4 +1,4 @@
-"""When a collection is complete, when a slice has shrunk, and that a tally adds up."""
+"""When a collection is complete, when a slice has shrunk, and that a stats adds up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booking_assets.collect.tally import Tally, collections_frame
-from booking_assets.collect.verdict import has_shrunk, is_complete
+from booking_assets.collect.completeness import has_shrunk, is_complete
+from booking_assets.collect.stats import CollectionStats, collections_frame
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.collect.events import STARTED
 
@@ -62,12 +62,12 @@ def test_a_loss_of_just_the_setting_passes_whatever_the_rounding(percent: int, s
 
 
 def test_an_entry_is_a_row_of_the_log_once_it_is_finished() -> None:
-    tally = Tally("acme", "events", "run", "full", STARTED, finished_at=datetime.now(UTC))
-    frame = collections_frame([tally.entry()])
+    stats = CollectionStats("acme", "events", "run", "full", STARTED, finished_at=datetime.now(UTC))
+    frame = collections_frame([stats.log_row()])
     assert dict(frame.schema) == COLLECTIONS.dtypes
     assert [name for name in COLLECTIONS.required if frame[name].null_count()] == []
 
 
 def test_the_counts_of_a_tally_are_all_that_the_api_said() -> None:
-    tally = Tally("acme", "events", "run", "full", STARTED, count_before=3, totals={3, 4})
-    assert tally.counts == {3, 4}
+    stats = CollectionStats("acme", "events", "run", "full", STARTED, count_before=3, totals={3, 4})
+    assert stats.counts == {3, 4}

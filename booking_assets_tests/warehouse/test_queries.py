@@ -1,4 +1,4 @@
-"""Promises of what checks ask: foreign rows, tallies, the newest collections."""
+"""Promises of what checks ask: foreign rows, reconciliation, the newest collections."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import duckdb
 
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import (
+from booking_assets_tests.warehouse.slice_loads import (
     collection,
-    delivery,
     events,
     instant,
     rejected,
+    slice_load,
     tenant,
 )
 
 
 def test_foreign_rows_are_counted_by_organization(warehouse: Warehouse, landing: Path) -> None:
-    warehouse.store([delivery(landing, n, events(n, [1, 2])) for n in ("acme", "globex")])
+    warehouse.store([slice_load(landing, n, events(n, [1, 2])) for n in ("acme", "globex")])
     assert warehouse.foreign_rows() == {}
     with duckdb.connect(str(warehouse.path)) as con:
         con.execute(
@@ -33,10 +33,10 @@ def test_foreign_rows_are_counted_by_organization(warehouse: Warehouse, landing:
 def test_questions_over_one_connection_fit_each_other_and_a_store_waits(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
-    newer = delivery(landing, "acme", events("acme", [1, 2, 3], 1), 1)
+    warehouse.store([slice_load(landing, "acme", events("acme", [1, 2]))])
+    newer = slice_load(landing, "acme", events("acme", [1, 2, 3], 1), 1)
     storing = Thread(target=lambda: warehouse.store([newer]))
-    with warehouse.asking() as held:
+    with warehouse.session() as held:
         as_of = held.newest_collections()["started_at"]
         storing.start()
         storing.join(timeout=0.2)
@@ -52,7 +52,7 @@ def test_rows_with_unknown_members_are_counted_by_organization(
 ) -> None:
     extra = {"acme": '{"Colour": "red"}', "globex": None}
     warehouse.store(
-        [delivery(landing, name, events(name, [1, 2], extra=own)) for name, own in extra.items()]
+        [slice_load(landing, name, events(name, [1, 2], extra=own)) for name, own in extra.items()]
     )
     assert warehouse.rows_with_extra() == {"acme": 2}
 
@@ -60,14 +60,14 @@ def test_rows_with_unknown_members_are_counted_by_organization(
 def test_tallies_set_what_is_stored_beside_the_log(warehouse: Warehouse, landing: Path) -> None:
     warehouse.store(
         [
-            delivery(landing, "acme", events("acme", [1, 2]), unfit=rejected("acme", 1)),
-            delivery(landing, "globex", events("globex", [])),
+            slice_load(landing, "acme", events("acme", [1, 2]), unfit=rejected("acme", 1)),
+            slice_load(landing, "globex", events("globex", [])),
         ]
     )
-    warehouse.log(collection("acme", 1, rows=9, verdict="refused"))
+    warehouse.log(collection("acme", 1, rows=9, status="failed"))
     with duckdb.connect(str(warehouse.path)) as con:
         con.execute("UPDATE raw.events SET organization = 'stray' WHERE event_title = 'round 0'")
-    found = warehouse.tallies().select(
+    found = warehouse.reconciliation().select(
         "organization", "stored_loaded", "stored_rejected", "rows_loaded", "rows_rejected"
     )
     assert found.rows() == [
@@ -80,10 +80,10 @@ def test_tallies_set_what_is_stored_beside_the_log(warehouse: Warehouse, landing
 def test_the_newest_complete_collection_of_each_organization_is_found(
     warehouse: Warehouse,
 ) -> None:
-    for round_, verdict in ((2, "complete"), (0, "complete"), (3, "refused")):
-        warehouse.log(collection("acme", round_, verdict=verdict))
+    for round_, status in ((2, "complete"), (0, "complete"), (3, "failed")):
+        warehouse.log(collection("acme", round_, status=status))
     warehouse.log(collection("acme", 4, resource="registrations"))
-    warehouse.log(collection("globex", 5, verdict="refused"))
+    warehouse.log(collection("globex", 5, status="failed"))
     newest = warehouse.newest_collections()
     assert newest.schema == COLLECTIONS.dtypes
     assert newest.select("organization", "started_at").rows() == [("acme", instant(2))]

@@ -1,6 +1,6 @@
 """How organizations' slices are replaced: delete, insert, verify, all before the commit.
 
-What lives here: `Delivery`, and the statements that store any number of them. Each statement works
+What lives here: `SliceLoad`, and the statements that store any number of them. Each statement works
 on the whole batch, so that a thousand small organizations cost about as much as a large one.
 What must not: opening or committing (`connection`), judging a collection (`collect`).
 Read more: `docs/architecture.md`, "Warehouse".
@@ -26,7 +26,7 @@ from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import qualified, quoted
-from booking_assets.warehouse.errors import StoreRefused
+from booking_assets.warehouse.errors import SliceLoadFailed
 from booking_assets.warehouse.frames import append, registered
 
 OWNER = "organization_identifier"
@@ -34,7 +34,7 @@ OWNER = "organization_identifier"
 
 
 @dataclass(frozen=True)
-class Delivery:
+class SliceLoad:
     """One organization's complete collection of one resource, ready to be stored.
 
     Attributes:
@@ -62,37 +62,37 @@ class Delivery:
 
 def store(
     con: duckdb.DuckDBPyConnection,
-    deliveries: Sequence[Delivery],
+    loads: Sequence[SliceLoad],
     refused: pl.DataFrame | None = None,
 ) -> dict[tuple[str, str], int]:
-    """Replace the slices of all deliveries within the open transaction, and log them.
+    """Replace the slices of all loads within the open transaction, and log them.
 
     Args:
         con: The warehouse, open for writing.
-        deliveries: What is complete.
+        loads: What is complete.
         refused: Rows of `raw.collections` about what is not.
 
     Returns:
         By organization and resource, how many stored rows the new slices lack.
 
     Raises:
-        StoreRefused: A slice is not what its delivery promises.
+        SliceLoadFailed: A slice is not what its load promises.
         SchemaMismatch: A stored table cannot be brought to its contract by adding columns.
     """
     ddl.create_missing(con, RAW_TABLES)
-    deleted = Counter({(delivery.organization, delivery.resource): 0 for delivery in deliveries})
-    for delivery in deliveries:
-        _require_own_rows(delivery)
-    for table in dict.fromkeys(table for delivery in deliveries for table in delivery.slices):
-        batch = _Batch(table, tuple(d for d in deliveries if table in d.slices))
+    deleted = Counter({(load.organization, load.resource): 0 for load in loads})
+    for load in loads:
+        _require_own_rows(load)
+    for table in dict.fromkeys(table for load in loads for table in load.slices):
+        batch = _TableLoad(table, tuple(d for d in loads if table in d.slices))
         for key, count in batch.replace(con).items():
             deleted[key] += count
-    counts = [d.event_count for d in deliveries if d.event_count is not None]
+    counts = [d.event_count for d in loads if d.event_count is not None]
     collections = [
         d.collection.with_columns(
             rows_deleted=pl.lit(deleted[d.organization, d.resource], pl.Int64)
         )
-        for d in deliveries
+        for d in loads
     ]
     if counts:
         replace_counts(con, pl.concat(counts))
@@ -115,7 +115,7 @@ def log(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame) -> None:
     """Append collections to the log.
 
     Raises:
-        StoreRefused: The log holds one of them already.
+        SliceLoadFailed: The log holds one of them already.
     """
     ddl.prepare(con, COLLECTIONS)
     key = ", ".join(quoted(name) for name in COLLECTIONS.grain)
@@ -124,30 +124,30 @@ def log(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame) -> None:
             f"SELECT {key} FROM logged SEMI JOIN {qualified(COLLECTIONS)} USING ({key})"
         ).fetchall()
     for organization, resource, run in known:
-        raise StoreRefused(
+        raise SliceLoadFailed(
             organization, f"{COLLECTIONS.name} already holds the {resource} of run {run}"
         )
     append(con, COLLECTIONS, collections)
 
 
-def _require_own_rows(delivery: Delivery) -> None:
-    """Check that the delivery's single rows speak of its organization."""
-    for frame in (delivery.collection, delivery.event_count):
+def _require_own_rows(load: SliceLoad) -> None:
+    """Check that the load's single rows speak of its organization."""
+    for frame in (load.collection, load.event_count):
         if frame is None:
             continue
         if frame.height != 1:
-            raise StoreRefused(delivery.organization, f"{frame.height} log rows instead of one")
+            raise SliceLoadFailed(load.organization, f"{frame.height} log rows instead of one")
         named = frame.item(0, "organization")
-        if named != delivery.organization:
-            raise StoreRefused(delivery.organization, f"its log row names {named}")
+        if named != load.organization:
+            raise SliceLoadFailed(load.organization, f"its log row names {named}")
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _TableLoad:
     """All new slices of one table."""
 
     table: Table
-    deliveries: tuple[Delivery, ...]
+    loads: tuple[SliceLoad, ...]
 
     def replace(self, con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
         """Put the new slices in place of the stored ones, and verify them.
@@ -182,12 +182,10 @@ class _Batch:
         return ", ".join(quoted(name) for name in self.table.grain)
 
     @property
-    def _paths(self) -> dict[str, Delivery]:
-        """The delivery of each landing file."""
+    def _paths(self) -> dict[str, SliceLoad]:
+        """The load of each landing file."""
         return {
-            str(path.absolute()): delivery
-            for delivery in self.deliveries
-            for path in delivery.slices[self.table]
+            str(path.absolute()): load for load in self.loads for path in load.slices[self.table]
         }
 
     @property
@@ -197,7 +195,7 @@ class _Batch:
 
     def _promised(self) -> pl.DataFrame:
         return pl.DataFrame(
-            [(d.organization, d.resource, d.rows[self.table]) for d in self.deliveries],
+            [(d.organization, d.resource, d.rows[self.table]) for d in self.loads],
             schema={"organization": pl.String, "resource": pl.String, "promised": pl.Int64},
             orient="row",
         )
@@ -232,7 +230,7 @@ class _Batch:
                 if found.get(name) != expected.get(name)
             ]
             if faults:
-                raise StoreRefused(
+                raise SliceLoadFailed(
                     self._paths[file].organization,
                     f"the landing file {file} does not fit {self.table.name}: {'; '.join(faults)}",
                 )
@@ -253,7 +251,9 @@ class _Batch:
         for organization, *found in rows:
             for fault, count in zip(conditions, found, strict=True):
                 if count:
-                    raise StoreRefused(organization, f"{count} rows for {self.table.name} {fault}")
+                    raise SliceLoadFailed(
+                        organization, f"{count} rows for {self.table.name} {fault}"
+                    )
 
     def _row_faults(self) -> dict[str, str]:
         """What may be wrong with a row, in words and as a condition."""
@@ -318,7 +318,7 @@ class _Batch:
             """
         ).fetchall()
         for organization, promised, stored in wrong:
-            raise StoreRefused(
+            raise SliceLoadFailed(
                 organization,
                 f"{self.table.name} would hold {stored} rows, {promised} were promised",
             )
@@ -337,7 +337,7 @@ class _Batch:
         ).fetchall()
         key = ", ".join(self.table.grain)
         for organization, count in repeated:
-            raise StoreRefused(
+            raise SliceLoadFailed(
                 organization, f"{count} keys ({key}) of {self.table.name} came more than once"
             )
 
@@ -346,9 +346,9 @@ class _Batch:
         try:
             return con.execute(statement, self._patterns).fetchall()
         except duckdb.Error as error:
-            for path, delivery in self._paths.items():
+            for path, load in self._paths.items():
                 if path in str(error):
-                    raise StoreRefused(
-                        delivery.organization, f"the landing file cannot be read ({error})"
+                    raise SliceLoadFailed(
+                        load.organization, f"the landing file cannot be read ({error})"
                     ) from error
             raise

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from booking_assets.tables.raw import COLLECTIONS
-from booking_assets.transforms.promises import (
+from booking_assets.transforms.check_rules import (
     never_complete,
     overdue,
     rejecting,
@@ -32,7 +32,7 @@ KEPT: Row = {
 }
 
 
-def tallies(*rows: Row) -> pl.DataFrame:
+def reconciliation(*rows: Row) -> pl.DataFrame:
     """What is stored beside the log: `ACME`'s, and all accounted for, unless a row says."""
     texts = {"organization", "mode"}
     schema = {name: pl.String if name in texts else pl.Int64 for name in KEPT}
@@ -50,7 +50,7 @@ def tallies(*rows: Row) -> pl.DataFrame:
     ],
 )
 def test_what_was_counted_received_and_stored_agrees(row: Row) -> None:
-    assert unaccounted(tallies(row)) == []
+    assert unaccounted(reconciliation(row)) == []
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_what_was_counted_received_and_stored_agrees(row: Row) -> None:
 )
 def test_a_row_that_is_not_accounted_for_is_noticed(row: Row) -> None:
     kept: Row = {"organization": BOLT}
-    assert unaccounted(tallies(row, kept)) == [ACME]
+    assert unaccounted(reconciliation(row, kept)) == [ACME]
 
 
 def test_organizations_with_rejected_rows_are_named() -> None:
-    rows = tallies({}, {"organization": BOLT, "stored_rejected": 0})
+    rows = reconciliation({}, {"organization": BOLT, "stored_rejected": 0})
     assert rejecting(rows) == [ACME]
 
 
@@ -89,7 +89,7 @@ def collections(*rows: Row) -> pl.DataFrame:
         {
             "organization": ACME,
             "resource": "events",
-            "verdict": "complete",
+            "status": "complete",
             "started_at": AS_OF + day * DAY,
         }
         | row
@@ -112,9 +112,9 @@ def loaded(rows: int, **columns: Any) -> Row:
         pytest.param([loaded(10), loaded(4)], [ACME], id="more than half"),
         pytest.param([loaded(10), loaded(0)], [ACME], id="everything"),
         pytest.param([loaded(100), loaded(1), loaded(2)], [], id="the loss is an older one's"),
-        pytest.param([loaded(9), loaded(1, verdict="shrunk")], [], id="it was refused"),
+        pytest.param([loaded(9), loaded(1, status="shrunk")], [], id="it was refused"),
         pytest.param(
-            [loaded(9), loaded(1, verdict="shrunk"), loaded(4)],
+            [loaded(9), loaded(1, status="shrunk"), loaded(4)],
             [ACME],
             id="it compares with the last complete one",
         ),

@@ -1,6 +1,6 @@
-"""How a stored table is read in portions, so that no derivation holds all of its rows.
+"""How a stored table is read in batches, so that no derivation holds all of its rows.
 
-What lives here: which rows a portion holds, and reading them.
+What lives here: which rows a batch holds, and reading them.
 What must not: which rows belong together (`transforms` name the columns), writing.
 Read more: `docs/architecture.md`, "Warehouse".
 """
@@ -21,24 +21,24 @@ from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.frames import fetch
 
-ROWS_A_PORTION = 50_000
+BATCH_ROWS = 50_000
 """Rows that are derived at once, on average: a transform takes up to 1.5 KiB for each.
 
-1,000,000 events need 20 portions: reading a mart's columns so takes twice the time of reading them
+1,000,000 events need 20 batches: reading a mart's columns so takes twice the time of reading them
 at once, some 0.5 s more.
 """
 
 
 @dataclass(frozen=True)
-class Portion:
+class Batch:
     """The rows of a table that come at once: those whose key falls to one number.
 
-    Rows that agree in the key are in one portion, in whichever table they are stored.
+    Rows that agree in the key are in one batch, in whichever table they are stored.
 
     Attributes:
         key: The columns that rows which belong together agree in. Of a text, its letters and
             digits count: whatever blanks a transform cuts off, it finds together what it needs.
-        number: Which portion, from 0.
+        number: Which batch, from 0.
         count: How many there are.
     """
 
@@ -60,30 +60,30 @@ class Portion:
         return f"hash({key}) % {self.count} = {self.number}"
 
 
-def portions(key: Sequence[str], rows: int, rows_a_portion: int) -> Iterator[Portion]:
-    """Portions by this key of tables with so many rows at most; one where they are few."""
-    count = max(1, math.ceil(rows / rows_a_portion))
+def batches(key: Sequence[str], rows: int, batch_rows: int) -> Iterator[Batch]:
+    """Batches by this key of tables with so many rows at most; one where they are few."""
+    count = max(1, math.ceil(rows / batch_rows))
     for number in range(count):
-        yield Portion(tuple(key), number, count)
+        yield Batch(tuple(key), number, count)
 
 
 def read(
     con: duckdb.DuckDBPyConnection,
     table: Table,
     columns: Sequence[str],
-    portion: Portion | None = None,
+    batch: Batch | None = None,
     limit: int | None = None,
 ) -> pl.DataFrame:
-    """A stored table, or a portion or `limit` rows of it, typed as its contract says, in no order.
+    """A stored table, or a batch or `limit` rows of it, typed as its contract says, in no order.
 
     Raises:
-        NeverWritten: The table does not exist.
+        TableNotFound: The table does not exist.
         SchemaMismatch: The stored columns do not fit the contract.
     """
-    names = [*dict.fromkeys([*columns, *(portion.key if portion else ())])]
+    names = [*dict.fromkeys([*columns, *(batch.key if batch else ())])]
     source = f"SELECT {ddl.selection(con, table, names)} FROM {qualified(table)}"
     wanted = ", ".join(map(quoted, columns))
-    condition = portion.condition(table) if portion else "true"
+    condition = batch.condition(table) if batch else "true"
     most = f"LIMIT {limit}" if limit is not None else ""
     frame = fetch(con, f"SELECT {wanted} FROM ({source}) WHERE {condition} {most}")
     dtypes = table.dtypes

@@ -13,16 +13,16 @@ import polars as pl
 import pytest
 
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
-from booking_assets.warehouse.errors import FrameRefused, StoreRefused, WarehouseOutOfMemory
+from booking_assets.warehouse.errors import FrameMismatch, SliceLoadFailed, WarehouseOutOfMemory
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.warehouse.deliveries import (
+from booking_assets_tests.warehouse.slice_loads import (
     collection,
-    delivery,
     event_count,
     events,
     keys,
     land,
     rejected,
+    slice_load,
     tenant,
     titles,
 )
@@ -31,10 +31,10 @@ from booking_assets_tests.warehouse.deliveries import (
 def test_a_rerun_replaces_the_slice_and_reports_what_is_gone(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    assert warehouse.store([delivery(landing, "acme", events("acme", [1, 2, 3]))]) == {
+    assert warehouse.store([slice_load(landing, "acme", events("acme", [1, 2, 3]))]) == {
         ("acme", "events"): 0
     }
-    gone = warehouse.store([delivery(landing, "acme", events("acme", [2, 4], 1), 1)])
+    gone = warehouse.store([slice_load(landing, "acme", events("acme", [2, 4], 1), 1)])
     assert gone == {("acme", "events"): 2}
     assert keys(warehouse, "acme") == {2, 4}
     log = warehouse.read(COLLECTIONS).sort("started_at")
@@ -44,17 +44,17 @@ def test_a_rerun_replaces_the_slice_and_reports_what_is_gone(
 
 def test_the_same_delivery_twice_changes_no_row(warehouse: Warehouse, landing: Path) -> None:
     for round_ in (0, 1):
-        warehouse.store([delivery(landing, "acme", events("acme", [1, 2]), round_)])
+        warehouse.store([slice_load(landing, "acme", events("acme", [1, 2]), round_)])
     assert warehouse.row_counts(EVENTS) == {"acme": 2}
 
 
 def test_too_little_memory_changes_nothing_and_names_the_setting(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1, 2]))])
     frugal = dataclasses.replace(warehouse, memory_limit="1MB")
     with pytest.raises(WarehouseOutOfMemory, match=r"1MB.*raise memory_limit under \[warehouse\]"):
-        frugal.store([delivery(landing, "acme", events("acme", range(3_000), 1), 1)])
+        frugal.store([slice_load(landing, "acme", events("acme", range(3_000), 1), 1)])
     assert keys(warehouse, "acme") == {1, 2}
 
 
@@ -62,12 +62,12 @@ def test_one_batch_stores_each_organization_and_leaves_the_others(
     warehouse: Warehouse, landing: Path
 ) -> None:
     first = [
-        delivery(landing, name, events(name, [1, 2])) for name in ("acme", "globex", "initech")
+        slice_load(landing, name, events(name, [1, 2])) for name in ("acme", "globex", "initech")
     ]
     warehouse.store(first)
     second = [
-        delivery(landing, "acme", events("acme", [2], 1), 1),
-        delivery(landing, "globex", events("globex", [], 1), 1),
+        slice_load(landing, "acme", events("acme", [2], 1), 1),
+        slice_load(landing, "globex", events("globex", [], 1), 1),
     ]
     assert warehouse.store(second) == {("acme", "events"): 1, ("globex", "events"): 2}
     assert warehouse.row_counts(EVENTS) == {"acme": 1, "initech": 2}
@@ -75,14 +75,14 @@ def test_one_batch_stores_each_organization_and_leaves_the_others(
 
 
 def test_an_empty_slice_is_an_answer(warehouse: Warehouse, landing: Path) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", []))])
+    warehouse.store([slice_load(landing, "acme", events("acme", []))])
     assert warehouse.row_counts(EVENTS) == {}
     assert warehouse.read(EVENTS).equals(EVENTS.empty())
     assert warehouse.newest_collections()["organization"].to_list() == ["acme"]
 
 
 def test_a_slice_may_come_in_several_files(warehouse: Warehouse, landing: Path) -> None:
-    whole = delivery(landing, "acme", events("acme", []))
+    whole = slice_load(landing, "acme", events("acme", []))
     parts = land(landing, events("acme", [1])) + land(landing, events("acme", [2]))
     warehouse.store(
         [
@@ -99,9 +99,9 @@ def test_a_slice_may_come_in_several_files(warehouse: Warehouse, landing: Path) 
 def test_rejected_rows_are_replaced_by_organization_and_resource(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1]), unfit=rejected("acme", 3))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]), unfit=rejected("acme", 3))])
     seats = dataclasses.replace(
-        delivery(landing, "acme", events("acme", []), 0),
+        slice_load(landing, "acme", events("acme", []), 0),
         slices={REJECTED_ROWS: land(landing, rejected("acme", 2, "registrations"))},
         rows={REJECTED_ROWS: 2},
         event_count=None,
@@ -112,7 +112,9 @@ def test_rejected_rows_are_replaced_by_organization_and_resource(
         warehouse.read(REJECTED_ROWS)["resource"].sort().to_list()
         == ["events"] * 3 + ["registrations"] * 2
     )
-    warehouse.store([delivery(landing, "acme", events("acme", [1]), 1, unfit=rejected("acme", 1))])
+    warehouse.store(
+        [slice_load(landing, "acme", events("acme", [1]), 1, unfit=rejected("acme", 1))]
+    )
     assert warehouse.row_counts(REJECTED_ROWS) == {"acme": 3}
 
 
@@ -123,7 +125,7 @@ def test_a_landing_file_may_have_any_name(warehouse: Warehouse, landing: Path) -
     for matched in ("a1", "star", "quest"):
         land(landing, events("globex", [9]), matched)
     batch = [
-        delivery(landing, f"o{number}", events(f"o{number}", [number]), name=name)
+        slice_load(landing, f"o{number}", events(f"o{number}", [number]), name=name)
         for number, name in enumerate(ODD_NAMES)
     ]
     warehouse.store(batch)
@@ -149,7 +151,7 @@ REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
         lambda f: f.with_columns(venue_office_identifier=pl.lit("x")),
         "2 rows for raw.events have a venue_office_identifier that is no UUID",
     ),
-    "a key twice, in two spellings": (
+    "a key twice, in two aliases": (
         lambda f: f.with_columns(
             event_identifier=pl.Series(
                 ["abcdef00-0000-0000-0000-000000000000", "ABCDEF00-0000-0000-0000-000000000000"]
@@ -178,11 +180,11 @@ REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
 def test_a_refused_slice_leaves_the_old_rows_of_the_whole_batch(
     warehouse: Warehouse, landing: Path, refusal: str
 ) -> None:
-    warehouse.store([delivery(landing, name, events(name, [7])) for name in ("acme", "globex")])
+    warehouse.store([slice_load(landing, name, events(name, [7])) for name in ("acme", "globex")])
     spoil, fault = REFUSALS[refusal]
-    good = delivery(landing, "globex", events("globex", [1], 1), 1)
-    bad = delivery(landing, "acme", spoil(events("acme", [1, 2], 1)), 1, promised=2)
-    with pytest.raises(StoreRefused, match="acme: ") as refused:
+    good = slice_load(landing, "globex", events("globex", [1], 1), 1)
+    bad = slice_load(landing, "acme", spoil(events("acme", [1, 2], 1)), 1, promised=2)
+    with pytest.raises(SliceLoadFailed, match="acme: ") as refused:
         warehouse.store([good, bad])
     assert fault in str(refused.value)
     assert refused.value.organization == "acme"
@@ -193,9 +195,9 @@ def test_a_refused_slice_leaves_the_old_rows_of_the_whole_batch(
 def test_after_a_refusal_the_others_are_stored_without_it(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    batch = [delivery(landing, name, events(name, [1, 2])) for name in ("acme", "globex")]
+    batch = [slice_load(landing, name, events(name, [1, 2])) for name in ("acme", "globex")]
     batch[0] = dataclasses.replace(batch[0], rows={EVENTS: 3, REJECTED_ROWS: 0})
-    with pytest.raises(StoreRefused, match="would hold 2 rows, 3 were promised") as refused:
+    with pytest.raises(SliceLoadFailed, match="would hold 2 rows, 3 were promised") as refused:
         warehouse.store(batch)
     warehouse.store([d for d in batch if d.organization != refused.value.organization])
     assert warehouse.row_counts(EVENTS) == {"globex": 2}
@@ -205,10 +207,10 @@ def test_two_organizations_cannot_swap_rows_within_a_batch(
     warehouse: Warehouse, landing: Path
 ) -> None:
     swapped = [
-        delivery(landing, "acme", events("globex", [1])),
-        delivery(landing, "globex", events("acme", [1])),
+        slice_load(landing, "acme", events("globex", [1])),
+        slice_load(landing, "globex", events("acme", [1])),
     ]
-    with pytest.raises(StoreRefused, match=r"1 rows for raw\.events name another organization"):
+    with pytest.raises(SliceLoadFailed, match=r"1 rows for raw\.events name another organization"):
         warehouse.store(swapped)
 
 
@@ -216,13 +218,13 @@ def test_two_organizations_cannot_swap_rows_within_a_batch(
 def test_a_damaged_landing_file_is_named_with_its_organization(
     warehouse: Warehouse, landing: Path, damage: str
 ) -> None:
-    good, bad = (delivery(landing, n, events(n, [1, 2])) for n in ("globex", "acme"))
+    good, bad = (slice_load(landing, n, events(n, [1, 2])) for n in ("globex", "acme"))
     (file,) = bad.slices[EVENTS]
     content = file.read_bytes()
     file.unlink()
     if damage != "gone":
         file.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"\0" * 5000)
-    with pytest.raises(StoreRefused, match="acme: the landing file") as refused:
+    with pytest.raises(SliceLoadFailed, match="acme: the landing file") as refused:
         warehouse.store([good, bad])
     assert str(file) in str(refused.value)
 
@@ -236,19 +238,17 @@ def test_a_log_row_of_another_organization_is_refused(
         "event_count": event_count("globex"),
     }
     made = dataclasses.replace(
-        delivery(landing, "acme", events("acme", [1])), **{part: foreign[part]}
+        slice_load(landing, "acme", events("acme", [1])), **{part: foreign[part]}
     )
-    with pytest.raises(StoreRefused, match="acme: its log row names globex"):
+    with pytest.raises(SliceLoadFailed, match="acme: its log row names globex"):
         warehouse.store([made])
 
 
 def test_a_refused_collection_is_logged_and_its_slice_stays(
     warehouse: Warehouse, landing: Path
 ) -> None:
-    warehouse.store([delivery(landing, "acme", events("acme", [1, 2]))])
-    warehouse.log(
-        collection("acme", 1, verdict="counted 9, collected 3"), event_count("acme", 1, 9)
-    )
+    warehouse.store([slice_load(landing, "acme", events("acme", [1, 2]))])
+    warehouse.log(collection("acme", 1, status="failed"), event_count("acme", 1, 9))
     assert keys(warehouse, "acme") == {1, 2}
     assert warehouse.read(EVENT_COUNTS)["event_count"].to_list() == [9]
     assert warehouse.newest_collections()["run_id"].to_list() == ["run 0"]
@@ -257,36 +257,36 @@ def test_a_refused_collection_is_logged_and_its_slice_stays(
 
 def test_the_log_takes_a_run_once(warehouse: Warehouse) -> None:
     warehouse.log(collection("acme"))
-    with pytest.raises(StoreRefused, match="already holds the events of run run 0"):
+    with pytest.raises(SliceLoadFailed, match="already holds the events of run run 0"):
         warehouse.log(collection("acme"))
 
 
 def test_a_log_row_that_does_not_fit_changes_nothing(warehouse: Warehouse) -> None:
-    with pytest.raises(FrameRefused, match="column verdict is null in 1 rows"):
-        warehouse.log(collection("acme", verdict=None), event_count("acme"))
+    with pytest.raises(FrameMismatch, match="column status is null in 1 rows"):
+        warehouse.log(collection("acme", status=None), event_count("acme"))
     assert warehouse.row_counts(EVENT_COUNTS) == {}
 
 
 def test_values_never_become_sql(warehouse: Warehouse, landing: Path) -> None:
     name = """x'); DROP TABLE raw.events; --"""
-    warehouse.store([delivery(landing, name, events(name, [1], event_title="';"))])
+    warehouse.store([slice_load(landing, name, events(name, [1], event_title="';"))])
     assert warehouse.row_counts(EVENTS) == {name: 1}
 
 
 def test_many_organizations_fit_into_one_batch(warehouse: Warehouse, landing: Path) -> None:
-    warehouse.store([delivery(landing, f"o{n}", events(f"o{n}", [n])) for n in range(50)])
+    warehouse.store([slice_load(landing, f"o{n}", events(f"o{n}", [n])) for n in range(50)])
     assert len(warehouse.row_counts(EVENTS)) == 50
     assert warehouse.foreign_rows() == {}
 
 
 def test_a_refusal_survives_the_way_through_another_process() -> None:
-    refused = pickle.loads(pickle.dumps(StoreRefused("acme", "2 rows are foreign")))
+    refused = pickle.loads(pickle.dumps(SliceLoadFailed("acme", "2 rows are foreign")))
     assert (refused.organization, refused.fault) == ("acme", "2 rows are foreign")
 
 
 def test_identifiers_come_back_in_lower_case(warehouse: Warehouse, landing: Path) -> None:
     shouted = str(UUID(int=0xABCDEF)).upper()
-    warehouse.store([delivery(landing, "acme", events("acme", [1], event_identifier=shouted))])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1], event_identifier=shouted))])
     assert warehouse.read(EVENTS)["event_identifier"].to_list() == [shouted.lower()]
 
 
@@ -298,7 +298,7 @@ def test_a_slice_larger_than_the_memory_limit_is_stored_all_the_same(
     event = events("acme", [0], content="x" * 200).drop("event_identifier")
     rows = event.join(identifiers, how="cross").select(EVENTS.column_names)
     small = dataclasses.replace(warehouse, memory_limit="24MB", threads=1)
-    small.store([delivery(landing, "acme", rows)])
+    small.store([slice_load(landing, "acme", rows)])
     assert small.row_counts(EVENTS) == {"acme": 20_000}
     assert {path.name for path in warehouse.path.parent.iterdir()} == {
         warehouse.path.name,

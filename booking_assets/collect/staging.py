@@ -35,7 +35,7 @@ from booking_assets.collect.parts import Parts
 _PARTIAL = ".partial-"
 
 
-class Spool:
+class StagingWriter:
     """The rows of one collection until they are a landing.
 
     The folder is locked by this process while it is open, so that a later collection can tell a
@@ -146,7 +146,7 @@ class Spool:
         return pl.concat(keys).drop_nulls().unique()
 
     @property
-    def nameless(self) -> int:
+    def without_identifier(self) -> int:
         """Rejected rows without a usable identifier."""
         return self._rejected.keys().get_column("key").null_count()
 
@@ -159,21 +159,21 @@ class Spool:
             self.received -= keys.filter(is_gone & (pl.col("part") >= first)).height
             parts.keep(keys.filter(~is_gone))
 
-    def land(self, identifier: UUID, entry: dict[str, Any]) -> Landing:
-        """Turns the spool into a landing: distinct rows, numbers, on disk, renamed into place.
+    def land(self, identifier: UUID, log_row: dict[str, Any]) -> Landing:
+        """Turns the staging into a landing: distinct rows, numbers, on disk, renamed into place.
 
         Raises:
             OSError: the disk is full, or the folder gone.
         """
         self._rejected.keep(self._distinct_rejected())
         self._typed.keep(self._distinct_typed())
-        write_manifest(self._folder, identifier, entry)
+        write_manifest(self._folder, identifier, log_row)
         target = self._home / self._name
         os.fsync(self._lock)
         self._folder.rename(target)
         for folder in (self._home, self._home.parent):
             _fsync(folder)
-        return Landing(target, identifier, entry)
+        return Landing(target, identifier, log_row)
 
     @property
     def _both(self) -> tuple[Parts, Parts]:
@@ -192,9 +192,11 @@ class Spool:
             return self._rejected.keys()
         keys = self._rejected.keys().sort("part", "row")
         typed = self._typed.keys().get_column("key").implode()
-        nameless = keys.filter(pl.col("key").is_null())
+        without_identifier = keys.filter(pl.col("key").is_null())
         named = keys.filter(~pl.col("key").is_in(typed))
-        return pl.concat([nameless, named.unique("key", keep="last", maintain_order=True)])
+        return pl.concat(
+            [without_identifier, named.unique("key", keep="last", maintain_order=True)]
+        )
 
 
 def _fsync(folder: Path) -> None:
@@ -217,7 +219,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    """Removes a spool whose process is gone; the kernel released its lock."""
+    """Removes a staging whose process is gone; the kernel released its lock."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:

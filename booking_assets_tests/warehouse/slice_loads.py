@@ -1,4 +1,4 @@
-"""Small, valid inputs for the warehouse: events, log rows, deliveries; a test changes one thing."""
+"""Small, valid inputs for the warehouse: events, log rows, loads; a test changes one thing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
-from booking_assets.warehouse.slices import Delivery
+from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.warehouse import Warehouse
 
 START = datetime(2026, 1, 5, 8, 30, 0, 123456, tzinfo=UTC)
@@ -89,7 +89,9 @@ def collection(organization: str, round_: int = 0, rows: int = 0, **values: Any)
                 "rows_received": rows,
                 "rows_loaded": rows,
                 "rows_rejected": 0,
-                "verdict": "complete",
+                "status": "complete",
+                "reason": None,
+                "remedy": None,
             }
             | counts
             | values
@@ -111,7 +113,7 @@ def event_count(organization: str, round_: int = 0, count: int = 0) -> pl.DataFr
     )
 
 
-def delivery(
+def slice_load(
     folder: Path,
     organization: str,
     rows: pl.DataFrame,
@@ -120,10 +122,10 @@ def delivery(
     promised: int | None = None,
     unfit: pl.DataFrame | None = None,
     name: str | None = None,
-) -> Delivery:
-    """A delivery of these events, landed as a file in `folder` (no rows: no file)."""
+) -> SliceLoad:
+    """A load of these events, landed as a file in `folder` (no rows: no file)."""
     unfit = REJECTED_ROWS.empty() if unfit is None else unfit
-    return Delivery(
+    return SliceLoad(
         organization=organization,
         identifier=tenant(organization),
         slices={

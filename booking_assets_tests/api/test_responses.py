@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking_assets.api.answers import Answer, described, failure, retry_after
 from booking_assets.api.errors import (
     BookingError,
     FixConfiguration,
@@ -21,6 +20,7 @@ from booking_assets.api.errors import (
     Unauthorized,
     UnexpectedAnswer,
 )
+from booking_assets.api.responses import Response, described, failure, retry_after
 from booking_assets.api.retry import Retryable
 
 AGAIN = "again"
@@ -29,12 +29,12 @@ THROTTLED = "throttled"
 
 def answer(
     status: int, body: object = b"", headers: dict[str, str] | None = None, reason: str = ""
-) -> Answer:
+) -> Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, reason, httpx.Headers(headers), content)
+    return Response(status, reason, httpx.Headers(headers), content)
 
 
-VERDICTS: dict[str, tuple[Answer, object]] = {
+VERDICTS: dict[str, tuple[Response, object]] = {
     "200 JSON": (answer(200, []), None),
     "200 HTML by header": (answer(200, b"x", {"Content-Type": "text/html"}), AGAIN),
     "200 HTML by look": (answer(200, b"\r\n<!DOCTYPE html>"), AGAIN),
@@ -92,7 +92,7 @@ VERDICTS: dict[str, tuple[Answer, object]] = {
 
 
 @pytest.mark.parametrize(("given_answer", "verdict"), VERDICTS.values(), ids=VERDICTS)
-def test_each_answer_has_one_verdict(given_answer: Answer, verdict: object) -> None:
+def test_each_answer_has_one_verdict(given_answer: Response, verdict: object) -> None:
     error = failure(given_answer, organization="acme", operation="count", redact=str)
     if verdict in (AGAIN, THROTTLED):
         assert isinstance(error, Retryable)
@@ -167,7 +167,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize(("given_answer", "text"), TEXTS.values(), ids=TEXTS)
-def test_the_text_for_people_is_found_in_every_shape(given_answer: Answer, text: str) -> None:
+def test_the_text_for_people_is_found_in_every_shape(given_answer: Response, text: str) -> None:
     assert described(given_answer) == text
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from booking_assets.collect import parts
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.landing import Landing
-from booking_assets.collect.spool import Spool
+from booking_assets.collect.staging import StagingWriter
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.collect.events import ACME, STARTED, decoded, event, identifier
 
@@ -36,11 +36,11 @@ def part_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return int(request.param)
 
 
-def spool(root: Path, name: str = "events-1") -> Spool:
-    return Spool(root, "acme", name, EVENT_ROWS)
+def staging(root: Path, name: str = "events-1") -> StagingWriter:
+    return StagingWriter(root, "acme", name, EVENT_ROWS)
 
 
-def landed(opened: Spool) -> Landing:
+def landed(opened: StagingWriter) -> Landing:
     return opened.land(ACME, ENTRY)
 
 
@@ -76,7 +76,7 @@ DUPLICATES: dict[str, tuple[list[list[tuple[str, int | None]]], str]] = {
 def test_of_an_event_that_arrives_twice_the_newest_version_is_kept(
     tmp_path: Path, pages: list[list[tuple[str, int | None]]], kept: str
 ) -> None:
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(decoded(event(1), event(2)))
         for page in pages:
             opened.add(decoded(*(version(3, title, day) for title, day in page)))
@@ -89,7 +89,7 @@ def test_of_an_event_that_arrives_twice_the_newest_version_is_kept(
 
 @pytest.mark.usefixtures("part_rows")
 def test_a_rejected_row_that_arrives_twice_is_kept_once_as_it_came_last(tmp_path: Path) -> None:
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(decoded(event(1, CapacityMaximum="first")))
         opened.add(decoded(event(1, CapacityMaximum="last"), event(2, CapacityMaximum="other")))
         assert (opened.received, opened.loaded, opened.rejected) == (3, 0, 2)
@@ -103,7 +103,7 @@ def test_a_rejected_row_that_arrives_twice_is_kept_once_as_it_came_last(tmp_path
 def test_a_row_that_arrives_both_typed_and_rejected_is_typed(tmp_path: Path, order: int) -> None:
     typed = event(1, EventIdentifier="abcdef01-2345-6789-abcd-ef0123456789")
     misfit = typed | {"CapacityMaximum": "x", "EventIdentifier": typed["EventIdentifier"].upper()}
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         for row in [typed, misfit][::order]:
             opened.add(decoded(row))
         assert (opened.received, opened.loaded, opened.rejected) == (2, 1, 0)
@@ -117,7 +117,7 @@ def test_rejected_rows_without_a_usable_identifier_are_never_taken_for_one(
     tmp_path: Path, identifier: str | None
 ) -> None:
     row = event(EventIdentifier=identifier)
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(decoded(row, row))
         opened.add(decoded(row))
         assert opened.rejected == 3
@@ -126,7 +126,7 @@ def test_rejected_rows_without_a_usable_identifier_are_never_taken_for_one(
 
 @pytest.mark.usefixtures("part_rows")
 def test_withdrawn_rows_are_neither_stored_nor_counted(tmp_path: Path) -> None:
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(decoded(event(1), event(2), event(2), event(3)))
         opened.add(decoded(event(4, CapacityMaximum="x"), event(5, CapacityMaximum="x"), "null"))
         opened.withdraw({identifier(2), identifier(4), identifier(99)})
@@ -168,7 +168,7 @@ def test_what_lands_is_what_a_plain_reading_of_the_rules_gives(
             rejected.add(number)
         elif (row[2] or 0) >= typed.get(number, (0, ""))[0]:
             typed[number] = (row[2] or 0, row[1])
-    with pytest.MonkeyPatch.context() as patch, spool(tmp_path_factory.mktemp("root")) as opened:
+    with pytest.MonkeyPatch.context() as patch, staging(tmp_path_factory.mktemp("root")) as opened:
         patch.setattr(parts, "PART_ROWS", part_rows)
         for page in pages:
             rows = [
@@ -186,7 +186,7 @@ def test_what_lands_is_what_a_plain_reading_of_the_rules_gives(
 
 
 def test_a_second_attempt_starts_from_nothing(tmp_path: Path) -> None:
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(decoded(event(1, Novelty=1), "null"))
         opened.withdraw({identifier(9)})
         opened.clear()
@@ -202,14 +202,14 @@ def test_a_second_attempt_starts_from_nothing(tmp_path: Path) -> None:
 
 
 def test_a_collection_without_rows_lands_as_well(tmp_path: Path) -> None:
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         landing = landed(opened)
     assert (landing.rows, landing.rejected) == ((), ())
     assert landing.folder.is_dir()
 
 
 def test_landed_files_have_the_types_of_the_contract(tmp_path: Path) -> None:
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(decoded(event(1)))
         opened.add(decoded(event(2, Novelty=1)))
         landing = landed(opened)
@@ -219,7 +219,7 @@ def test_landed_files_have_the_types_of_the_contract(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_no_file_behind(tmp_path: Path) -> None:
     def failing() -> None:
-        with spool(tmp_path) as opened:
+        with staging(tmp_path) as opened:
             opened.add(decoded(event(1)))
             opened.withdraw({identifier(2)})
             raise ZeroDivisionError
@@ -233,7 +233,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_pat
     abandoned = tmp_path / "acme" / ".partial-events-0"
     abandoned.mkdir(parents=True)
     (abandoned / "rows-00000.parquet").write_bytes(b"half a file")
-    with spool(tmp_path, "events-1") as first, spool(tmp_path, "events-2") as second:
+    with staging(tmp_path, "events-1") as first, staging(tmp_path, "events-2") as second:
         assert not abandoned.exists()
         first.add(decoded(event(1)))
         second.add(decoded(event(2)))
@@ -253,17 +253,17 @@ def test_a_folder_in_use_by_another_process_is_left_alone(tmp_path: Path) -> Non
     ) as process:
         assert process.stdout is not None
         assert process.stdout.read(1) == b"0"
-        with spool(tmp_path):
+        with staging(tmp_path):
             assert held.is_dir()
         process.kill()
-    with spool(tmp_path, "events-2"):
+    with staging(tmp_path, "events-2"):
         assert not held.exists()
 
 
 def test_the_users_umask_decides_who_may_read(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        with spool(tmp_path) as opened:
+        with staging(tmp_path) as opened:
             opened.add(decoded(event(1), "null"))
             landing = landed(opened)
     finally:
@@ -285,7 +285,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 def test_a_full_disk_is_an_os_error_and_leaves_nothing_behind(tmp_path: Path) -> None:
     page = decoded(*(event(n, EventTitle=os.urandom(64).hex()) for n in range(500)))
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(page)
         with files_of_at_most(4096), pytest.raises(OSError, match="too large"):
             landed(opened)
@@ -293,7 +293,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing_behind(tmp_path: Path) ->
 
 
 def test_a_folder_that_vanishes_is_an_os_error(tmp_path: Path) -> None:
-    with spool(tmp_path) as opened:
+    with staging(tmp_path) as opened:
         opened.add(decoded(event(1)))
         shutil.rmtree(tmp_path / "acme")
         with pytest.raises(OSError, match="acme"):

@@ -1,4 +1,4 @@
-"""Where portions end changes no mart: the same rows in any number of them are the same answers."""
+"""Where batches end changes no mart: the same rows in any number of them are the same answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from booking_assets_tests.transforms.strategies import (
     all_events,
     registration_frames,
 )
-from booking_assets_tests.warehouse.deliveries import collection, put
+from booking_assets_tests.warehouse.slice_loads import collection, put
 
 # A mart comes after those that it is derived from.
 DERIVATIONS: dict[Table, marts.Derive] = {
@@ -49,7 +49,7 @@ DERIVATIONS: dict[Table, marts.Derive] = {
 
 # Each example opens a warehouse many times.
 laws = settings(deadline=None, max_examples=12)
-rows_a_portion = st.integers(1, MOST_EVENTS)
+batch_rows = st.integers(1, MOST_EVENTS)
 
 
 @contextmanager
@@ -83,12 +83,12 @@ def stored_registrations(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def derived(warehouse: Warehouse, table: Table) -> pl.DataFrame:
-    with warehouse.asking() as held:
+    with warehouse.session() as held:
         return pl.concat([table.empty(), *DERIVATIONS[table](held)]).sort(table.grain)
 
 
 @laws
-@given(events=all_events, registrations=registration_frames, rows=rows_a_portion)
+@given(events=all_events, registrations=registration_frames, rows=batch_rows)
 def test_every_mart_is_the_same_in_any_number_of_portions(
     events: pl.DataFrame, registrations: pl.DataFrame, rows: int
 ) -> None:
@@ -98,7 +98,7 @@ def test_every_mart_is_the_same_in_any_number_of_portions(
         log(warehouse, EVENTS.short_name, REGISTRATIONS.short_name)
         for table in DERIVATIONS:
             whole = derived(warehouse, table)
-            assert_same(derived(replace(warehouse, rows_a_portion=rows), table), whole)
+            assert_same(derived(replace(warehouse, batch_rows=rows), table), whole)
             put(warehouse, table, whole)
 
 
@@ -109,30 +109,30 @@ def test_a_room_comes_in_one_portion_whatever_blanks_are_around_its_name() -> No
     events = events_frame(*({"venue_room": name} for name in [*names, *blanks, None]))
     with new_warehouse() as warehouse:
         put(warehouse, EVENTS, events)
-        portions = replace(warehouse, rows_a_portion=1).read_portions(
+        batches = replace(warehouse, batch_rows=1).read_batches(
             rooms.ROOM_COLUMNS, {EVENTS: ["venue_room"]}
         )
-        read = [frame["venue_room"].str.strip_chars().fill_null("") for (frame,) in portions]
+        read = [frame["venue_room"].str.strip_chars().fill_null("") for (frame,) in batches]
     apart = [room for rooms_read in read for room in rooms_read.unique()]
     assert sorted(apart) == ["", *(f"Salle {room}é" for room in range(5))]
     assert sum(map(len, read)) == events.height
 
 
 @laws
-@given(events=all_events, rows=rows_a_portion)
+@given(events=all_events, rows=batch_rows)
 def test_each_row_comes_in_one_portion(events: pl.DataFrame, rows: int) -> None:
     with new_warehouse() as warehouse:
         put(warehouse, EVENTS, events)
-        portions = replace(warehouse, rows_a_portion=rows).read_portions(
+        batches = replace(warehouse, batch_rows=rows).read_batches(
             marts.EVENT, {EVENTS: EVENTS.column_names}
         )
-        frames = [frame for (frame,) in portions]
+        frames = [frame for (frame,) in batches]
     assert len(frames) == max(1, -(-events.height // rows))
     assert_same(pl.concat(frames).sort(EVENTS.grain), events.sort(EVENTS.grain))
 
 
 @laws
-@given(first=all_events, then=all_events, rows=rows_a_portion)
+@given(first=all_events, then=all_events, rows=batch_rows)
 def test_the_history_is_the_same_in_any_number_of_portions(
     first: pl.DataFrame, then: pl.DataFrame, rows: int
 ) -> None:
@@ -141,17 +141,17 @@ def test_the_history_is_the_same_in_any_number_of_portions(
     second = pl.concat([first.filter(kept), then.with_columns(collected_at=AS_OF + DAY)]).unique(
         EVENTS.grain, keep="first"
     )
-    whole = history_of([first, second], rows_a_portion=1_000)
-    assert_same(history_of([first, second], rows_a_portion=rows), whole)
+    whole = history_of([first, second], batch_rows=1_000)
+    assert_same(history_of([first, second], batch_rows=rows), whole)
 
 
-def history_of(rounds: Sequence[pl.DataFrame], rows_a_portion: int) -> pl.DataFrame:
+def history_of(rounds: Sequence[pl.DataFrame], batch_rows: int) -> pl.DataFrame:
     """The history after these events were stored, a day after one another."""
     with new_warehouse() as warehouse:
         for number, events in enumerate(rounds):
             put(warehouse, EVENTS, events)
             log(warehouse, EVENTS.short_name, days=number)
-            replace(warehouse, rows_a_portion=rows_a_portion).extend_history(
+            replace(warehouse, batch_rows=batch_rows).extend_history(
                 history.MEMBERS, marts._changed_versions
             )
         return warehouse.read(EVENT_HISTORY).sort(EVENT_HISTORY.grain)

@@ -1,6 +1,6 @@
 """What an answer means: its text, its verdict, and how long it asks to wait.
 
-What lives here: `Answer`, and the one place that judges a status.
+What lives here: `Response`, and the one place that judges a status.
 What must not: sending (`transport`), asking again (`retry`).
 Read more: `docs/reliability.md`.
 """
@@ -60,7 +60,7 @@ _SEARCHED_HTML_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """One HTTP answer, read to its end. `content` is empty where it went to a file."""
 
     status: int
@@ -76,7 +76,7 @@ class Answer:
 
 
 def failure(
-    answer: Answer, *, organization: str, operation: str, redact: Callable[[str], str]
+    answer: Response, *, organization: str, operation: str, redact: Callable[[str], str]
 ) -> Retryable | BookingError | None:
     """What to raise for an answer; None for 200 with data.
 
@@ -97,7 +97,7 @@ def failure(
     return _kind(answer.status)(organization, operation, answer.status, detail)
 
 
-def described(answer: Answer) -> str:
+def described(answer: Response) -> str:
     """What the answer says for people, in full; never empty. Redact it before showing it."""
     said = _first_text(answer.content) if answer.is_html else _text(answer.content)
     if 300 <= answer.status < 400:  # noqa: PLR2004 - the class of redirects
@@ -127,7 +127,7 @@ def throttling(headers: httpx.Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if _THROTTLING_HEADER.fullmatch(name)}
 
 
-def _is_throttled(answer: Answer, said: str) -> bool:
+def _is_throttled(answer: Response, said: str) -> bool:
     if answer.status == _TOO_MANY_REQUESTS:
         return True
     if answer.status != _FORBIDDEN:
@@ -141,7 +141,7 @@ def _is_throttled(answer: Answer, said: str) -> bool:
     return spent or speaks or "Retry-After" in answer.headers
 
 
-def _is_weather(answer: Answer, said: str) -> bool:
+def _is_weather(answer: Response, said: str) -> bool:
     ours = answer.status == _SERVER_ERROR and _OUR_FAULT.search(said) is not None
     return answer.status >= _SERVER_ERROR and not ours
 

@@ -22,7 +22,6 @@ from booking_assets.tables.raw import (
     EVENTS,
     REGISTRATIONS,
     REJECTED_ROWS,
-    UNKNOWN,
 )
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import qualified, quoted
@@ -33,7 +32,7 @@ AS_OF = "as_of"
 
 _NEWEST = f"""
     SELECT * FROM {qualified(COLLECTIONS)}
-    WHERE resource = $resource AND verdict = 'complete'
+    WHERE resource = $resource AND status = 'complete'
     QUALIFY row_number() OVER (
         PARTITION BY organization ORDER BY started_at DESC, finished_at DESC
     ) = 1
@@ -41,7 +40,7 @@ _NEWEST = f"""
 
 
 @dataclass(frozen=True)
-class Breaches:
+class ContractBreaches:
     """Where a stored table departs from its contract.
 
     Attributes:
@@ -67,7 +66,7 @@ def row_count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     """How many rows a stored table has.
 
     Raises:
-        NeverWritten: The table does not exist.
+        TableNotFound: The table does not exist.
     """
     ddl.require_stored(con, table)
     (row,) = con.execute(f"SELECT count(*) FROM {qualified(table)}").fetchall()
@@ -93,7 +92,7 @@ def newest_collections(con: duckdb.DuckDBPyConnection, resource: str) -> pl.Data
     )
 
 
-def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> Breaches:
+def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> ContractBreaches:
     """Where a stored table departs from its contract, columns first, then rows."""
     stored = ddl.stored_declarations(con, table)
     required = [name for name in table.required if name in stored]
@@ -101,7 +100,7 @@ def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> Breaches:
     ((rows, *filled),) = con.execute(
         f"SELECT {', '.join(columns)} FROM {qualified(table)}"
     ).fetchall()
-    return Breaches(
+    return ContractBreaches(
         columns=ddl.differences(table, stored),
         nulls={n: rows - count for n, count in zip(required, filled, strict=True) if count < rows},
         duplicates=duplicates(con, table) if stored.keys() >= {*table.grain} else 0,
@@ -155,11 +154,11 @@ def known_organizations(con: duckdb.DuckDBPyConnection, resource: str) -> list[s
     rows = con.execute(
         f"""
         SELECT organization FROM {qualified(COLLECTIONS)}
-        WHERE resource = ? AND (verdict = 'complete' OR starts_with(verdict, ?))
+        WHERE resource = ? AND status IN ('complete', 'access_denied')
         QUALIFY row_number() OVER (PARTITION BY organization ORDER BY started_at DESC) = 1
-        AND verdict = 'complete' ORDER BY organization
+        AND status = 'complete' ORDER BY organization
         """,
-        [resource, UNKNOWN],
+        [resource],
     ).fetchall()
     return [organization for (organization,) in rows]
 
@@ -177,7 +176,7 @@ def unmatched_registrations(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     )
 
 
-def tallies(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
+def reconciliation(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
     """What is stored of a resource beside what the log says, one row an organization."""
     return fetch(
         con,

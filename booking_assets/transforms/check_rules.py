@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 
-def unaccounted(tallies: pl.DataFrame) -> list[str]:
+def unaccounted(reconciliation: pl.DataFrame) -> list[str]:
     """Organizations whose stored rows are not what was counted and received.
 
     Args:
-        tallies: one row an organization: what is stored beside what its newest complete
-            collection logged (`Warehouse.tallies`).
+        reconciliation: one row an organization: what is stored beside what its newest complete
+            collection logged (`Warehouse.reconciliation`).
 
     Returns:
         Slugs where stored differs from logged, where received is not loaded + rejected +
@@ -37,12 +37,12 @@ def unaccounted(tallies: pl.DataFrame) -> list[str]:
             pl.max_horizontal("count_before", "count_after"),
         )
     )
-    return _slugs(tallies.filter(~kept.fill_null(value=False)))
+    return _slugs(reconciliation.filter(~kept.fill_null(value=False)))
 
 
-def rejecting(tallies: pl.DataFrame) -> list[str]:
+def rejecting(reconciliation: pl.DataFrame) -> list[str]:
     """Organizations some of whose rows could not be typed."""
-    return _slugs(tallies.filter(pl.col("stored_rejected") > 0))
+    return _slugs(reconciliation.filter(pl.col("stored_rejected") > 0))
 
 
 def shrunken(collections: pl.DataFrame, resource: str, max_shrink: float) -> list[str]:
@@ -53,7 +53,7 @@ def shrunken(collections: pl.DataFrame, resource: str, max_shrink: float) -> lis
     before = pl.col("rows_loaded").shift(1).over("organization", order_by="started_at")
     newest = pl.col("started_at") == pl.col("started_at").max().over("organization")
     complete = collections.filter(
-        (pl.col("resource") == resource) & (pl.col("verdict") == "complete")
+        (pl.col("resource") == resource) & (pl.col("status") == "complete")
     )
     lost = complete.with_columns(before=before).filter(
         newest & (pl.col("before") - pl.col("rows_loaded") > pl.col("before") * max_shrink)

@@ -1,6 +1,6 @@
 """What a collection counted, received and sent: one row of `raw.collections` in the making.
 
-What lives here: the numbers. What must not: judging them (`verdict`).
+What lives here: the numbers. What must not: judging them (`completeness`).
 Read more: `docs/tables.md`, raw.collections.
 """
 
@@ -12,14 +12,13 @@ from typing import Any, Literal
 
 import polars as pl
 
-from booking_assets.tables.raw import COLLECTIONS
+from booking_assets.tables.raw import COLLECTIONS, Status
 
 Mode = Literal["full", "incremental"]
-COMPLETE = "complete"
 
 
 @dataclass
-class Tally:
+class CollectionStats:
     """The numbers of one collection, filled in as it goes; columns of raw.collections."""
 
     organization: str
@@ -39,7 +38,9 @@ class Tally:
     requests: int = 0
     retries: int = 0
     bytes_received: int = 0
-    verdict: str = COMPLETE
+    status: Status = "complete"
+    reason: str | None = None
+    remedy: str | None = None
     totals: set[int] = field(default_factory=set)
     """Every total that the API named meanwhile, in a count or beside a page."""
 
@@ -53,11 +54,11 @@ class Tally:
         """Distinct rows, the rejected ones included: what a count should have said."""
         return self.rows_loaded + self.rows_rejected
 
-    def entry(self) -> dict[str, Any]:
+    def log_row(self) -> dict[str, Any]:
         """The row as plain values, by column."""
         return {name: value for name, value in asdict(self).items() if name in COLLECTIONS.dtypes}
 
 
-def collections_frame(entries: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows of raw.collections from `Tally.entry`s."""
-    return pl.DataFrame(entries, schema=COLLECTIONS.dtypes)
+def collections_frame(log_rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows of raw.collections from `CollectionStats.log_row`s."""
+    return pl.DataFrame(log_rows, schema=COLLECTIONS.dtypes)

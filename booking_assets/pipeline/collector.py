@@ -20,15 +20,15 @@ from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import Forbidden, NotFound
 from booking_assets.api.wire import Resource
 from booking_assets.collect.collection import Collected, Collection, Plan, Progress
-from booking_assets.collect.concurrency import Outcome, Refused, ready_outcomes
+from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import Landing, event_count, prune_landings
-from booking_assets.collect.tally import Mode, collections_frame
+from booking_assets.collect.stats import Mode, collections_frame
 from booking_assets.settings import Organization, Settings
-from booking_assets.tables.raw import REJECTED_ROWS, UNKNOWN
-from booking_assets.warehouse.errors import StoreRefused, WarehouseError
-from booking_assets.warehouse.slices import Delivery
+from booking_assets.tables.raw import REJECTED_ROWS
+from booking_assets.warehouse.errors import SliceLoadFailed, WarehouseError
+from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.warehouse import Warehouse
 
 _logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _CONTRACTS = {rows.resource.name: rows for rows in (EVENT_ROWS, REGISTRATION_ROW
 
 
 @dataclass(frozen=True)
-class Stored:
+class Loaded:
     """A complete collection whose slice is stored; `rows_deleted` rows are gone from the API."""
 
     collected: Collected
@@ -48,20 +48,20 @@ class Stored:
         return self.collected.organization
 
     @property
-    def entry(self) -> dict[str, Any]:
+    def log_row(self) -> dict[str, Any]:
         """Its row of raw.collections."""
-        return self.collected.landing.entry
+        return self.collected.landing.log_row
 
 
 @dataclass(frozen=True)
-class Unknown:
+class AccessDenied:
     """Registrations that may not be read, or that the server does not have: nobody knows them."""
 
     organization: str
-    entry: dict[str, Any]
+    log_row: dict[str, Any]
 
 
-Outcomes = Stored | Refused | Unknown
+CollectionResult = Loaded | Failed | AccessDenied
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Collector:
 
     def collect(
         self, slugs: Sequence[str], run_id: str, *, mode: Mode, allow_shrink: bool
-    ) -> Iterator[Sequence[Outcomes]]:
+    ) -> Iterator[Sequence[CollectionResult]]:
         """Collects the organizations; yields those that were stored together, when they are.
 
         What is complete replaces the organization's slice. What is refused leaves it alone and
@@ -100,7 +100,7 @@ class Collector:
             ]
             for slug in slugs
         ]
-        for ready in ready_outcomes(organizations, self.settings.collect.max_organizations):
+        for ready in collect_concurrently(organizations, self.settings.collect.max_organizations):
             outcomes = self._store(ready)
             for outcome in outcomes:
                 self._tell(outcome)
@@ -144,30 +144,34 @@ class Collector:
             plan=plan,
         )
 
-    def _store(self, ready: Sequence[Sequence[Outcome]]) -> list[Outcomes]:
+    def _store(self, ready: Sequence[Sequence[Outcome]]) -> list[CollectionResult]:
         """Stores what is complete, and records what is not.
 
         One transaction for all organizations; where it is refused for one of them, one for each.
         An organization's events and registrations never part: `as_of`, which is that of its events,
         tells marts of both whether they are still derived from what is stored.
         """
-        outcomes = [_kept(one) for organization in ready for one in organization]
+        outcomes = [
+            _downgrade_inaccessible_registrations(one)
+            for organization in ready
+            for one in organization
+        ]
         collected = [one for one in outcomes if isinstance(one, Collected)]
         refused = [one for one in outcomes if not isinstance(one, Collected)]
         if not collected:
             self._log(refused)
             return [*refused]
-        entries = collections_frame([one.entry for one in refused])
+        log_rows = collections_frame([one.log_row for one in refused])
         try:
-            deleted = self.warehouse.store([delivery(one.landing) for one in collected], entries)
+            deleted = self.warehouse.store([slice_load(one.landing) for one in collected], log_rows)
         except WarehouseError as error:
-            if isinstance(error, StoreRefused) and len(ready) > 1:
+            if isinstance(error, SliceLoadFailed) and len(ready) > 1:
                 return [one for organization in ready for one in self._store([organization])]
             unstored = [*refused, *(_unstored(one, error) for one in collected)]
             self._log(unstored)
             return [*unstored]
         self._prune(collected)
-        stored = (Stored(one, deleted[one.organization, one.resource]) for one in collected)
+        stored = (Loaded(one, deleted[one.organization, one.resource]) for one in collected)
         return [*stored, *refused]
 
     def _prune(self, collected: Sequence[Collected]) -> None:
@@ -175,15 +179,15 @@ class Collector:
         for one in collected:
             prune_landings(self.settings.landing_path, one.organization, one.resource, keep)
 
-    def _tell(self, outcome: Outcomes) -> None:
-        error = outcome.error if isinstance(outcome, Refused) else None
-        if not isinstance(outcome, Unknown):
-            entry = outcome.entry
+    def _tell(self, outcome: CollectionResult) -> None:
+        error = outcome.error if isinstance(outcome, Failed) else None
+        if not isinstance(outcome, AccessDenied):
+            log_row = outcome.log_row
             self.progress.ended(
-                outcome.organization, entry["resource"], entry["rows_loaded"], error
+                outcome.organization, log_row["resource"], log_row["rows_loaded"], error
             )
 
-    def _log(self, refused: Sequence[Refused | Unknown]) -> None:
+    def _log(self, refused: Sequence[Failed | AccessDenied]) -> None:
         """Records refusals; the newest count of events too, unless it may be another's."""
         if not refused:
             return
@@ -191,50 +195,53 @@ class Collector:
             event_count(
                 one.organization,
                 self._organizations[one.organization].identifier,
-                one.entry["count_before"],
-                one.entry["started_at"],
+                one.log_row["count_before"],
+                one.log_row["started_at"],
             )
             for one in refused
-            if isinstance(one, Refused)
-            and one.entry["resource"] == EVENT_ROWS.resource.name
-            and one.entry["count_before"] is not None
+            if isinstance(one, Failed)
+            and one.log_row["resource"] == EVENT_ROWS.resource.name
+            and one.log_row["count_before"] is not None
             and not isinstance(one.error, ForeignRows)
         ]
         try:
             self.warehouse.log(
-                collections_frame([one.entry for one in refused]),
+                collections_frame([one.log_row for one in refused]),
                 pl.concat(counted) if counted else None,
             )
         except WarehouseError as error:
             _logger.warning("the refusals could not be written to raw.collections: %s", error)
 
 
-def _kept(outcome: Outcome) -> Outcome | Unknown:
+def _downgrade_inaccessible_registrations(outcome: Outcome) -> Outcome | AccessDenied:
     """A permission that is missing, or a resource, is a gap in registrations and no failure."""
-    if not isinstance(outcome, Refused) or not isinstance(outcome.error, Forbidden | NotFound):
+    if not isinstance(outcome, Failed) or not isinstance(outcome.error, Forbidden | NotFound):
         return outcome
-    if outcome.entry["resource"] != REGISTRATION_ROWS.resource.name:
+    if outcome.log_row["resource"] != REGISTRATION_ROWS.resource.name:
         return outcome
-    verdict = f"{UNKNOWN}: {outcome.entry['verdict']}"
-    return Unknown(outcome.organization, outcome.entry | {"verdict": verdict})
+    return AccessDenied(outcome.organization, outcome.log_row | {"status": "access_denied"})
 
 
-def _unstored(collected: Collected, error: WarehouseError) -> Refused:
+def _unstored(collected: Collected, error: WarehouseError) -> Failed:
     """A collection that the warehouse did not take; its landing stays, and keeps the rows."""
-    entry = collected.landing.entry | {"verdict": f"not stored: {error}"}
-    return Refused(collected.organization, entry, error)
+    log_row = collected.landing.log_row | {
+        "status": "failed",
+        "reason": f"the warehouse did not store it: {error}",
+        "remedy": "The landing keeps the rows; run it again",
+    }
+    return Failed(collected.organization, log_row, error)
 
 
-def delivery(landing: Landing) -> Delivery:
+def slice_load(landing: Landing) -> SliceLoad:
     """A landing as the warehouse takes it."""
-    rows = _CONTRACTS[landing.entry["resource"]]
-    return Delivery(
+    rows = _CONTRACTS[landing.log_row["resource"]]
+    return SliceLoad(
         organization=landing.organization,
         identifier=landing.identifier,
         slices={rows.table: landing.rows, REJECTED_ROWS: landing.rejected},
         rows={
-            rows.table: landing.entry["rows_loaded"],
-            REJECTED_ROWS: landing.entry["rows_rejected"],
+            rows.table: landing.log_row["rows_loaded"],
+            REJECTED_ROWS: landing.log_row["rows_rejected"],
         },
         event_count=landing.event_count() if rows is EVENT_ROWS else None,
         collection=landing.collection(),

@@ -16,7 +16,7 @@ def main() -> None:
     garbage in it afterwards: both together are a tenth of a refresh.
     """
     gc.disable()
-    from booking_assets.cli import main as command  # noqa: PLC0415 - the collector rests first
+    from booking_assets.cli.main import main as command  # noqa: PLC0415 - the collector rests first
 
     gc.freeze()
     gc.enable()

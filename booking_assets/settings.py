@@ -167,6 +167,8 @@ class Settings(_Section):
     """Where the settings came from, for messages."""
     api: Api | None
     """None stands for the sandbox, which is started for the run."""
+    run_limits: Limits | None = None
+    """Limits of one run, where its configuration overrides those of the file."""
     organizations: tuple[Organization, ...] = ()
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
@@ -177,8 +179,8 @@ class Settings(_Section):
 
     @property
     def limits(self) -> Limits:
-        """How hard the API may be asked; the sandbox is asked as hard as the defaults say."""
-        return self.api or Limits()
+        """The limits of requests: the run's own, else the file's, else the defaults."""
+        return self.run_limits or self.api or Limits()
 
     @property
     def landing_path(self) -> Path:

@@ -38,9 +38,9 @@ RULES = {
     "warehouse": rule("warehouse tables files", "duckdb polars dataframely"),
     "sandbox": rule("sandbox tables", "starlette uvicorn msgspec polars"),
     "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
-    "defs": rule(f"defs {ALL}", "dagster polars sqlalchemy"),
-    "definitions": rule("defs settings collect", "dagster"),
-    "cli": rule("settings defs definitions sandbox", "click rich dagster dotenv"),
+    "defs": rule(f"defs {ALL}", "dagster polars pydantic sqlalchemy"),
+    "definitions": rule("defs settings", "dagster"),
+    "cli": rule("cli settings pipeline defs definitions sandbox", "click rich dagster dotenv"),
     "__main__": rule("cli", ""),
 }
 

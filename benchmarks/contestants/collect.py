@@ -16,9 +16,9 @@ from dotenv import load_dotenv
 from benchmarks.outcome import stopwatch, tell
 from benchmarks.target import target
 from booking_assets.collect.collection import NoProgress
-from booking_assets.collect.concurrency import Failed
-from booking_assets.defs.resources import booking_api, warehouse
+from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
+from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.raw import EVENTS
 
@@ -29,7 +29,7 @@ def main() -> None:
     elapsed = stopwatch()
     collect(settings)
     seconds = elapsed()
-    tell(seconds, rows=sum(warehouse(settings).row_counts(EVENTS).values()))
+    tell(seconds, rows=sum(open_warehouse(settings).row_counts(EVENTS).values()))
 
 
 def configured(folder: Path) -> Settings:
@@ -42,21 +42,20 @@ def collect(settings: Settings) -> None:
     """Collects every organization and stores it.
 
     Raises:
-        BookingError, CollectionFailed, WarehouseError: An organization was refused.
+        SystemExit: An organization failed.
     """
-    with booking_api(settings) as api:
+    with open_configured_api(settings) as connect:
         collector = Collector(
-            connect=api.connect,
-            warehouse=warehouse(settings),
+            connect=connect,
+            warehouse=open_warehouse(settings),
             settings=settings,
             progress=NoProgress(),
             clock=lambda: datetime.now(UTC),
         )
         slugs = [one.slug for one in settings.organizations]
-        for batch in collector.collect(slugs, uuid4().hex, mode="full", allow_shrink=False):
-            for outcome in batch:
-                if isinstance(outcome, Failed):
-                    raise outcome.error
+        report = collector.collect(slugs, uuid4().hex)
+        if report.failed_organizations:
+            raise SystemExit("; ".join(report.explanations))
 
 
 if __name__ == "__main__":

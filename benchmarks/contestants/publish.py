@@ -9,14 +9,14 @@ from __future__ import annotations
 from benchmarks.contestants.collect import configured
 from benchmarks.outcome import stopwatch, tell
 from benchmarks.target import target
-from booking_assets.defs.resources import warehouse
+from booking_assets.pipeline.connections import open_warehouse
 
 
 def main() -> None:
     """Publishes once."""
     settings = configured(target().folder)
     elapsed = stopwatch()
-    published = warehouse(settings).publish()
+    published = open_warehouse(settings).publish()
     tell(elapsed(), bytes=published.bytes, rows=sum(published.rows.values()))
 
 

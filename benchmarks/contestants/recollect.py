@@ -12,7 +12,7 @@ import sys
 from benchmarks.contestants.collect import collect, configured
 from benchmarks.outcome import stopwatch, tell
 from benchmarks.target import target
-from booking_assets.defs.resources import warehouse
+from booking_assets.pipeline.connections import open_warehouse
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
         collect(settings)
         sizes.append(settings.warehouse_path.stat().st_size)
     seconds = elapsed()
-    tell(seconds, bytes=sizes, compact_bytes=warehouse(settings).publish().bytes)
+    tell(seconds, bytes=sizes, compact_bytes=open_warehouse(settings).publish().bytes)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The Dagster shell: names, wires, reports; decides nothing. The only room that knows Dagster.
+"""The Dagster shell: names, wires, reports; the only room that imports Dagster.
 
-What lives here: resources, partitions, assets, checks, jobs, schedules, sensors, metadata.
-What must not: HTTP, SQL, column expressions, rules about completeness.
-Read more: https://docs.dagster.io and `docs/decisions/0001-rooms.md`.
+Resources, partitions, assets, checks, jobs, schedules, sensors and metadata. What a run does and
+what a failure means is in `pipeline`; HTTP, SQL and column expressions do not belong here. Modules
+hold factories, not definitions: Dagster also loads what `dg scaffold defs` writes into this folder.
 """

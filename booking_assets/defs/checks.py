@@ -1,188 +1,82 @@
-"""The promises as asset checks: contracts hold, counted is stored, no row is foreign.
+"""The data checks and the contracts as asset checks.
 
-What lives here: which promise belongs to which table, how grave a breach is, and its wording.
-What must not: the queries (`warehouse.queries`), the promises (`transforms.check_rules`).
-Read more: https://docs.dagster.io/guides/test/asset-checks
+What is checked, and how grave a breach is, is in `pipeline.checks`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from booking_assets.defs.names import asset_key
+from booking_assets.defs.resources import WarehouseResource
+from booking_assets.defs.specs import asset_key
+from booking_assets.pipeline.checks import DataCheck, data_checks
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS, REJECTED_ROWS
-from booking_assets.transforms import check_rules
 from booking_assets.warehouse.warehouse import Warehouse
 
 CONTRACT = "contract_holds"
-SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Promise:
-    """Something that must be true of every organization.
-
-    Args:
-        name: what holds, in a name.
-        table: whose rows it is about.
-        description: the same as a sentence.
-        blocking: whether nothing may be derived or published where it does not hold.
-        broken_by: finds the organizations for which it does not.
-    """
-
-    name: str
-    table: Table
-    description: str
-    blocking: bool
-    broken_by: Callable[[Warehouse], Collection[str]]
-
-    @property
-    def spec(self) -> dg.AssetCheckSpec:
-        """The promise in Dagster's terms."""
-        return dg.AssetCheckSpec(
-            self.name,
-            asset=asset_key(self.table),
-            description=self.description,
-            blocking=self.blocking,
-        )
-
-    def result(self, warehouse: Warehouse) -> dg.AssetCheckResult:
-        """Whether it holds, and for whom it does not."""
-        broken = sorted(self.broken_by(warehouse))
-        return dg.AssetCheckResult(
-            passed=not broken,
-            asset_key=asset_key(self.table),
-            check_name=self.name,
-            severity=dg.AssetCheckSeverity.ERROR if self.blocking else dg.AssetCheckSeverity.WARN,
-            metadata={"broken by": len(broken), "organizations": ", ".join(broken[:SHOWN])},
-        )
-
-
-def raw_promises(settings: Settings) -> tuple[Promise, ...]:
-    """What must be true of the collected rows."""
-    collect, schedules = settings.collect, settings.schedules
-    return (
-        Promise(
-            "counted_is_stored",
-            EVENTS,
-            "What was counted is what is stored, rejected rows and duplicates accounted for.",
-            blocking=True,
-            broken_by=lambda warehouse: check_rules.unaccounted(warehouse.reconciliation()),
-        ),
-        Promise(
-            "counted_is_stored",
-            REGISTRATIONS,
-            "What was counted is what is stored, rejected rows and duplicates accounted for.",
-            blocking=True,
-            broken_by=_unaccounted_registrations,
-        ),
-        Promise(
-            "seats_are_known",
-            REGISTRATIONS,
-            "Registrations can be read; where they cannot, seats are null.",
-            blocking=False,
-            broken_by=lambda warehouse: (
-                {one.slug for one in settings.organizations}
-                - {*warehouse.known_organizations(REGISTRATIONS.short_name)}
-            ),
-        ),
-        Promise(
-            "events_are_known",
-            REGISTRATIONS,
-            "Every registration is of a stored event; the others are kept, and take no seat.",
-            blocking=False,
-            broken_by=lambda warehouse: warehouse.unmatched_registrations(),
-        ),
-        Promise(
-            "no_foreign_rows",
-            EVENTS,
-            "Every event belongs to the organization under which it is stored.",
-            blocking=True,
-            broken_by=lambda warehouse: warehouse.foreign_rows(),
-        ),
-        Promise(
-            "nothing_unknown",
-            EVENTS,
-            "The contract knows every member of every row; members that it does not are in extra.",
-            blocking=False,
-            broken_by=lambda warehouse: warehouse.rows_with_extra(),
-        ),
-        Promise(
-            "nothing_rejected",
-            REJECTED_ROWS,
-            "Every row could be typed; those that could not are in raw.rejected_rows.",
-            blocking=False,
-            broken_by=lambda warehouse: check_rules.rejecting(warehouse.reconciliation()),
-        ),
-        Promise(
-            "no_sharp_shrink",
-            COLLECTIONS,
-            f"No organization lost more than {collect.max_shrink:.0%} of its events at once.",
-            blocking=False,
-            broken_by=lambda warehouse: check_rules.shrunken(
-                warehouse.read(COLLECTIONS), EVENTS.short_name, collect.max_shrink
-            ),
-        ),
-        Promise(
-            "fresh_enough",
-            COLLECTIONS,
-            f"Every organization was collected in the last {schedules.max_age_hours:g} hours.",
-            blocking=False,
-            broken_by=lambda warehouse: _not_fresh(warehouse, settings),
-        ),
-    )
-
-
-def _not_fresh(warehouse: Warehouse, settings: Settings) -> Collection[str]:
-    """Organizations collected too long ago, or never completely."""
-    newest = warehouse.newest_collections()
-    max_age = timedelta(hours=settings.schedules.max_age_hours)
-    configured = [one.slug for one in settings.organizations]
-    return [
-        *check_rules.overdue(newest, datetime.now(UTC), max_age),
-        *check_rules.never_complete(newest, configured),
-    ]
-
-
-def _unaccounted_registrations(warehouse: Warehouse) -> Collection[str]:
-    """Of the organizations whose registrations were ever complete: the others have none stored."""
-    reconciliation = warehouse.reconciliation(REGISTRATIONS)
-    return check_rules.unaccounted(reconciliation.drop_nulls("rows_loaded"))
+MAX_ORGANIZATIONS_SHOWN = 20
 
 
 def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
     """The checks of the raw tables in one step, as one step writes them; marts check their own."""
-    kept = raw_promises(settings)
-    specs = [contract_spec(table) for table in RAW_TABLES] + [promise.spec for promise in kept]
+    checks = {(asset_key(one.table), one.name): one for one in data_checks(settings)}
+    contracts = {(asset_key(table), CONTRACT): table for table in RAW_TABLES}
 
     # A run over some of the tables asks for some of the checks.
-    @dg.multi_asset_check(name="raw_checks", specs=specs, can_subset=True)
+    @dg.multi_asset_check(
+        name="raw_checks",
+        specs=[
+            *(contract_spec(table) for table in contracts.values()),
+            *(_spec(check) for check in checks.values()),
+        ],
+        can_subset=True,
+    )
     def raw_checks(
-        context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
-        asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-        with warehouse.session() as session:
-            results = [
-                contract_result(session, table)
-                for table in RAW_TABLES
-                if (asset_key(table), CONTRACT) in asked
-            ] + [
-                promise.result(session)
-                for promise in kept
-                if (asset_key(promise.table), promise.name) in asked
-            ]
+        selected = [(key.asset_key, key.name) for key in context.selected_asset_check_keys]
+        with warehouse.open().session() as session:
+            results = [contract_result(session, contracts[k]) for k in selected if k in contracts]
+            results += [_result(session, checks[key]) for key in selected if key in checks]
         yield from results
 
     return raw_checks
 
 
+def _spec(check: DataCheck) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        check.name,
+        asset=asset_key(check.table),
+        description=check.description,
+        blocking=check.is_blocking,
+    )
+
+
+def _result(warehouse: Warehouse, check: DataCheck) -> dg.AssetCheckResult:
+    """Whether a check holds, and for whom it does not."""
+    failing = sorted(check.failing_organizations(warehouse).items())
+    shown = failing[:MAX_ORGANIZATIONS_SHOWN]
+    error, warning = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=not failing,
+        asset_key=asset_key(check.table),
+        check_name=check.name,
+        severity=error if check.is_blocking else warning,
+        metadata={
+            "failing organizations": len(failing),
+            "organizations": ", ".join(slug for slug, _ in shown),
+            "reasons": dg.MetadataValue.table(
+                [dg.TableRecord({"organization": slug, "reason": why}) for slug, why in shown],
+                dg.TableSchema([dg.TableColumn("organization"), dg.TableColumn("reason")]),
+            ),
+        },
+    )
+
+
 def contract_spec(table: Table) -> dg.AssetCheckSpec:
-    """The promise that a stored table is what its contract says."""
+    """The check that a stored table is what its contract says."""
     return dg.AssetCheckSpec(
         CONTRACT,
         asset=asset_key(table),
@@ -200,11 +94,11 @@ def contract_result(warehouse: Warehouse, table: Table) -> dg.AssetCheckResult:
         check_name=CONTRACT,
         metadata={
             "columns that differ": "; ".join(breaches.columns) or "none",
-            "nulls": _shown(breaches.nulls),
+            "nulls": _listed(breaches.nulls),
             "duplicate keys": breaches.duplicates,
         },
     )
 
 
-def _shown(counts: Mapping[str, int]) -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"

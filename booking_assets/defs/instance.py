@@ -1,8 +1,4 @@
-"""Where Dagster keeps its state when it is started by `booking-assets`.
-
-What lives here: finding and preparing DAGSTER_HOME. What must not: runs (`refresh`).
-Read more: https://docs.dagster.io/deployment/oss/dagster-yaml
-"""
+"""DAGSTER_HOME of `booking-assets`: where it is, and the files that Dagster reads from it."""
 
 from __future__ import annotations
 

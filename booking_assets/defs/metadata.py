@@ -1,84 +1,71 @@
-"""What Dagster shows of a table: its columns, its size, a few rows, a collection's numbers.
+"""What a run's events show: row counts, a preview, the numbers of a collection.
 
-What lives here: contracts and numbers in Dagster's metadata types and under its standard names.
-What must not: computing the numbers; texts of events or people, which never leave the warehouse.
-Read more: https://docs.dagster.io/guides/build/assets/metadata-and-tags
+People's texts never leave the warehouse. What is known before a run is in `specs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from booking_assets.pipeline.marts import DerivedMart
+from booking_assets.pipeline.results import CollectionResult
 from booking_assets.tables.contract import Table, Text
-from booking_assets.warehouse.ddl import types
+from booking_assets.tables.raw import EVENT_COUNTS, EVENTS, REGISTRATIONS
 
-PREVIEW_CHARACTERS = 1_000
-"""Dagster shows Markdown in place below this length, and behind a click from it on."""
+PREVIEW_ROWS = 20
 PREVIEW_COLUMNS = 8
+CELL_CHARACTERS = 80
 
 
-def definition_metadata(table: Table) -> dict[str, Any]:
-    """What is known of a table before it holds any row."""
-    return {
-        "dagster/table_name": table.name,
-        "dagster/column_schema": table_schema(table),
-        "grain": ", ".join(table.grain) or "none: a log",
-        "one row": table.row,
-    }
+def mart_metadata(table: Table, derived: DerivedMart) -> dict[str, Any]:
+    """The rows of a mart that was just stored, and the first of them."""
+    shown: dict[str, Any] = dict(derived.numbers)
+    if derived.rows is not None:
+        shown["dagster/row_count"] = derived.rows
+    if derived.sample is not None and derived.sample.height:
+        shown["preview"] = preview(table, derived.sample)
+    return shown
 
 
-def table_schema(table: Table) -> dg.TableSchema:
-    """The contract's columns, as the asset's page lists them."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                name=name,
-                type=type_name,
-                description=table.meanings[name],
-                constraints=dg.TableColumnConstraints(nullable=name not in table.required),
-            )
-            for name, type_name in types(table).items()
-        ]
-    )
-
-
-def rows_metadata(table: Table, rows: int, first: pl.DataFrame) -> dict[str, Any]:
-    """How many rows were just stored, and the first of them."""
-    return {"dagster/row_count": rows, "preview": preview(table, first)}
-
-
-def preview(table: Table, frame: pl.DataFrame) -> dg.MetadataValue[str]:
-    """The first rows as a Markdown table, without columns of free text (see `Text.free`)."""
+def preview(table: Table, frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """The first rows as a table, without columns of free text (see `Text.free`)."""
     columns = table.columns.columns()
     free = {name for name, one in columns.items() if isinstance(one, Text) and one.free}
     shown = [name for name in frame.columns if name not in free][:PREVIEW_COLUMNS]
-    text = _line(shown) + _line("---" for _ in shown)
-    for row in frame.select(shown).iter_rows():
-        line = _line(row)
-        if len(text) + len(line) >= PREVIEW_CHARACTERS:
-            break
-        text += line
-    return dg.MetadataValue.md(text)
+    rows = frame.select(shown).head(PREVIEW_ROWS).to_dicts()
+    return dg.MetadataValue.table(
+        [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows],
+        dg.TableSchema([dg.TableColumn(name) for name in shown]),
+    )
 
 
-def _line(cells: Iterable[object]) -> str:
-    texts = ("" if cell is None else str(cell).replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(texts)} |\n"
+def _cell(value: object) -> str | int | float | bool:
+    if isinstance(value, bool | int | float):
+        return value
+    return "" if value is None else str(value)[:CELL_CHARACTERS]
 
 
-def count_metadata(log_row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the API counted."""
-    return {"counted": log_row["count_before"], "counted again": log_row["count_after"]}
+def result_metadata(result: CollectionResult) -> dict[Table, dict[str, Any]]:
+    """What a result shows on its organization's partitions, by table; nothing where it failed."""
+    log_row = result.log_row
+    is_events = result.resource == EVENTS.short_name
+    if result.status == "access_denied":
+        return {REGISTRATIONS: {"seats": f"unknown: {log_row['reason']}"}}
+    if not result.is_complete:
+        return {}
+    shown = collection_metadata(log_row)
+    if not is_events:
+        return {REGISTRATIONS: shown}
+    counted = {"counted": log_row["count_before"], "counted again": log_row["count_after"]}
+    return {EVENT_COUNTS: counted, EVENTS: shown}
 
 
-def collection_metadata(
-    log_row: Mapping[str, Any], rows_deleted: int, unknown: Collection[str]
-) -> dict[str, Any]:
-    """The stats of one collection; `unknown` names members that the contract does not know."""
+def collection_metadata(log_row: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of one collection."""
     seconds = (log_row["finished_at"] - log_row["started_at"]).total_seconds()
     return {
         "dagster/partition_row_count": log_row["rows_loaded"],
@@ -88,12 +75,11 @@ def collection_metadata(
         "loaded": log_row["rows_loaded"],
         "rejected": log_row["rows_rejected"],
         "duplicates": log_row["duplicates_dropped"],
-        "deleted": rows_deleted,
+        "deleted": log_row["rows_deleted"],
         "pages": log_row["pages"],
         "requests": log_row["requests"],
         "retries": log_row["retries"],
         "received MiB": round(log_row["bytes_received"] / 2**20, 3),
         "seconds": round(seconds, 3),
         "mode": log_row["mode"],
-        "unknown members": ", ".join(sorted(unknown)) or "none",
     }

@@ -1,9 +1,4 @@
-"""The organizations as Dagster partitions.
-
-What lives here: the partitions definition, and addressing several partitions in one run.
-What must not: where the organizations come from (`settings`).
-Read more: https://docs.dagster.io/guides/build/partitions-and-backfills
-"""
+"""The organizations as Dagster partitions, and ranges of them. Which there are: `settings`."""
 
 from collections.abc import Collection, Sequence
 
@@ -24,7 +19,7 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 
 
 def contiguous(slugs: Sequence[str], wanted: Collection[str]) -> list[list[str]]:
-    """The wanted slugs in runs of neighbours: a Dagster run addresses a range, not a set."""
+    """Split the wanted slugs into contiguous ranges: a Dagster run addresses a range, not a set."""
     runs: list[list[str]] = [[]]
     for slug in slugs:
         if slug in wanted:

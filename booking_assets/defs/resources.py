@@ -1,126 +1,100 @@
-"""What the assets work with, as plain objects: the API, the warehouse, the collector.
+"""The resources: shells whose limits the launchpad shows and overrides; null means the setting.
 
-What lives here: putting the rooms together from settings, opening and closing what needs it.
-What must not: Dagster decorators, rules.
-Read more: https://docs.dagster.io/guides/build/external-resources
+No credential and no path is in their configuration: those come from the settings and the
+environment when a run begins. What they open is in `pipeline.connections`.
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import dagster as dg
+from pydantic import BaseModel, Field
 
-from booking_assets.api.authentication import ClientSecret, Token
-from booking_assets.api.client import BookingClient, open_http
-from booking_assets.api.errors import MissingCredential
-from booking_assets.api.retry import RetryPolicy, silence_stamina
-from booking_assets.api.wire import Resource
-from booking_assets.collect.collection import Progress
-from booking_assets.defs.configuration import sandbox_world
+from booking_assets.collect.collection import NoProgress, Progress
+from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
-from booking_assets.sandbox.server import SandboxServer
-from booking_assets.settings import Api, Organization, Settings
+from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.settings import Limits, Settings
 from booking_assets.warehouse.warehouse import Warehouse
 
-Credentials = Callable[[Organization], Token | ClientSecret]
+Section = TypeVar("Section", bound=BaseModel)
 
 
-def environment_credential(
-    organization: Organization, environment: Mapping[str, str] | None = None
-) -> Token | ClientSecret:
-    """The organization's own credential, from the variable that its settings name.
+class BookingApiResource(dg.ConfigurableResource[None]):
+    """The Booking API, asked with the limits of the settings, or with those of this run."""
 
-    Raises:
-        MissingCredential: the variable is unset or blank.
-    """
-    variables = os.environ if environment is None else environment
-    value = variables.get(organization.credential_variable, "").strip()
-    if not value:
-        raise MissingCredential(organization.slug, organization.credential_variable)
-    return Token(value) if organization.token_env else ClientSecret(value)
+    settings: dg.ResourceDependency[Settings]
+    page_size: int | None = Field(default=None, description="Rows a request.")
+    max_concurrency: int | None = Field(default=None, description="Requests at a time, a tenant.")
+    timeout_seconds: float | None = Field(default=None, description="Bound on one request.")
+    max_organizations: int | None = Field(default=None, description="Organizations at a time.")
 
+    @contextmanager
+    def collector(self, warehouse: Warehouse, progress: Progress) -> Iterator[Collector]:
+        """Opens the API; where nothing is configured, starts the sandbox and stops it in the end.
 
-@dataclass(frozen=True)
-class BookingApi:
-    """The API as the settings describe it; a client for each organization, one connection pool."""
-
-    connect: Callable[[Organization, Resource], BookingClient]
-
-
-@contextmanager
-def booking_api(settings: Settings, retry: RetryPolicy | None = None) -> Iterator[BookingApi]:
-    """Opens the API; without a configured one, starts the sandbox and stops it in the end.
-
-    Args:
-        settings: where the API is, and how hard it may be asked.
-        retry: how long clients go on after failures that may pass; by default their own policy.
-    """
-    retry = retry or RetryPolicy()
-    if settings.api is not None:
-        with _opened(settings.api, environment_credential, retry) as api:
-            yield api
-        return
-    world = sandbox_world()
-    tokens = {tenant.slug: Token(tenant.token) for tenant in world.tenants}
-    with (
-        SandboxServer(world) as server,
-        _opened(Api(base_url=server.base_url), lambda one: tokens[one.slug], retry) as api,
-    ):
-        yield api
-
-
-@contextmanager
-def _opened(api: Api, credential: Credentials, retry: RetryPolicy) -> Iterator[BookingApi]:
-    silence_stamina()
-    with open_http(api.timeout_seconds) as http:
-
-        def connect(organization: Organization, resource: Resource) -> BookingClient:
-            return BookingClient(
-                base_url=api.base_url,
-                organization=organization.slug,
-                identifier=organization.identifier,
-                credential=credential(organization),
-                http=http,
-                resource=resource,
-                retry=retry,
-            )
-
-        yield BookingApi(connect)
-
-
-def warehouse(settings: Settings) -> Warehouse:
-    """The warehouse as the settings describe it; nothing is opened."""
-    return Warehouse(
-        path=settings.warehouse_path,
-        snapshot=settings.snapshot_path,
-        memory_limit=settings.warehouse.memory_limit,
-        threads=settings.warehouse.threads,
-        busy_timeout_seconds=settings.warehouse.busy_timeout_seconds,
-    )
-
-
-def resource_definitions(
-    settings: Settings, progress: Progress
-) -> dict[str, dg.ResourceDefinition]:
-    """The resources by the names under which assets ask for them."""
-
-    @dg.resource(description="Collects organizations from the API and stores what is complete.")
-    def collector(_context: dg.InitResourceContext) -> Iterator[Collector]:
-        with booking_api(settings) as api:
+        Raises:
+            pydantic.ValidationError: an override is outside the bounds of its setting.
+        """
+        limits, collect = self.settings.limits, self.settings.collect
+        settings = self.settings.model_copy(
+            update={
+                "run_limits": _overridden(Limits(**_shared(Limits, limits)), self),
+                "collect": _overridden(collect, self),
+            }
+        )
+        with open_configured_api(settings) as connect:
             yield Collector(
-                connect=api.connect,
-                warehouse=warehouse(settings),
+                connect=connect,
+                warehouse=warehouse,
                 settings=settings,
                 progress=progress,
                 clock=lambda: datetime.now(UTC),
             )
 
+
+class WarehouseResource(dg.ConfigurableResource[None]):
+    """The DuckDB file, opened for one read or write at a time."""
+
+    settings: dg.ResourceDependency[Settings]
+    memory_limit: str | None = Field(default=None, description="DuckDB's buffers, as in 192MB.")
+    threads: int | None = Field(default=None, description="DuckDB's threads.")
+    busy_timeout_seconds: float | None = Field(
+        default=None, description="How long to wait for another process that holds the file."
+    )
+
+    def open(self) -> Warehouse:
+        """The warehouse of the settings, with this run's limits.
+
+        Raises:
+            pydantic.ValidationError: an override is outside the bounds of its setting.
+        """
+        limits = _overridden(self.settings.warehouse, self)
+        return open_warehouse(self.settings.model_copy(update={"warehouse": limits}))
+
+
+def _overridden(section: Section, resource: BaseModel) -> Section:
+    """A section of the settings with the resource's values of the same names, where not null."""
+    values = _shared(type(section), resource)
+    given = {name: value for name, value in values.items() if value is not None}
+    return type(section).model_validate(section.model_dump() | given)
+
+
+def _shared(section: type[BaseModel], model: BaseModel) -> dict[str, Any]:
+    names = section.model_fields.keys() & type(model).model_fields.keys()
+    return {name: getattr(model, name) for name in names}
+
+
+def resource_definitions(settings: Settings) -> Mapping[str, Any]:
+    """The resources by the names under which assets ask for them."""
+    fixed: Any = dg.ResourceDefinition.hardcoded_resource(settings, "The settings.")
     return {
-        "collector": collector,
-        "warehouse": dg.ResourceDefinition.hardcoded_resource(
-            warehouse(settings), "The DuckDB file, opened for one read or write at a time."
+        "settings": fixed,
+        "booking_api": BookingApiResource(settings=fixed),
+        "warehouse": WarehouseResource(settings=fixed),
+        "progress": dg.ResourceDefinition.hardcoded_resource(
+            NoProgress(), "Shows live progress; the command line passes its own display."
         ),
     }

@@ -1,8 +1,6 @@
-"""The schedules: when organizations are collected.
+"""The schedules: when organizations are collected; off unless the settings start them.
 
-What lives here: two schedules, off unless the settings start them.
-What must not: what a run does (`jobs`).
-Read more: https://docs.dagster.io/guides/automate/schedules
+What a run does is in `jobs`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ from booking_assets.settings import Schedules
 
 
 def schedules(slugs: Sequence[str], settings: Schedules) -> list[dg.ScheduleDefinition]:
-    """One run for all organizations: by the hour what changed, by night every event."""
+    """One run for all organizations: every hour what changed, every night all events."""
     return [
         _schedule("collect_hourly", settings.hourly, "incremental", slugs, settings),
         _schedule("collect_nightly", settings.nightly, "full", slugs, settings),

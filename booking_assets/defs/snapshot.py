@@ -1,34 +1,46 @@
-"""The snapshot: what analysts open, published whole.
+"""The snapshot as an asset: what analysts open, published whole.
 
-What lives here: the last asset. What must not: how a snapshot is made (`warehouse.snapshot`).
-Read more: `docs/analysts.md`.
+How it is made is in `warehouse.snapshot`; that marts are derived again where they became stale is
+in `pipeline.marts`.
 """
+
+from datetime import timedelta
 
 import dagster as dg
 
-from booking_assets.defs.names import OWNERS, SNAPSHOT_KEY, asset_key
+from booking_assets.defs.resources import WarehouseResource
+from booking_assets.defs.specs import OWNERS, SNAPSHOT_KEY, asset_key
+from booking_assets.pipeline.marts import publish
+from booking_assets.settings import Settings
 from booking_assets.tables.catalog import MART_TABLES
-from booking_assets.warehouse.warehouse import Warehouse
 
 
-@dg.asset(
-    key=SNAPSHOT_KEY,
-    description="The published DuckDB file: every table, immutable, swapped whole.",
-    group_name="published",
-    owners=OWNERS,
-    kinds={"duckdb"},
-    tags={"layer": "published"},
-    deps=[asset_key(table) for table in MART_TABLES],
-)
-def snapshot(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-    """Publishes the warehouse as a new file and points the snapshot's path at it."""
-    published = warehouse.publish()
-    return dg.MaterializeResult(
-        metadata={
-            "path": dg.MetadataValue.path(str(published.path)),
-            "version": published.version.name,
-            "MiB": round(published.bytes / 2**20, 3),
-            "seconds": round(published.seconds, 3),
-            **{f"rows of {table}": rows for table, rows in published.rows.items()},
-        }
+def snapshot_asset(settings: Settings) -> dg.AssetsDefinition:
+    """The published DuckDB file."""
+    max_age = timedelta(hours=settings.schedules.max_age_hours)
+
+    @dg.asset(
+        key=SNAPSHOT_KEY,
+        description="The published DuckDB file: every table, immutable, swapped whole.",
+        group_name="published",
+        owners=OWNERS,
+        kinds={"duckdb"},
+        tags={"layer": "published"},
+        deps=[asset_key(table) for table in MART_TABLES],
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=max_age),
     )
+    def snapshot(
+        warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult[None]:
+        published = publish(warehouse.open(), settings)
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(str(published.path)),
+                "version": published.version.name,
+                "MiB": round(published.bytes / 2**20, 3),
+                "seconds": round(published.seconds, 3),
+                **{f"rows of {table}": rows for table, rows in published.rows.items()},
+            }
+        )
+
+    return snapshot

@@ -1,14 +1,13 @@
-"""From the API into the warehouse, organization by organization: the arrows between the rooms.
+"""Collects organizations and loads what is complete: from the API, by a landing, to the warehouse.
 
-What lives here: handing what `collect` landed to `warehouse`, and recording what was refused.
-What must not: Dagster, HTTP, SQL, what makes a collection complete.
-Read more: `docs/reliability.md`.
+How one organization is collected is in `collect`; how its slice is replaced is in `warehouse`. Here
+is what a failure means for the run, for the log and for the other organizations.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,95 +15,87 @@ from typing import Any
 
 import polars as pl
 
-from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import Forbidden, NotFound
-from booking_assets.api.wire import Resource
 from booking_assets.collect.collection import Collected, Collection, Plan, Progress
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import Landing, event_count, prune_landings
 from booking_assets.collect.stats import Mode, collections_frame
+from booking_assets.pipeline.connections import Connect
+from booking_assets.pipeline.results import RunReport, report_run
 from booking_assets.settings import Organization, Settings
 from booking_assets.tables.raw import REJECTED_ROWS
 from booking_assets.warehouse.errors import SliceLoadFailed, WarehouseError
 from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.warehouse import Warehouse
 
-_logger = logging.getLogger(__name__)
 _CONTRACTS = {rows.resource.name: rows for rows in (EVENT_ROWS, REGISTRATION_ROWS)}
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A complete collection whose slice is stored; `rows_deleted` rows are gone from the API."""
-
-    collected: Collected
-    rows_deleted: int
-
-    @property
-    def organization(self) -> str:
-        """The slug."""
-        return self.collected.organization
-
-    @property
-    def log_row(self) -> dict[str, Any]:
-        """Its row of raw.collections."""
-        return self.collected.landing.log_row
-
-
-@dataclass(frozen=True)
-class AccessDenied:
-    """Registrations that may not be read, or that the server does not have: nobody knows them."""
-
-    organization: str
-    log_row: dict[str, Any]
-
-
-CollectionResult = Loaded | Failed | AccessDenied
-
-
-@dataclass(frozen=True)
+@dataclass
 class Collector:
-    """Collects organizations and stores what is complete.
+    """Collects organizations and loads what is complete.
 
     Args:
         connect: gives an organization's client for a resource.
-        warehouse: where slices are stored.
+        warehouse: where slices are loaded.
         settings: how to collect, and which organizations there are.
-        progress: told after each page.
+        progress: told after each page, and when an organization's rows are stored or failed.
         clock: the present instant, UTC.
     """
 
-    connect: Callable[[Organization, Resource], BookingClient]
+    connect: Connect
     warehouse: Warehouse
     settings: Settings
     progress: Progress
     clock: Callable[[], datetime]
 
     def collect(
-        self, slugs: Sequence[str], run_id: str, *, mode: Mode, allow_shrink: bool
-    ) -> Iterator[Sequence[CollectionResult]]:
-        """Collects the organizations; yields those that were stored together, when they are.
+        self,
+        slugs: Sequence[str],
+        run_id: str,
+        *,
+        mode: Mode = "full",
+        allow_shrink: bool = False,
+        log: logging.Logger = logging.getLogger(__name__),  # noqa: B008 - the same one each time
+    ) -> RunReport:
+        """Collect the organizations, load what is complete, and log what is not.
 
-        What is complete replaces the organization's slice. What is refused leaves it alone and
-        is logged in raw.collections. Registrations are collected in every run: they change
-        without a trace in their events.
+        A complete collection replaces the organization's slice; a failed one leaves it alone.
+        Registrations are collected in every run: they change without a trace in their events.
+
+        Args:
+            slugs: which organizations.
+            run_id: the run, for `raw.collections`.
+            mode: read every event, or those that changed.
+            allow_shrink: load slices that lost more rows than the settings allow.
+            log: gets a line for the collections that were stored together, and one for each fault.
+
+        Returns:
+            What `raw.collections` says of this run.
+
+        Raises:
+            WarehouseError: the warehouse cannot be read.
         """
         plan = self._plan(run_id, mode, allow_shrink=allow_shrink)
         stored_rows = self.warehouse.rows_by_table([one.table for one in _CONTRACTS.values()])
-        organizations = [
+        collections = [
             [
                 self._collection(slug, rows, plan, stored_rows[rows.table].get(slug))
-                for rows in self._wanted(slug)
+                for rows in self._resources(slug)
             ]
             for slug in slugs
         ]
-        for ready in collect_concurrently(organizations, self.settings.collect.max_organizations):
-            outcomes = self._store(ready)
-            for outcome in outcomes:
-                self._tell(outcome)
-            yield outcomes
+        fault = None
+        for ready in collect_concurrently(collections, self.settings.collect.max_organizations):
+            try:
+                self._load(ready, log)
+            except WarehouseError as error:
+                # The landings keep the rows; the next organizations may find the warehouse free.
+                log.error("not written to raw.collections: %s", error)  # noqa: TRY400 - no defect
+                fault = str(error)
+        return report_run(self.warehouse, [run_id], slugs, fault)
 
     def _plan(self, run_id: str, mode: Mode, *, allow_shrink: bool) -> Plan:
         limits = self.settings.limits
@@ -126,8 +117,7 @@ class Collector:
     def _organizations(self) -> dict[str, Organization]:
         return {one.slug: one for one in self.settings.organizations}
 
-    def _wanted(self, slug: str) -> list[RowContract]:
-        """What is collected of an organization."""
+    def _resources(self, slug: str) -> list[RowContract]:
         registrations = self._organizations[slug].registrations
         return [EVENT_ROWS, REGISTRATION_ROWS] if registrations else [EVENT_ROWS]
 
@@ -144,53 +134,49 @@ class Collector:
             plan=plan,
         )
 
-    def _store(self, ready: Sequence[Sequence[Outcome]]) -> list[CollectionResult]:
-        """Stores what is complete, and records what is not.
+    def _load(self, ready: Sequence[Sequence[Outcome]], log: logging.Logger) -> None:
+        """Load the complete collections, and log the failed ones, in one transaction.
 
-        One transaction for all organizations; where it is refused for one of them, one for each.
-        An organization's events and registrations never part: `as_of`, which is that of its events,
-        tells marts of both whether they are still derived from what is stored.
+        Where the warehouse refuses one organization's slice, each organization gets a transaction
+        of its own. An organization's events and registrations are never parted: `as_of`, which is
+        that of its events, tells marts of both whether they are derived from what is stored.
+
+        Raises:
+            WarehouseError: not even the failures could be logged.
         """
-        outcomes = [
-            _downgrade_inaccessible_registrations(one)
-            for organization in ready
-            for one in organization
-        ]
+        outcomes = [one for organization in ready for one in organization]
         collected = [one for one in outcomes if isinstance(one, Collected)]
-        refused = [one for one in outcomes if not isinstance(one, Collected)]
+        failed = [
+            _downgrade_inaccessible_registrations(one)
+            for one in outcomes
+            if isinstance(one, Failed)
+        ]
         if not collected:
-            self._log(refused)
-            return [*refused]
-        log_rows = collections_frame([one.log_row for one in refused])
+            self._log_failures(failed, log)
+            return
+        loads = [slice_load(one.landing) for one in collected]
         try:
-            deleted = self.warehouse.store([slice_load(one.landing) for one in collected], log_rows)
+            deleted = self.warehouse.store(
+                loads, collections_frame([one.log_row for one in failed])
+            )
         except WarehouseError as error:
             if isinstance(error, SliceLoadFailed) and len(ready) > 1:
-                return [one for organization in ready for one in self._store([organization])]
-            unstored = [*refused, *(_unstored(one, error) for one in collected)]
-            self._log(unstored)
-            return [*unstored]
-        self._prune(collected)
-        stored = (Loaded(one, deleted[one.organization, one.resource]) for one in collected)
-        return [*stored, *refused]
-
-    def _prune(self, collected: Sequence[Collected]) -> None:
-        keep = self.settings.collect.landing_keep
+                for organization in ready:
+                    self._load([organization], log)
+                return
+            self._log_failures([*failed, *(_not_loaded(one, error) for one in collected)], log)
+            return
+        self._report(failed, log)
+        log.info("stored %s", "; ".join(_stored_line(one, deleted) for one in collected))
         for one in collected:
+            rows = int(one.landing.log_row["rows_loaded"])
+            self.progress.ended(one.organization, one.resource, rows, None)
+            keep = self.settings.collect.landing_keep
             prune_landings(self.settings.landing_path, one.organization, one.resource, keep)
 
-    def _tell(self, outcome: CollectionResult) -> None:
-        error = outcome.error if isinstance(outcome, Failed) else None
-        if not isinstance(outcome, AccessDenied):
-            log_row = outcome.log_row
-            self.progress.ended(
-                outcome.organization, log_row["resource"], log_row["rows_loaded"], error
-            )
-
-    def _log(self, refused: Sequence[Failed | AccessDenied]) -> None:
-        """Records refusals; the newest count of events too, unless it may be another's."""
-        if not refused:
-            return
+    def _log_failures(self, failed: Sequence[Failed], log: logging.Logger) -> None:
+        """Log failures; the newest count of events too, unless it may be another tenant's."""
+        self._report(failed, log)
         counted = [
             event_count(
                 one.organization,
@@ -198,42 +184,29 @@ class Collector:
                 one.log_row["count_before"],
                 one.log_row["started_at"],
             )
-            for one in refused
-            if isinstance(one, Failed)
-            and one.log_row["resource"] == EVENT_ROWS.resource.name
+            for one in failed
+            if one.log_row["resource"] == EVENT_ROWS.resource.name
             and one.log_row["count_before"] is not None
             and not isinstance(one.error, ForeignRows)
         ]
-        try:
-            self.warehouse.log(
-                collections_frame([one.log_row for one in refused]),
-                pl.concat(counted) if counted else None,
-            )
-        except WarehouseError as error:
-            _logger.warning("the refusals could not be written to raw.collections: %s", error)
+        self.warehouse.log(
+            collections_frame([one.log_row for one in failed]),
+            pl.concat(counted) if counted else None,
+        )
 
-
-def _downgrade_inaccessible_registrations(outcome: Outcome) -> Outcome | AccessDenied:
-    """A permission that is missing, or a resource, is a gap in registrations and no failure."""
-    if not isinstance(outcome, Failed) or not isinstance(outcome.error, Forbidden | NotFound):
-        return outcome
-    if outcome.log_row["resource"] != REGISTRATION_ROWS.resource.name:
-        return outcome
-    return AccessDenied(outcome.organization, outcome.log_row | {"status": "access_denied"})
-
-
-def _unstored(collected: Collected, error: WarehouseError) -> Failed:
-    """A collection that the warehouse did not take; its landing stays, and keeps the rows."""
-    log_row = collected.landing.log_row | {
-        "status": "failed",
-        "reason": f"the warehouse did not store it: {error}",
-        "remedy": "The landing keeps the rows; run it again",
-    }
-    return Failed(collected.organization, log_row, error)
+    def _report(self, failed: Sequence[Failed], log: logging.Logger) -> None:
+        for one in failed:
+            resource = str(one.log_row["resource"])
+            if one.log_row["status"] == "access_denied":
+                log.warning("%s: seats are unknown: %s", one.organization, one.log_row["reason"])
+                continue
+            log.error("%s, %s: not stored: %s", one.organization, resource, one.error)
+            rows = int(one.log_row["rows_loaded"])
+            self.progress.ended(one.organization, resource, rows, one.error)
 
 
 def slice_load(landing: Landing) -> SliceLoad:
-    """A landing as the warehouse takes it."""
+    """A landing as the warehouse loads it."""
     rows = _CONTRACTS[landing.log_row["resource"]]
     return SliceLoad(
         organization=landing.organization,
@@ -245,4 +218,27 @@ def slice_load(landing: Landing) -> SliceLoad:
         },
         event_count=landing.event_count() if rows is EVENT_ROWS else None,
         collection=landing.collection(),
+    )
+
+
+def _downgrade_inaccessible_registrations(failed: Failed) -> Failed:
+    """Log registrations that may not be read, or do not exist, as denied: a gap, no failure."""
+    is_registrations = failed.log_row["resource"] == REGISTRATION_ROWS.resource.name
+    if not is_registrations or not isinstance(failed.error, Forbidden | NotFound):
+        return failed
+    return Failed(failed.organization, failed.log_row | {"status": "access_denied"}, failed.error)
+
+
+def _not_loaded(collected: Collected, error: WarehouseError) -> Failed:
+    """A collection that the warehouse did not load; its landing keeps the rows."""
+    reason: dict[str, Any] = {"status": "failed", "reason": str(error), "remedy": None}
+    return Failed(collected.organization, collected.landing.log_row | reason, error)
+
+
+def _stored_line(collected: Collected, deleted: Mapping[tuple[str, str], int]) -> str:
+    log_row = collected.landing.log_row
+    gone = deleted[collected.organization, collected.resource]
+    return (
+        f"{collected.organization}: {log_row['rows_loaded']} of {log_row['count_after']}"
+        f" {collected.resource}, {log_row['rows_rejected']} rejected, {gone} deleted"
     )

@@ -9,7 +9,7 @@ Read more: `docs/architecture.md`, "Dagster", checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -92,6 +92,17 @@ def newest_collections(con: duckdb.DuckDBPyConnection, resource: str) -> pl.Data
     )
 
 
+def logged(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> pl.DataFrame:
+    """The rows of the log that some runs wrote, by organization and resource."""
+    columns = ddl.selection(con, COLLECTIONS, COLLECTIONS.column_names)
+    return fetch(
+        con,
+        f"SELECT {columns} FROM {qualified(COLLECTIONS)}"
+        " WHERE list_contains($run_ids, run_id) ORDER BY organization, resource",
+        {"run_ids": [*run_ids]},
+    )
+
+
 def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> ContractBreaches:
     """Where a stored table departs from its contract, columns first, then rows."""
     stored = ddl.stored_declarations(con, table)
@@ -136,12 +147,16 @@ def foreign_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     )
 
 
-def rows_with_extra(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Events with members that the contract does not know, by organization."""
+def unknown_members(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The members of events that the contract does not know, by organization, sorted."""
     return dict(
         con.execute(
-            f"SELECT organization, count(*) FROM {qualified(EVENTS)}"
-            " WHERE extra IS NOT NULL GROUP BY organization"
+            f"""
+            SELECT organization, list_sort(list(DISTINCT name)) FROM (
+                SELECT organization, unnest(json_keys(extra)) AS name
+                FROM {qualified(EVENTS)} WHERE extra IS NOT NULL
+            ) GROUP BY organization
+            """
         ).fetchall()
     )
 

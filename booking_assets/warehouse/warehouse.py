@@ -8,7 +8,7 @@ Read more: `docs/architecture.md`, "Warehouse".
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ import polars as pl
 
 from booking_assets.tables.catalog import RAW_TABLES, TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import EVENTS, REGISTRATIONS
+from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
 from booking_assets.warehouse import batches, ddl, frames, queries, snapshot, versions
 from booking_assets.warehouse import loads as slice_loads
 from booking_assets.warehouse.connection import DatabaseFile
@@ -219,6 +219,19 @@ class Warehouse:
         with self._reading() as con:
             return queries.newest_collections(con, resource)
 
+    def logged(self, run_ids: Collection[str]) -> pl.DataFrame:
+        """The rows of `raw.collections` that some runs wrote; none where nothing was ever logged.
+
+        Raises:
+            SchemaMismatch: The stored columns do not fit the contract.
+        """
+        if not self.path.exists():
+            return COLLECTIONS.empty()
+        with self._reading() as con:
+            if not queries.is_stored(con, COLLECTIONS):
+                return COLLECTIONS.empty()
+            return queries.logged(con, run_ids)
+
     def extend_history(self, members: Sequence[str], changed: versions.Changed) -> tuple[int, int]:
         """Close versions of events and add others: read, decided and written in one transaction.
 
@@ -309,14 +322,14 @@ class Warehouse:
         with self._asking(EVENTS) as con:
             return queries.foreign_rows(con)
 
-    def rows_with_extra(self) -> Mapping[str, int]:
-        """Events with members that the contract does not know, by organization.
+    def unknown_members(self) -> Mapping[str, Sequence[str]]:
+        """The members of events that the contract does not know, by organization.
 
         Raises:
             TableNotFound: No events were ever stored.
         """
         with self._asking(EVENTS) as con:
-            return queries.rows_with_extra(con)
+            return queries.unknown_members(con)
 
     def reconciliation(self, table: Table = EVENTS) -> pl.DataFrame:
         """What is stored of a resource beside what the log of its newest complete collection says.

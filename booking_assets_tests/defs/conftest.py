@@ -15,7 +15,7 @@ import pytest
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import HOME_VARIABLE, prepare_dagster_home
 from booking_assets.defs.partitions import range_tags
-from booking_assets.defs.resources import warehouse
+from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
@@ -52,7 +52,7 @@ class Site:
 
     @property
     def warehouse(self) -> Warehouse:
-        return warehouse(self.settings)
+        return open_warehouse(self.settings)
 
     def run(
         self,

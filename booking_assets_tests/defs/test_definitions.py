@@ -12,7 +12,7 @@ import pytest
 
 import booking_assets
 from booking_assets.definitions import build_definitions, defs
-from booking_assets.defs.names import asset_key
+from booking_assets.defs.specs import asset_key
 from booking_assets.settings import SettingsError
 from booking_assets.tables.catalog import MART_TABLES, TABLES
 from booking_assets.tables.contract import Table

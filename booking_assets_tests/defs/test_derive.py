@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from booking_assets.defs.names import SNAPSHOT_KEY, asset_key
+from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets.tables.catalog import MART_TABLES, TABLES
 from booking_assets.tables.marts import (

@@ -21,10 +21,11 @@ from uuid import uuid4
 
 from booking_assets.api.retry import RetryPolicy
 from booking_assets.collect.collection import NoProgress
-from booking_assets.collect.concurrency import Failed
 from booking_assets.collect.stats import Mode
-from booking_assets.defs.resources import booking_api, warehouse
-from booking_assets.pipeline.collector import CollectionResult, Collector
+from booking_assets.defs.sandbox import open_configured_api
+from booking_assets.pipeline.collector import Collector
+from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.catalog import RAW_TABLES
 
@@ -38,24 +39,23 @@ def collected(
     *,
     mode: Mode = "full",
     allow_shrink: bool = False,
-) -> list[CollectionResult]:
-    """What became of each organization and resource (of all organizations, without slugs)."""
-    with booking_api(settings, retry) as api:
+) -> RunReport:
+    """Collects and stores the organizations (all of them, without slugs)."""
+    with open_configured_api(settings, retry) as connect:
         collector = Collector(
-            connect=api.connect,
-            warehouse=warehouse(settings),
+            connect=connect,
+            warehouse=open_warehouse(settings),
             settings=settings,
             progress=NoProgress(),
             clock=lambda: datetime.now(UTC),
         )
         wanted = slugs or [one.slug for one in settings.organizations]
-        batches = collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
-        return [outcome for batch in batches for outcome in batch]
+        return collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
 
 
 def published(settings: Settings) -> None:
     """The raw tables as a snapshot."""
-    warehouse(settings).publish(RAW_TABLES)
+    open_warehouse(settings).publish(RAW_TABLES)
 
 
 def _die_at(moment: str) -> None:
@@ -86,12 +86,13 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked.largest_file, asked.largest_file))
     if asked.dies_at:
         _die_at(asked.dies_at)
-    outcomes: list[CollectionResult] = []
+    report = RunReport(())
     if asked.only != "publish":
-        outcomes = collected(settings, RetryPolicy())
+        report = collected(settings, RetryPolicy())
     if asked.only != "collect":
         published(settings)
-    refused = {one.organization: str(one.error) for one in outcomes if isinstance(one, Failed)}
+    refused = {one.organization: one.message for one in report.failed}
+    refused |= dict.fromkeys(report.unrecorded, str(report.fault))
     sys.stdout.write(f"{json.dumps(refused)}\n")
 
 

@@ -22,9 +22,10 @@ from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import Decoder
 from booking_assets.collect.stats import Mode
 from booking_assets.definitions import build_definitions
-from booking_assets.defs.refresh import Refreshed, refresh
-from booking_assets.defs.resources import booking_api, warehouse
-from booking_assets.pipeline.collector import CollectionResult
+from booking_assets.defs.runs import Refreshed, refresh
+from booking_assets.defs.sandbox import open_configured_api
+from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.results import CollectionResult, RunReport
 from booking_assets.sandbox.configuration import booking_toml, dotenv, token_variable
 from booking_assets.sandbox.faults.selection import parse_faults
 from booking_assets.sandbox.request_log import LoggedRequest
@@ -76,7 +77,7 @@ class Installation:
 
     @property
     def warehouse(self) -> Warehouse:
-        return warehouse(self.settings)
+        return open_warehouse(self.settings)
 
     @property
     def requests(self) -> tuple[LoggedRequest, ...]:
@@ -101,17 +102,30 @@ class Installation:
             tokens: in place of those in the .env.
             resource: of which resource the outcomes are returned, by organization.
         """
+        report = self.report(
+            *slugs, retry=retry, mode=mode, allow_shrink=allow_shrink, tokens=tokens
+        )
+        return {one.organization: one for one in report.results if one.resource == resource}
+
+    def report(
+        self,
+        *slugs: str,
+        retry: RetryPolicy = QUICK,
+        mode: Mode = "full",
+        allow_shrink: bool = False,
+        tokens: Mapping[str, str] | None = None,
+    ) -> RunReport:
+        """The same, with the organizations of which nothing was logged."""
         with self._environment(tokens or {}):
-            outcomes = collecting.collected(
+            return collecting.collected(
                 self.settings, retry, slugs, mode=mode, allow_shrink=allow_shrink
             )
-        return {one.organization: one for one in outcomes if one.log_row["resource"] == resource}
 
     def refresh(self, instance: dg.DagsterInstance, *, allow_shrink: bool = False) -> Refreshed:
         """What `booking-assets refresh` does, in this process."""
         with self._environment({}):
             return refresh(
-                lambda progress: build_definitions(settings=self.settings, progress=progress),
+                build_definitions(self.settings),
                 self.settings,
                 self.slugs,
                 NoProgress(),
@@ -155,9 +169,9 @@ class Installation:
     def served(self, slug: str, contract: RowContract = EVENT_ROWS) -> pl.DataFrame:
         """What the API holds of an organization now, asked for as one page."""
         (own,) = [one for one in self.settings.organizations if one.slug == slug]
-        with self._environment({}), booking_api(self.settings) as api:
+        with self._environment({}), open_configured_api(self.settings) as connect:
             decoder = Decoder(contract, slug, own.identifier, NOON)
-            page = api.connect(own, contract.resource).collect(1, 10_000, decoder)
+            page = connect(own, contract.resource).collect(1, 10_000, decoder)
             return comparable(page.content.rows, contract)
 
     def breaches(self) -> list[str]:

@@ -16,9 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from booking_assets.collect.concurrency import Failed
 from booking_assets.collect.landing import whole_landings
-from booking_assets.pipeline.collector import Loaded
 from booking_assets.sandbox.world import World
 from booking_assets.warehouse.errors import WarehouseBusy
 from booking_assets_tests.reliability.installation import (
@@ -64,17 +62,17 @@ def test_what_was_collected_while_somebody_read_the_warehouse_is_landed_and_stor
     install(OLD).collect()
     site = install(NEW, sections=IMPATIENT)
     with foreign(site.settings.warehouse_path, "reader") as holder:
-        outcomes = site.collect()
-    for slug, outcome in outcomes.items():
-        assert isinstance(outcome, Failed)
-        assert isinstance(outcome.error, WarehouseBusy)
-        for part in (f"python (pid {holder})", "waited for", str(site.settings.snapshot_path)):
-            assert part in str(outcome.error)
+        report = site.report()
+    assert report.results == ()
+    assert report.unrecorded == tuple(site.slugs)
+    for part in (f"python (pid {holder})", "waited for", str(site.settings.snapshot_path)):
+        assert part in str(report.fault)
+    for slug in site.slugs:
         newest = whole_landings(site.settings.landing_path)[-len(SLUGS) :]
         (landing,) = [one for one in newest if one.organization == slug]
         assert pl.read_parquet(list(landing.rows)).height == held(NEW, slug).height
     assert_stored(site, OLD)
-    assert all(isinstance(one, Loaded) for one in site.collect().values())
+    assert all(one.is_complete for one in site.collect().values())
     assert_stored(site, NEW)
     assert site.half_written() == []
 

@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 from polars.testing import assert_frame_equal
 
-from booking_assets.collect.concurrency import Failed
 from booking_assets.collect.contracts import REGISTRATION_ROWS
-from booking_assets.collect.errors import Incomplete
-from booking_assets.pipeline.collector import CollectionResult, Loaded
+from booking_assets.pipeline.results import CollectionResult
 from booking_assets.sandbox.world import generated_world
 from booking_assets_tests.reliability.installation import (
     NOON,
@@ -34,7 +32,7 @@ def collected(install: Install, *faults: str) -> tuple[Installation, CollectionR
     """The first organization's outcome under these faults; the second is as it ever was."""
     site = install(WORLD, *(f"{fault}@{FIRST}" for fault in faults))
     outcomes = site.collect()
-    assert isinstance(outcomes[SECOND], Loaded)
+    assert outcomes[SECOND].is_complete
     assert_frame_equal(site.stored(SECOND), held(WORLD, SECOND))
     assert site.breaches() == []
     assert site.half_written() == []
@@ -43,7 +41,7 @@ def collected(install: Install, *faults: str) -> tuple[Installation, CollectionR
 
 def complete(site: Installation, outcome: CollectionResult) -> dict[str, Any]:
     """What the log says of a complete collection."""
-    assert isinstance(outcome, Loaded), outcome
+    assert outcome.is_complete, outcome
     logged = site.log(outcome)
     assert logged["rows_loaded"] == site.stored(FIRST).height
     assert logged["status"] == "complete"
@@ -110,7 +108,7 @@ def test_registrations_are_as_whole_as_events(install: Install, fault: str) -> N
     site = install(small, fault, registrations=True)
     outcomes = site.collect(resource=REGISTRATION_ROWS.resource.name)
     for slug, outcome in outcomes.items():
-        assert isinstance(outcome, Loaded), outcome
+        assert outcome.is_complete, outcome
         assert_frame_equal(
             site.stored(slug, REGISTRATION_ROWS), held(small, slug, REGISTRATION_ROWS)
         )
@@ -142,7 +140,7 @@ def test_registrations_never_part_from_their_events(install: Install) -> None:
     site.collect()
     site = install(after, registrations=True)
     outcomes = site.collect()
-    assert all(isinstance(one, Failed) for one in outcomes.values())
+    assert all(one.has_failed for one in outcomes.values())
     for slug in site.slugs:
         assert_frame_equal(site.stored(slug), held(before, slug))
         stored = site.stored(slug, REGISTRATION_ROWS)
@@ -163,18 +161,18 @@ def test_a_count_that_no_rows_can_meet_is_refused_with_the_numbers(
 ) -> None:
     install(WORLD).collect()
     site, outcome = collected(install, f"count_off={difference}")
-    assert isinstance(outcome, Failed)
-    assert isinstance(outcome.error, Incomplete)
+    assert outcome.has_failed
+    assert "distinct rows arrived" in outcome.explanation
     for number in (EVENTS_EACH, EVENTS_EACH + difference):
-        assert str(number) in str(outcome.error)
-    assert "The stored rows stay" in str(outcome.error)
+        assert str(number) in outcome.message
+    assert "The stored rows stay" in outcome.message
     assert str(EVENTS_EACH + difference) in site.log(outcome)["reason"]
     assert_frame_equal(site.stored(FIRST), held(WORLD, FIRST))
 
 
 def test_a_refused_count_costs_bounded_requests(install: Install) -> None:
     site, outcome = collected(install, "count_off=5")
-    assert isinstance(outcome, Failed)
+    assert outcome.has_failed
     sent = sum(request.tenant == FIRST for request in site.requests)
     tries = 3
     once = 1 + EVENTS_EACH // 10 + 2 + 1 + 1

@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from booking_assets.defs.names import asset_key
-from booking_assets.defs.refresh import Refreshed
-from booking_assets.pipeline.collector import Loaded
+from booking_assets.defs.runs import Refreshed
+from booking_assets.defs.specs import asset_key
+from booking_assets.pipeline.checks import data_checks
 from booking_assets.sandbox.faults.bad_rows import KINDS
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.commands import shell
@@ -69,10 +69,14 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         yield Day(site, instance, site.refresh(instance))
 
 
+def rows_loaded(refreshed: Refreshed) -> dict[str, int]:
+    return {one.organization: one.log_row["rows_loaded"] for one in refreshed.report.complete}
+
+
 def test_bad_rows_and_unknown_members_stop_nothing(day: Day) -> None:
-    assert day.refreshed.complete, day.refreshed
+    assert day.refreshed.is_complete, day.refreshed
     stored = {SPOILT: EVENTS_EACH - len(KINDS), UNKNOWN: EVENTS_EACH, SOUND: EVENTS_EACH}
-    assert day.refreshed.stored == {(slug, "events"): rows for slug, rows in stored.items()}
+    assert rows_loaded(day.refreshed) == stored
     assert_frame_equal(day.site.stored(SOUND), held(WORLD, SOUND))
     marts = "SELECT organization, count(*) AS rows FROM marts.capacity_by_event GROUP BY ALL"
     derived = {row["organization"]: row["rows"] for row in day.site.snapshot(marts)}
@@ -145,17 +149,16 @@ def test_unknown_members_are_kept_and_named_once(day: Day) -> None:
     names = {name for extra in kept for name in extra}
     assert len(names) > 3
     assert all(name.startswith("Sandbox") for name in names)
-    told = day.metadata(UNKNOWN)["unknown members"]
-    assert told == ", ".join(sorted(names))
-    assert day.metadata(SOUND)["unknown members"] == "none"
+    (check,) = [one for one in data_checks(day.site.settings) if one.name == "nothing_unknown"]
+    assert check.failing_organizations(day.site.warehouse) == {UNKNOWN: ", ".join(sorted(names))}
 
 
 @pytest.mark.parametrize("era", ["B", "C"])
 def test_events_of_another_release_are_the_same_events(install: Install, era: str) -> None:
     site = install(WORLD, f"era={era}")
     for slug, outcome in site.collect().items():
-        assert isinstance(outcome, Loaded), outcome
-        assert outcome.collected.unknown == frozenset()
+        assert outcome.is_complete, outcome
+        assert site.warehouse.unknown_members() == {}
         expected = held(WORLD, slug).with_columns(
             exam_score_warnings=pl.lit(None, EVENTS.dtypes["exam_score_warnings"])
         )
@@ -167,5 +170,5 @@ def test_events_of_another_release_are_the_same_events(install: Install, era: st
 def test_rows_that_move_are_mended_in_another_release_too(install: Install) -> None:
     site = install(WORLD, "era=C", "skip_rows=3")
     for slug, outcome in site.collect().items():
-        assert isinstance(outcome, Loaded), outcome
+        assert outcome.is_complete, outcome
         assert site.stored(slug).height == EVENTS_EACH

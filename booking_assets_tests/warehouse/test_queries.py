@@ -47,14 +47,12 @@ def test_questions_over_one_connection_fit_each_other_and_a_store_waits(
     assert warehouse.row_counts(EVENTS) == {"acme": 3}
 
 
-def test_rows_with_unknown_members_are_counted_by_organization(
-    warehouse: Warehouse, landing: Path
-) -> None:
+def test_unknown_members_are_listed_by_organization(warehouse: Warehouse, landing: Path) -> None:
     extra = {"acme": '{"Colour": "red"}', "globex": None}
     warehouse.store(
         [slice_load(landing, name, events(name, [1, 2], extra=own)) for name, own in extra.items()]
     )
-    assert warehouse.rows_with_extra() == {"acme": 2}
+    assert warehouse.unknown_members() == {"acme": ["Colour"]}
 
 
 def test_tallies_set_what_is_stored_beside_the_log(warehouse: Warehouse, landing: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,19 +12,11 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booking_assets.defs import marts
-from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import (
-    CAPACITY_BY_EVENT,
-    CAPACITY_UTILIZATION,
-    DISTRIBUTION_BY_EVENT,
-    DISTRIBUTION_STATUS,
-    EVENT_HISTORY,
-    ROOM_CONFLICTS,
-    ROOM_UTILIZATION,
-)
+from booking_assets.pipeline.marts import EVENT, MARTS
+from booking_assets.settings import Settings
+from booking_assets.tables.marts import EVENT_HISTORY, ORGANIZATION_FRESHNESS
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
-from booking_assets.transforms import history, rooms
+from booking_assets.transforms import rooms
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.transforms.laws import assert_same
 from booking_assets_tests.transforms.rows import AS_OF, DAY, events_frame, identifier
@@ -37,15 +28,11 @@ from booking_assets_tests.transforms.strategies import (
 )
 from booking_assets_tests.warehouse.slice_loads import collection, put
 
-# A mart comes after those that it is derived from.
-DERIVATIONS: dict[Table, marts.Derive] = {
-    CAPACITY_BY_EVENT: marts._capacity_by_event,
-    CAPACITY_UTILIZATION: marts._capacity_utilization,
-    DISTRIBUTION_BY_EVENT: marts._distribution_by_event,
-    DISTRIBUTION_STATUS: marts._distribution_status,
-    ROOM_UTILIZATION: partial(marts._room_utilization, 60.0),
-    ROOM_CONFLICTS: marts._room_conflicts,
-}
+PER_EVENT = [mart for mart in MARTS if mart.table not in (EVENT_HISTORY, ORGANIZATION_FRESHNESS)]
+(HISTORY,) = [mart for mart in MARTS if mart.table is EVENT_HISTORY]
+SETTINGS = Settings(
+    root=Path(), source="the test", api=None, warehouse_path=Path(), snapshot_path=Path()
+)
 
 # Each example opens a warehouse many times.
 laws = settings(deadline=None, max_examples=12)
@@ -82,27 +69,27 @@ def stored_registrations(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([REGISTRATIONS.empty(), numbered.drop("position")], how="diagonal")
 
 
-def derived(warehouse: Warehouse, table: Table) -> pl.DataFrame:
-    with warehouse.session() as held:
-        return pl.concat([table.empty(), *DERIVATIONS[table](held)]).sort(table.grain)
+def derived(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
+    for mart in PER_EVENT:
+        mart.derive(warehouse, SETTINGS)
+    return {one.table.name: warehouse.read(one.table).sort(one.table.grain) for one in PER_EVENT}
 
 
 @laws
 @given(events=all_events, registrations=registration_frames, rows=batch_rows)
-def test_every_mart_is_the_same_in_any_number_of_portions(
+def test_every_mart_is_the_same_in_any_number_of_batches(
     events: pl.DataFrame, registrations: pl.DataFrame, rows: int
 ) -> None:
     with new_warehouse() as warehouse:
         put(warehouse, EVENTS, events)
         put(warehouse, REGISTRATIONS, stored_registrations(registrations))
         log(warehouse, EVENTS.short_name, REGISTRATIONS.short_name)
-        for table in DERIVATIONS:
-            whole = derived(warehouse, table)
-            assert_same(derived(replace(warehouse, batch_rows=rows), table), whole)
-            put(warehouse, table, whole)
+        whole = derived(warehouse)
+        for name, frame in derived(replace(warehouse, batch_rows=rows)).items():
+            assert_same(frame, whole[name])
 
 
-def test_a_room_comes_in_one_portion_whatever_blanks_are_around_its_name() -> None:
+def test_a_room_comes_in_one_batch_whatever_blanks_are_around_its_name() -> None:
     characters = pl.Series([chr(number) for number in range(0x3001)])
     blanks = ["", *characters.filter(characters.str.strip_chars() == "")]
     names = [f"{blank}Salle {room}é{blank}" for room in range(5) for blank in blanks]
@@ -120,11 +107,11 @@ def test_a_room_comes_in_one_portion_whatever_blanks_are_around_its_name() -> No
 
 @laws
 @given(events=all_events, rows=batch_rows)
-def test_each_row_comes_in_one_portion(events: pl.DataFrame, rows: int) -> None:
+def test_each_row_comes_in_one_batch(events: pl.DataFrame, rows: int) -> None:
     with new_warehouse() as warehouse:
         put(warehouse, EVENTS, events)
         batches = replace(warehouse, batch_rows=rows).read_batches(
-            marts.EVENT, {EVENTS: EVENTS.column_names}
+            EVENT, {EVENTS: EVENTS.column_names}
         )
         frames = [frame for (frame,) in batches]
     assert len(frames) == max(1, -(-events.height // rows))
@@ -133,7 +120,7 @@ def test_each_row_comes_in_one_portion(events: pl.DataFrame, rows: int) -> None:
 
 @laws
 @given(first=all_events, then=all_events, rows=batch_rows)
-def test_the_history_is_the_same_in_any_number_of_portions(
+def test_the_history_is_the_same_in_any_number_of_batches(
     first: pl.DataFrame, then: pl.DataFrame, rows: int
 ) -> None:
     # Those at an even position are still what they were.
@@ -151,7 +138,5 @@ def history_of(rounds: Sequence[pl.DataFrame], batch_rows: int) -> pl.DataFrame:
         for number, events in enumerate(rounds):
             put(warehouse, EVENTS, events)
             log(warehouse, EVENTS.short_name, days=number)
-            replace(warehouse, batch_rows=batch_rows).extend_history(
-                history.MEMBERS, marts._changed_versions
-            )
+            HISTORY.derive(replace(warehouse, batch_rows=batch_rows), SETTINGS)
         return warehouse.read(EVENT_HISTORY).sort(EVENT_HISTORY.grain)

@@ -1,0 +1,41 @@
+"""`booking-assets check`: the settings, and what each credential answers for."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
+from booking_assets.defs.sandbox import open_configured_api
+from booking_assets.pipeline.credentials import CredentialReport, credential_reports
+
+
+@click.command()
+def check() -> None:
+    """Verify the settings, and ask every credential what it answers for."""
+    console = open_console()
+    settings = configured_settings(console)
+    table = Table("organization", "identifier", "events", "credential")
+    faulty = False
+    with open_configured_api(settings) as connect:
+        for report in credential_reports(settings, connect):
+            faulty |= report.fault is not None
+            table.add_row(
+                report.organization,
+                report.identifier,
+                "?" if report.events is None else str(report.events),
+                _credential_line(report),
+            )
+    console.print(table)
+    sys.exit(INCOMPLETE if faulty else 0)
+
+
+def _credential_line(report: CredentialReport) -> str:
+    if report.fault:
+        return f"[red]{escape(report.fault)}[/]"
+    if report.is_verified:
+        return "[green]verified: rows belong to this organization[/]"
+    return "[yellow]accepted; without rows, its organization cannot be verified[/]"

@@ -1,0 +1,51 @@
+"""What commands begin with: the console, the settings, the organizations that were named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from dotenv import load_dotenv
+from rich.console import Console
+from rich.markup import escape
+
+from booking_assets.defs.sandbox import effective_settings
+from booking_assets.settings import Settings, SettingsError
+
+INCOMPLETE = 1
+UNUSABLE = 2
+PIPE_COLUMNS = 200
+"""The width of a log: as wide as the widest table, so that nothing is cut."""
+
+
+def open_console() -> Console:
+    """A console as wide as the terminal, or as a log."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_COLUMNS)
+
+
+def configured_settings(console: Console) -> Settings:
+    """The effective settings; secrets may be in an `.env` beside them. Exits where unusable."""
+    load_dotenv(Path.cwd() / ".env")
+    try:
+        settings = effective_settings()
+    except SettingsError as error:
+        Console(stderr=True).print(f"[red]{escape(str(error))}[/]", soft_wrap=True)
+        sys.exit(UNUSABLE)
+    load_dotenv(settings.root / ".env")
+    if settings.api is None:
+        console.print("No booking.toml: using the sandbox, started and stopped for this.")
+    return settings
+
+
+def selected_slugs(settings: Settings, organizations: Sequence[str]) -> list[str]:
+    """The named organizations in the order of the settings; all of them where none is named."""
+    known = [one.slug for one in settings.organizations]
+    unknown = sorted(set(organizations) - set(known))
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: not in {settings.source}; known: {', '.join(known[:20])}"
+        )
+    return [slug for slug in known if not organizations or slug in organizations]

@@ -1,0 +1,42 @@
+"""The command group: `booking-assets`. Each command is a module of its own name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "refresh": "Collect, derive and publish once.",
+    "ui": "Open the Dagster UI, with its daemon, on the instance that refresh uses.",
+    "check": "Verify the settings, and ask every credential what it answers for.",
+    "rebuild": "Make a new warehouse and snapshot from the landings alone.",
+    "sandbox": "Serve a stand-in Booking API on this machine until stopped.",
+}
+"""Each command's summary: to list them, no command has to be imported."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a command when it is called: Dagster alone takes a second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"booking_assets.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="booking-assets")
+def main() -> None:
+    """Count, collect, verify and derive Shift iQ Booking events, organization by organization.
+
+    Without a booking.toml, every command works on a sandbox that it starts and stops.
+    """

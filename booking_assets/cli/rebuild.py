@@ -1,0 +1,35 @@
+"""`booking-assets rebuild`: a new warehouse and snapshot from the landings alone."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import dagster as dg
+
+from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
+from booking_assets.cli.display import print_failures, print_stored_rows
+from booking_assets.definitions import build_definitions
+from booking_assets.defs.instance import prepare_dagster_home
+from booking_assets.defs.runs import derive
+from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.rebuild import rebuild as rebuild_warehouse
+
+
+@click.command()
+def rebuild() -> None:
+    """Make a new warehouse and snapshot from the landings alone."""
+    console = open_console()
+    settings = configured_settings(console)
+    home = prepare_dagster_home(settings)
+    rebuilt = rebuild_warehouse(open_warehouse(settings), settings)
+    if rebuilt.fault:
+        print_failures(console, [rebuilt.fault])
+        sys.exit(INCOMPLETE)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        failures = derive(build_definitions(settings), instance)
+    print_stored_rows(console, settings, rebuilt.organizations)
+    if rebuilt.former:
+        console.print(f"the former warehouse is kept: {rebuilt.former}")
+    print_failures(console, failures)
+    sys.exit(INCOMPLETE if failures else 0)

@@ -1,0 +1,27 @@
+"""`booking-assets ui`: the Dagster UI and its daemon, on the instance that refresh uses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import resources
+
+import click
+
+from booking_assets.cli.configured import configured_settings, open_console
+from booking_assets.defs.instance import prepare_dagster_home
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True)
+def ui(host: str, port: int) -> None:
+    """Open the Dagster UI, with its daemon, on the instance that refresh uses."""
+    console = open_console()
+    settings = configured_settings(console)
+    home = prepare_dagster_home(settings)
+    console.print(f"Dagster UI: http://{host}:{port} (state in {home}; stop with Ctrl-C)")
+    # The file names the code location: a schedule's state is kept by that name.
+    workspace = str(resources.files("booking_assets").joinpath("workspace.yaml"))
+    command = [sys.executable, "-m", "dagster", "dev", "-w", workspace]
+    os.execv(sys.executable, [*command, "-h", host, "-p", str(port)])  # noqa: S606 - our own program

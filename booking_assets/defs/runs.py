@@ -1,0 +1,140 @@
+"""Runs of this process: `booking-assets refresh` and `rebuild` as Dagster runs on the instance.
+
+What a run does is in the assets; what became of each organization is read from `raw.collections`
+by `pipeline.results`. Why there are two jobs: `docs/decisions/0004-two-jobs.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from booking_assets.collect.collection import Progress
+from booking_assets.collect.stats import Mode
+from booking_assets.defs.jobs import COLLECT, DERIVE
+from booking_assets.defs.partitions import contiguous, range_tags
+from booking_assets.defs.raw import run_config
+from booking_assets.defs.sensors import SKIP_DERIVE_TAG
+from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.results import RunReport, report_run
+from booking_assets.settings import Settings
+from booking_assets.warehouse.errors import WarehouseError
+
+# What a person should see is printed from the report; Dagster's own lines are in its UI.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """A refresh: the report of its collections, and the runs that failed for another reason."""
+
+    report: RunReport
+    failures: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every organization is stored and everything is published."""
+        return not self.report.failed_organizations and not self.failures
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run that has ended: its identifier, and why it failed where it did."""
+
+    run_id: str
+    failure: str | None
+
+
+def refresh(
+    definitions: dg.Definitions,
+    settings: Settings,
+    slugs: Sequence[str],
+    progress: Progress,
+    *,
+    mode: Mode,
+    allow_shrink: bool,
+    instance: dg.DagsterInstance,
+) -> Refreshed:
+    """Collect the organizations, then derive and publish what is stored.
+
+    Args:
+        definitions: the code location.
+        settings: the organizations, in the order of their partitions.
+        slugs: which of them.
+        progress: is told as it goes.
+        mode: read every event, or those that changed.
+        allow_shrink: store slices that lost more rows than the settings allow.
+        instance: where the runs are recorded.
+    """
+    config = run_config(mode, allow_shrink=allow_shrink)
+    job = _without_checks(definitions, COLLECT)
+    runs = [
+        _execute(
+            job,
+            instance,
+            config,
+            range_tags(part[0], part[-1]) | {SKIP_DERIVE_TAG: "true"},
+            {"progress": progress},
+        )
+        for part in contiguous([one.slug for one in settings.organizations], slugs)
+    ]
+    try:
+        report = report_run(open_warehouse(settings), [run.run_id for run in runs], slugs)
+    except WarehouseError as error:
+        report = RunReport((), tuple(slugs), str(error))
+    explained = {one.log_row["run_id"] for one in report.failed} if not report.unrecorded else set()
+    failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
+    if report.complete:
+        failures += derive(definitions, instance)
+    return Refreshed(report, tuple(failures))
+
+
+def derive(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
+    """Derive and publish; why that failed, if it did."""
+    run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, {}, {})
+    return [run.failure] if run.failure else []
+
+
+def _without_checks(definitions: dg.Definitions, name: str) -> dg.JobDefinition:
+    """A job without its checks: the derivation runs them next, and each costs 30 ms.
+
+    A refresh that is killed in between leaves rows to the next derivation, marts and checks alike.
+    """
+    job = definitions.resolve_job_def(name)
+    assets = frozenset(job.asset_layer.selected_asset_keys)
+    return job.get_subset(asset_selection=assets, asset_check_selection=frozenset())
+
+
+def _execute(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    config: dict[str, Any],
+    tags: dict[str, str],
+    resources: Mapping[str, object],
+) -> _Run:
+    """Run a job in this process."""
+    result = job.execute_in_process(
+        run_config=config | _QUIET,
+        instance=instance,
+        tags=tags,
+        raise_on_error=False,
+        resources=resources,
+    )
+    if result.success:
+        return _Run(result.run_id, None)
+    reasons = [_reason(event) for event in result.get_step_failure_events()]
+    text = "; ".join(reasons) or "see the Dagster UI"
+    return _Run(result.run_id, f"{job.name} run {result.run_id} failed: {text}")
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed, in a sentence: the stack is in the UI."""
+    step = event.step_failure_data
+    if step.user_failure_data and step.user_failure_data.description:
+        return step.user_failure_data.description
+    if step.error is None:
+        return step.error_display_string
+    return (step.error.cause or step.error).message.strip()

@@ -1,0 +1,176 @@
+"""What must be true of the stored rows of every organization, and what a breach means.
+
+The rules over frames are in `transforms.check_rules`, the SQL in `warehouse.queries`; `defs.checks`
+makes asset checks of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from booking_assets.settings import Settings
+from booking_assets.tables.catalog import RAW_TABLES
+from booking_assets.tables.contract import Table
+from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS, REJECTED_ROWS
+from booking_assets.transforms import check_rules
+from booking_assets.warehouse.warehouse import Warehouse
+
+NAME_CHARACTERS = 80
+NAMES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """A rule that the rows of every organization must obey.
+
+    Args:
+        name: what holds, as a name; unique for its table.
+        table: whose rows it is about.
+        description: the same as a sentence.
+        is_blocking: whether nothing may be derived or published where it does not hold.
+        failing_organizations: finds the organizations for which it does not hold, and why; the
+            reason may be empty.
+    """
+
+    name: str
+    table: Table
+    description: str
+    is_blocking: bool
+    failing_organizations: Callable[[Warehouse], Mapping[str, str]]
+
+
+class ChecksFailed(Exception):
+    """Blocking checks failed: nothing is derived or published."""
+
+
+def require_blocking_checks(warehouse: Warehouse, settings: Settings) -> None:
+    """Hold the raw tables against their contracts and the blocking checks.
+
+    Raises:
+        ChecksFailed: with every check that failed, and the organizations.
+        WarehouseError: the warehouse cannot be read.
+    """
+    with warehouse.session() as session:
+        faults = [
+            f"{table.name} departs from its contract: {breaches}"
+            for table in RAW_TABLES
+            if (breaches := session.contract_breaches(table))
+        ]
+        faults += [
+            f"{check.table.name}, {check.name}: {', '.join(sorted(failing))}"
+            for check in data_checks(settings)
+            if check.is_blocking and (failing := check.failing_organizations(session))
+        ]
+    if faults:
+        raise ChecksFailed("; ".join(faults))
+
+
+def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
+    """The checks of the raw tables, besides their contracts."""
+    collect, schedules = settings.collect, settings.schedules
+    return (
+        DataCheck(
+            "counted_is_stored",
+            EVENTS,
+            "What was counted is what is stored, rejected rows and duplicates accounted for.",
+            is_blocking=True,
+            failing_organizations=lambda warehouse: _without_reason(
+                check_rules.unaccounted(warehouse.reconciliation())
+            ),
+        ),
+        DataCheck(
+            "counted_is_stored",
+            REGISTRATIONS,
+            "What was counted is what is stored, rejected rows and duplicates accounted for.",
+            is_blocking=True,
+            failing_organizations=_unaccounted_registrations,
+        ),
+        DataCheck(
+            "seats_are_known",
+            REGISTRATIONS,
+            "Registrations can be read; where they cannot, seats are null.",
+            is_blocking=False,
+            failing_organizations=lambda warehouse: _without_reason(
+                {one.slug for one in settings.organizations}
+                - {*warehouse.known_organizations(REGISTRATIONS.short_name)}
+            ),
+        ),
+        DataCheck(
+            "events_are_known",
+            REGISTRATIONS,
+            "Every registration is of a stored event; the others are kept, and take no seat.",
+            is_blocking=False,
+            failing_organizations=lambda warehouse: {
+                slug: f"{rows} registrations"
+                for slug, rows in warehouse.unmatched_registrations().items()
+            },
+        ),
+        DataCheck(
+            "no_foreign_rows",
+            EVENTS,
+            "Every event belongs to the organization under which it is stored.",
+            is_blocking=True,
+            failing_organizations=lambda warehouse: {
+                slug: f"{rows} events" for slug, rows in warehouse.foreign_rows().items()
+            },
+        ),
+        DataCheck(
+            "nothing_unknown",
+            EVENTS,
+            "The contract knows every member of every row; members that it does not are in extra.",
+            is_blocking=False,
+            failing_organizations=lambda warehouse: {
+                slug: ", ".join(name[:NAME_CHARACTERS] for name in names[:NAMES_SHOWN])
+                for slug, names in warehouse.unknown_members().items()
+            },
+        ),
+        DataCheck(
+            "nothing_rejected",
+            REJECTED_ROWS,
+            "Every row could be typed; those that could not are in raw.rejected_rows.",
+            is_blocking=False,
+            failing_organizations=lambda warehouse: _without_reason(
+                check_rules.rejecting(warehouse.reconciliation())
+            ),
+        ),
+        DataCheck(
+            "no_sharp_shrink",
+            COLLECTIONS,
+            f"No organization lost more than {collect.max_shrink:.0%} of its events at once.",
+            is_blocking=False,
+            failing_organizations=lambda warehouse: _without_reason(
+                check_rules.shrunken(
+                    warehouse.read(COLLECTIONS), EVENTS.short_name, collect.max_shrink
+                )
+            ),
+        ),
+        DataCheck(
+            "fresh_enough",
+            COLLECTIONS,
+            f"Every organization was collected in the last {schedules.max_age_hours:g} hours.",
+            is_blocking=False,
+            failing_organizations=lambda warehouse: _not_fresh(warehouse, settings),
+        ),
+    )
+
+
+def _without_reason(organizations: Iterable[str]) -> Mapping[str, str]:
+    return dict.fromkeys(organizations, "")
+
+
+def _not_fresh(warehouse: Warehouse, settings: Settings) -> Mapping[str, str]:
+    """Organizations collected too long ago, or never completely."""
+    newest = warehouse.newest_collections()
+    max_age = timedelta(hours=settings.schedules.max_age_hours)
+    configured = [one.slug for one in settings.organizations]
+    overdue = check_rules.overdue(newest, datetime.now(UTC), max_age)
+    never = check_rules.never_complete(newest, configured)
+    return dict.fromkeys(overdue, "too long ago") | dict.fromkeys(never, "never complete")
+
+
+def _unaccounted_registrations(warehouse: Warehouse) -> Mapping[str, str]:
+    """Of the organizations whose registrations were ever complete: the others have none stored."""
+    reconciliation = warehouse.reconciliation(REGISTRATIONS)
+    return _without_reason(check_rules.unaccounted(reconciliation.drop_nulls("rows_loaded")))

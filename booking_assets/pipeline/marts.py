@@ -1,0 +1,190 @@
+"""Which tables each mart reads, which transform derives it, and how all are derived and published.
+
+How a mart is computed is in `transforms`; how it is stored, and what a snapshot is, in `warehouse`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from booking_assets.settings import Settings
+from booking_assets.tables import marts, raw
+from booking_assets.tables.contract import Table
+from booking_assets.transforms import (
+    capacity,
+    conflicts,
+    distribution,
+    freshness,
+    history,
+    rooms,
+)
+from booking_assets.warehouse.errors import StaleMarts
+from booking_assets.warehouse.snapshot import Snapshot
+from booking_assets.warehouse.warehouse import Warehouse
+
+EVENT = ("event_identifier",)
+"""The key by which rows of one event come in the same batch."""
+
+PUBLISH_ATTEMPTS = 3
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DerivedMart:
+    """What deriving a mart stored.
+
+    Args:
+        rows: how many it holds; None for a history, which is extended.
+        sample: its first rows, for a preview; None for a history.
+        numbers: what else there is to say, by name.
+    """
+
+    rows: int | None
+    sample: pl.DataFrame | None
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart: its table, the tables that it is derived from, and how it is derived and stored."""
+
+    table: Table
+    upstream: tuple[Table, ...]
+    derive: Callable[[Warehouse, Settings], DerivedMart]
+
+
+def derive_all(warehouse: Warehouse, settings: Settings) -> None:
+    """Derive every mart from what is stored, each in one transaction.
+
+    Raises:
+        WarehouseError: a mart could not be read or stored; those before it are derived.
+    """
+    for mart in MARTS:
+        mart.derive(warehouse, settings)
+
+
+def publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
+    """Publish the warehouse; derive all marts again where a collection was stored meanwhile.
+
+    Raises:
+        StaleMarts: collections were stored during each of the attempts.
+        WarehouseError: the snapshot could not be written, or a mart not be derived.
+    """
+    for _ in range(PUBLISH_ATTEMPTS - 1):
+        try:
+            return warehouse.publish()
+        except StaleMarts as error:
+            _logger.info("deriving all marts again: %s", error)
+            derive_all(warehouse, settings)
+    return warehouse.publish()
+
+
+def _replace(
+    table: Table,
+    upstream: tuple[Table, ...],
+    frames: Callable[[Warehouse, Settings], Iterator[pl.DataFrame]],
+) -> Mart:
+    """A mart that is replaced as a whole by the frames."""
+
+    def derive(warehouse: Warehouse, settings: Settings) -> DerivedMart:
+        replaced = warehouse.replace(table, lambda session: frames(session, settings))
+        return DerivedMart(replaced.rows, replaced.first)
+
+    return Mart(table, upstream, derive)
+
+
+def _capacity_by_event(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    as_of = _as_of(warehouse)
+    known = warehouse.known_organizations(raw.REGISTRATIONS.short_name)
+    columns = {
+        raw.EVENTS: capacity.EVENT_COLUMNS,
+        raw.REGISTRATIONS: capacity.REGISTRATION_COLUMNS,
+    }
+    for events, registrations in warehouse.read_batches(EVENT, columns):
+        yield capacity.capacity_by_event(events, as_of, registrations, known)
+
+
+def _capacity_utilization(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    columns = {marts.CAPACITY_BY_EVENT: capacity.CAPACITY_COLUMNS}
+    for (by_event,) in warehouse.read_batches(capacity.GROUP_COLUMNS, columns):
+        yield capacity.capacity_utilization(by_event)
+
+
+def _distribution_by_event(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    as_of = _as_of(warehouse)
+    for (events,) in warehouse.read_batches(EVENT, {raw.EVENTS: distribution.EVENT_COLUMNS}):
+        yield distribution.distribution_by_event(events, as_of)
+
+
+def _distribution_status(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    columns = {marts.DISTRIBUTION_BY_EVENT: distribution.PACKAGE_COLUMNS}
+    for (by_event,) in warehouse.read_batches(marts.DISTRIBUTION_STATUS.grain, columns):
+        yield distribution.distribution_status(by_event)
+
+
+def _room_utilization(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
+    as_of = _as_of(warehouse)
+    for (events,) in warehouse.read_batches(rooms.ROOM_COLUMNS, {raw.EVENTS: rooms.EVENT_COLUMNS}):
+        yield rooms.room_utilization(events, as_of, settings.marts.open_hours)
+
+
+def _room_conflicts(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    as_of = _as_of(warehouse)
+    columns = {raw.EVENTS: conflicts.EVENT_COLUMNS}
+    for (events,) in warehouse.read_batches(rooms.ROOM_COLUMNS, columns):
+        yield from conflicts.room_conflicts(events, as_of)
+
+
+def _organization_freshness(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    yield freshness.organization_freshness(
+        warehouse.newest_collections(),
+        warehouse.reconciliation(raw.EVENTS),
+        warehouse.reconciliation(raw.REGISTRATIONS),
+        warehouse.read(raw.EVENT_COUNTS),
+        datetime.now(UTC),
+    )
+
+
+def _extend_history(warehouse: Warehouse, _: Settings) -> DerivedMart:
+    """Close the versions that ended and add those that began; the others are not rewritten."""
+    closed, added = warehouse.extend_history(history.MEMBERS, _changed_versions)
+    return DerivedMart(None, None, {"versions closed": closed, "versions added": added})
+
+
+def _changed_versions(
+    open_versions: pl.DataFrame, events: pl.DataFrame, newest: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    changed = history.changed_versions(open_versions, events, _instants(newest))
+    return changed.closed, changed.added
+
+
+def _as_of(warehouse: Warehouse) -> pl.DataFrame:
+    """The instant that each organization's marts are for: (organization, as_of)."""
+    return _instants(warehouse.newest_collections())
+
+
+def _instants(newest: pl.DataFrame) -> pl.DataFrame:
+    return newest.select("organization", as_of="started_at")
+
+
+MARTS: tuple[Mart, ...] = (
+    _replace(marts.CAPACITY_BY_EVENT, (raw.EVENTS, raw.REGISTRATIONS), _capacity_by_event),
+    _replace(marts.CAPACITY_UTILIZATION, (marts.CAPACITY_BY_EVENT,), _capacity_utilization),
+    _replace(marts.DISTRIBUTION_BY_EVENT, (raw.EVENTS,), _distribution_by_event),
+    _replace(marts.DISTRIBUTION_STATUS, (marts.DISTRIBUTION_BY_EVENT,), _distribution_status),
+    _replace(marts.ROOM_UTILIZATION, (raw.EVENTS,), _room_utilization),
+    _replace(marts.ROOM_CONFLICTS, (raw.EVENTS,), _room_conflicts),
+    Mart(marts.EVENT_HISTORY, (raw.EVENTS,), _extend_history),
+    _replace(
+        marts.ORGANIZATION_FRESHNESS,
+        (raw.EVENTS, raw.EVENT_COUNTS, raw.REGISTRATIONS),
+        _organization_freshness,
+    ),
+)
+"""Every mart, each after those that it reads."""

@@ -1,0 +1,44 @@
+"""A whole refresh in this process, without Dagster: collect, derive, publish.
+
+The same functions run as Dagster assets in `defs`; `defs.runs` is what the command line calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from booking_assets.collect.stats import Mode
+from booking_assets.pipeline.checks import require_blocking_checks
+from booking_assets.pipeline.collector import Collector
+from booking_assets.pipeline.marts import derive_all, publish
+from booking_assets.pipeline.results import RunReport
+
+
+def refresh(
+    collector: Collector,
+    slugs: Sequence[str] = (),
+    *,
+    mode: Mode = "full",
+    allow_shrink: bool = False,
+) -> RunReport:
+    """Collect the organizations; where any was stored, derive every mart and publish.
+
+    Args:
+        collector: the organizations, the API and the warehouse.
+        slugs: which organizations; all of the settings by default.
+        mode: read every event, or those that changed.
+        allow_shrink: load slices that lost more rows than the settings allow.
+
+    Raises:
+        ChecksFailed: the stored rows broke a blocking check; nothing is derived.
+        WarehouseError: the warehouse or the snapshot could not be read or written.
+    """
+    settings, warehouse = collector.settings, collector.warehouse
+    wanted = slugs or [one.slug for one in settings.organizations]
+    report = collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
+    if report.complete:
+        require_blocking_checks(warehouse, settings)
+        derive_all(warehouse, settings)
+        publish(warehouse, settings)
+    return report

@@ -1,0 +1,137 @@
+"""What became of each organization in a run, read from `raw.collections`: the only record of it.
+
+The exit code, the summary, Dagster's metadata and its failure text are made from these results.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.settings import Settings
+from booking_assets.tables.catalog import TABLES
+from booking_assets.tables.raw import EVENTS
+from booking_assets.warehouse.errors import WarehouseError
+from booking_assets.warehouse.warehouse import Warehouse
+
+_logger = logging.getLogger(__name__)
+
+FAILURES = frozenset({"failed", "shrunk"})
+"""The statuses that fail a run. Access denied to registrations is a gap, and no failure."""
+
+
+@dataclass(frozen=True)
+class CollectionResult:
+    """One organization's collection of one resource: `log_row` is its row of `raw.collections`."""
+
+    log_row: Mapping[str, Any]
+
+    @property
+    def organization(self) -> str:
+        """The slug."""
+        return str(self.log_row["organization"])
+
+    @property
+    def resource(self) -> str:
+        """`events` or `registrations`."""
+        return str(self.log_row["resource"])
+
+    @property
+    def status(self) -> str:
+        """A value of `booking_assets.tables.raw.Status`."""
+        return str(self.log_row["status"])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its rows are stored."""
+        return self.status == "complete"
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it fails the run."""
+        return self.status in FAILURES
+
+    @property
+    def explanation(self) -> str:
+        """The reason and the remedy, without the organization."""
+        parts = (self.log_row["reason"] or self.status, self.log_row["remedy"])
+        return ". ".join(str(part).rstrip(".") for part in parts if part)
+
+    @property
+    def message(self) -> str:
+        """The explanation with the organization."""
+        return f"{self.organization}: {self.explanation}"
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """The results of a run, and the organizations of which it logged nothing.
+
+    Args:
+        results: of each organization and resource, in the order of both.
+        unrecorded: slugs whose events have no row in `raw.collections` for this run.
+        fault: why they have none; None where it is not known.
+    """
+
+    results: tuple[CollectionResult, ...]
+    unrecorded: tuple[str, ...] = ()
+    fault: str | None = None
+
+    @property
+    def complete(self) -> tuple[CollectionResult, ...]:
+        """The collections whose rows are stored."""
+        return tuple(one for one in self.results if one.is_complete)
+
+    @property
+    def failed(self) -> tuple[CollectionResult, ...]:
+        """The collections that fail the run."""
+        return tuple(one for one in self.results if one.has_failed)
+
+    @property
+    def failed_organizations(self) -> tuple[str, ...]:
+        """The slugs of organizations of which something failed or was not recorded, sorted."""
+        return tuple(sorted({*self.unrecorded, *(one.organization for one in self.failed)}))
+
+    @property
+    def explanations(self) -> tuple[str, ...]:
+        """One sentence a fault, naming the organizations and resources that it befell."""
+        befell = defaultdict(list)
+        for one in self.failed:
+            befell[one.explanation].append(f"{one.organization}, {one.resource}")
+        if self.unrecorded:
+            fault = self.fault or "the run logged nothing of it; see the run in the Dagster UI"
+            befell[fault] += self.unrecorded
+        return tuple(f"{'; '.join(names)}: {fault}" for fault, names in befell.items())
+
+
+def report_run(
+    warehouse: Warehouse, run_ids: Collection[str], slugs: Iterable[str], fault: str | None = None
+) -> RunReport:
+    """Read the results of one or several runs from `raw.collections`.
+
+    Args:
+        warehouse: where the log is.
+        run_ids: the runs.
+        slugs: the organizations that they were asked to collect.
+        fault: why some may not be logged.
+
+    Raises:
+        WarehouseError: the log cannot be read.
+    """
+    results = tuple(CollectionResult(row) for row in warehouse.logged(run_ids).to_dicts())
+    logged = {one.organization for one in results if one.resource == EVENTS.short_name}
+    return RunReport(results, tuple(slug for slug in slugs if slug not in logged), fault)
+
+
+def stored_rows(settings: Settings) -> dict[str, Mapping[str, int]]:
+    """The rows of each organization by table; empty where the warehouse cannot be read."""
+    try:
+        counts = open_warehouse(settings).rows_by_table(TABLES)
+    except WarehouseError as error:
+        _logger.warning("the stored rows cannot be counted: %s", error)
+        return {}
+    return {table.short_name: rows for table, rows in counts.items() if any(counts.values())}

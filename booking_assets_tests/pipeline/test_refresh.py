@@ -1,0 +1,65 @@
+"""A whole refresh as a library: no Dagster is imported, and nothing of its result differs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from booking_assets.sandbox.server import SandboxServer
+from booking_assets.sandbox.world import generated_world
+from booking_assets_tests.commands import SECONDS
+
+REFRESH = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from booking_assets.api.authentication import Token
+from booking_assets.collect.collection import NoProgress
+from booking_assets.pipeline.collector import Collector
+from booking_assets.pipeline.connections import open_api, open_warehouse
+from booking_assets.pipeline.refresh import refresh
+from booking_assets.settings import Api, Organization, Settings
+
+base_url, token, identifier = sys.argv[1:]
+settings = Settings(
+    root=Path.cwd(),
+    source="the test",
+    api=Api(base_url=base_url),
+    organizations=(Organization(slug="acme", identifier=identifier, token_env="UNUSED"),),
+    warehouse_path=Path.cwd() / "booking.duckdb",
+    snapshot_path=Path.cwd() / "booking.snapshot.duckdb",
+)
+with open_api(base_url, 60, lambda _: Token(token)) as connect:
+    collector = Collector(
+        connect=connect,
+        warehouse=open_warehouse(settings),
+        settings=settings,
+        progress=NoProgress(),
+        clock=lambda: datetime.now(UTC),
+    )
+    report = refresh(collector)
+assert report.failed_organizations == (), report
+assert len(report.complete) == 2
+assert settings.snapshot_path.is_symlink()
+imported = {name.partition(".")[0] for name in sys.modules}
+print(sorted(imported & {"dagster", "starlette", "uvicorn"}))
+"""
+
+
+def test_an_organization_is_collected_derived_and_published_without_dagster(tmp_path: Path) -> None:
+    world = generated_world(1, 20, seed=7)
+    (tenant,) = world.tenants
+    with SandboxServer(world) as server:
+        arguments = (server.base_url, tenant.token, str(tenant.identifier))
+        ended = subprocess.run(
+            [sys.executable, "-c", REFRESH, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    assert ended.stderr == ""
+    assert ended.stdout == "[]\n"

@@ -104,7 +104,7 @@ def test_a_run_that_is_launched_in_the_ui_collects_derives_and_publishes(ui: Ui)
         LAUNCH,
         parameters={
             "selector": {
-                "repositoryLocationName": "booking_assets.definitions",
+                "repositoryLocationName": "booking_assets",
                 "repositoryName": "__repository__",
                 "jobName": "refresh",
             },

@@ -84,7 +84,7 @@ def refresh(
     try:
         report = report_run(open_warehouse(settings), [run.run_id for run in runs], slugs)
     except WarehouseError as error:
-        report = RunReport((), tuple(slugs), str(error))
+        report = RunReport(unrecorded=dict.fromkeys(slugs, str(error)))
     explained = {one.log_row["run_id"] for one in report.failed} if not report.unrecorded else set()
     failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
     if report.complete:

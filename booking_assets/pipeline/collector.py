@@ -23,7 +23,7 @@ from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import Landing, event_count, prune_landings
 from booking_assets.collect.stats import Mode, collections_frame
 from booking_assets.pipeline.connections import Connect
-from booking_assets.pipeline.results import RunReport, report_run
+from booking_assets.pipeline.results import RunReport, explanation, report_run
 from booking_assets.settings import Organization, Settings
 from booking_assets.tables.raw import REJECTED_ROWS
 from booking_assets.warehouse.errors import SliceLoadFailed, WarehouseError
@@ -87,15 +87,17 @@ class Collector:
             ]
             for slug in slugs
         ]
-        fault = None
+        faults: dict[str, str] = {}
         for ready in collect_concurrently(collections, self.settings.collect.max_organizations):
             try:
                 self._load(ready, log)
             except WarehouseError as error:
                 # The landings keep the rows; the next organizations may find the warehouse free.
                 log.error("not written to raw.collections: %s", error)  # noqa: TRY400 - no defect
-                fault = str(error)
-        return report_run(self.warehouse, [run_id], slugs, fault)
+                for one in (one for organization in ready for one in organization):
+                    failure = explanation(one.log_row) if isinstance(one, Failed) else str(error)
+                    faults[one.organization] = failure
+        return report_run(self.warehouse, [run_id], slugs, faults)
 
     def _plan(self, run_id: str, mode: Mode, *, allow_shrink: bool) -> Plan:
         limits = self.settings.limits

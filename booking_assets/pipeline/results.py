@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from booking_assets.pipeline.connections import open_warehouse
@@ -22,6 +22,8 @@ _logger = logging.getLogger(__name__)
 
 FAILURES = frozenset({"failed", "shrunk"})
 """The statuses that fail a run. Access denied to registrations is a gap, and no failure."""
+
+UNRECORDED = "the run logged nothing of it; see the run in the Dagster UI"
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,17 @@ class CollectionResult:
     @property
     def explanation(self) -> str:
         """The reason and the remedy, without the organization."""
-        parts = (self.log_row["reason"] or self.status, self.log_row["remedy"])
-        return ". ".join(str(part).rstrip(".") for part in parts if part)
+        return explanation(self.log_row) or self.status
 
     @property
     def message(self) -> str:
         """The explanation with the organization."""
         return f"{self.organization}: {self.explanation}"
+
+
+def explanation(log_row: Mapping[str, Any]) -> str:
+    """The reason and the remedy of a row of `raw.collections`, as sentences."""
+    return ". ".join(part.rstrip(".") for part in (log_row["reason"], log_row["remedy"]) if part)
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,12 @@ class RunReport:
 
     Args:
         results: of each organization and resource, in the order of both.
-        unrecorded: slugs whose events have no row in `raw.collections` for this run.
-        fault: why they have none; None where it is not known.
+        unrecorded: of each organization whose events have no row in `raw.collections` for this
+            run, by slug, why.
     """
 
-    results: tuple[CollectionResult, ...]
-    unrecorded: tuple[str, ...] = ()
-    fault: str | None = None
+    results: tuple[CollectionResult, ...] = ()
+    unrecorded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> tuple[CollectionResult, ...]:
@@ -102,14 +107,16 @@ class RunReport:
         befell = defaultdict(list)
         for one in self.failed:
             befell[one.explanation].append(f"{one.organization}, {one.resource}")
-        if self.unrecorded:
-            fault = self.fault or "the run logged nothing of it; see the run in the Dagster UI"
-            befell[fault] += self.unrecorded
+        for slug, fault in self.unrecorded.items():
+            befell[fault].append(slug)
         return tuple(f"{'; '.join(names)}: {fault}" for fault, names in befell.items())
 
 
 def report_run(
-    warehouse: Warehouse, run_ids: Collection[str], slugs: Iterable[str], fault: str | None = None
+    warehouse: Warehouse,
+    run_ids: Collection[str],
+    slugs: Iterable[str],
+    faults: Mapping[str, str] | None = None,
 ) -> RunReport:
     """Read the results of one or several runs from `raw.collections`.
 
@@ -117,14 +124,16 @@ def report_run(
         warehouse: where the log is.
         run_ids: the runs.
         slugs: the organizations that they were asked to collect.
-        fault: why some may not be logged.
+        faults: by slug, why some could not be logged.
 
     Raises:
         WarehouseError: the log cannot be read.
     """
     results = tuple(CollectionResult(row) for row in warehouse.logged(run_ids).to_dicts())
     logged = {one.organization for one in results if one.resource == EVENTS.short_name}
-    return RunReport(results, tuple(slug for slug in slugs if slug not in logged), fault)
+    known = faults or {}
+    unrecorded = {slug: known.get(slug, UNRECORDED) for slug in slugs if slug not in logged}
+    return RunReport(results, unrecorded)
 
 
 def stored_rows(settings: Settings) -> dict[str, Mapping[str, int]]:

@@ -220,4 +220,4 @@ def test_a_warning_stops_nothing(damaged: Site) -> None:
     ]
     assert not overdue.passed
     assert overdue.severity is dg.AssetCheckSeverity.WARN
-    assert overdue.metadata["broken by"].value == 3
+    assert overdue.metadata["failing organizations"].value == 3

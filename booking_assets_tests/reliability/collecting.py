@@ -86,13 +86,13 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked.largest_file, asked.largest_file))
     if asked.dies_at:
         _die_at(asked.dies_at)
-    report = RunReport(())
+    report = RunReport()
     if asked.only != "publish":
         report = collected(settings, RetryPolicy())
     if asked.only != "collect":
         published(settings)
     refused = {one.organization: one.message for one in report.failed}
-    refused |= dict.fromkeys(report.unrecorded, str(report.fault))
+    refused |= report.unrecorded
     sys.stdout.write(f"{json.dumps(refused)}\n")
 
 

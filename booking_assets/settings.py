@@ -154,7 +154,7 @@ class Schedules(_Section):
     hourly: Cron = "17 * * * *"
     nightly: Cron = "23 3 * * *"
     """Away from the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
-    max_age_hours: Annotated[float, Field(gt=0, le=8_784)] = 26
+    max_age_hours: Annotated[float, Field(ge=1 / 60, le=8_784)] = 26
     """An organization that was not collected for so long is reported as not fresh."""
 
 

@@ -250,3 +250,17 @@ def test_when_every_organization_is_refused_the_log_still_says_so(
     assert site.log(result.run_id).keys() == set(site.slugs)
     assert site.stored_rows(COLLECTIONS) == dict.fromkeys(site.slugs, 1)
     assert site.stored_rows(REJECTED_ROWS) == {}
+
+
+def test_a_limit_of_the_launchpad_overrides_the_setting_for_one_run(site: Site) -> None:
+    config = {"resources": {"booking_api": {"config": {"page_size": 5}}}}
+    assert site.run("collect", site.slugs[:1], config).success
+    (pages,) = site.warehouse.read(COLLECTIONS).filter(resource="events")["pages"]
+    assert pages == EVENTS_EACH // 5
+
+
+def test_a_limit_outside_its_bounds_fails_the_run_and_names_it(site: Site) -> None:
+    config = {"resources": {"warehouse": {"config": {"threads": 0}}}}
+    result = site.run("collect", site.slugs[:1], config)
+    (event,) = result.get_step_failure_events()
+    assert "threads" in str(event.step_failure_data.error)

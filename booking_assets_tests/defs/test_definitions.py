@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -13,10 +17,10 @@ import pytest
 import booking_assets
 from booking_assets.definitions import build_definitions, defs
 from booking_assets.defs.specs import asset_key
-from booking_assets.settings import SettingsError
+from booking_assets.settings import Schedules, SettingsError
 from booking_assets.tables.catalog import MART_TABLES, TABLES
 from booking_assets.tables.contract import Table
-from booking_assets_tests.commands import shell
+from booking_assets_tests.commands import Shell, shell
 
 PROJECT = Path(booking_assets.__file__).parents[1]
 
@@ -61,19 +65,82 @@ def test_loading_reaches_for_nothing_and_writes_nothing(tmp_path: Path) -> None:
     assert not empty.network_log.exists()
 
 
-def test_dagster_validates_a_fresh_checkout_without_network_or_environment(tmp_path: Path) -> None:
-    checkout = shell(tmp_path)
+@pytest.fixture
+def checkout(tmp_path: Path) -> Shell:
+    """The files that a checkout gives to Dagster, and nothing else."""
+    copied = shell(tmp_path)
     for name in ("workspace.yaml", "dagster.yaml", "pyproject.toml"):
-        shutil.copy(PROJECT / name, checkout.folder)
+        shutil.copy(PROJECT / name, copied.folder)
     shutil.copytree(
         PROJECT / "booking_assets",
-        checkout.folder / "booking_assets",
+        copied.folder / "booking_assets",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
+    return copied
+
+
+def test_dagster_validates_a_fresh_checkout_without_network_or_environment(checkout: Shell) -> None:
     validated = checkout.run("dagster", "definitions", "validate", "-w", "workspace.yaml")
     assert validated.returncode == 0, validated.stdout + validated.stderr
     assert not checkout.network_log.exists()
     assert not (checkout.folder / "data").exists()
+
+
+def test_dg_lists_and_checks_a_checkout_and_what_it_scaffolded(checkout: Shell) -> None:
+    # The checkout's own package comes before the installed one.
+    source = {"PYTHONPATH": f"{checkout.folder}:{checkout.environment['PYTHONPATH']}"}
+    made = checkout.run("dg", "scaffold", "defs", "dagster.asset", "seats.py", variables=source)
+    assert made.returncode == 0, made.stderr
+    assert (checkout.folder / "booking_assets/defs/seats.py").is_file()
+    listed = checkout.run("dg", "list", "defs", "--json", variables=source)
+    assert listed.returncode == 0, listed.stderr
+    keys = {one["asset_key"] for one in json.loads(listed.stdout)["assets"]}
+    assert keys == {*(table.name.replace(".", "/") for table in TABLES), "snapshot", "seats"}
+    checked = checkout.run("dg", "check", "defs", variables=source)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_code_location_has_one_name_however_it_is_started() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    names = {
+        project["dagster"]["code_location_name"],
+        project["dg"]["project"]["code_location_name"],
+    }
+    for workspace in ("workspace.yaml", "booking_assets/workspace.yaml"):
+        names |= {*re.findall(r"location_name: (.+)", (PROJECT / workspace).read_text("utf-8"))}
+    assert names == {"booking_assets"}
+
+
+def test_marts_and_the_snapshot_become_stale_where_no_run_comes(graph: dg.AssetGraph) -> None:
+    max_age = timedelta(hours=Schedules().max_age_hours)
+    stale = {
+        key.to_user_string(): policy
+        for key in graph.get_all_asset_keys()
+        if (policy := graph.get(key).freshness_policy_or_from_metadata)
+    }
+    assert stale.keys() == {*(f"marts/{one.short_name}" for one in MART_TABLES), "snapshot"}
+    assert {*stale.values()} == {dg.FreshnessPolicy.time_window(max_age)}
+
+
+def test_the_launchpad_shows_limits_and_neither_credentials_nor_paths(
+    definitions: dg.Definitions,
+) -> None:
+    schema: Any = definitions.resolve_job_def("collect").run_config_schema.config_type
+    resources = schema.fields["resources"].config_type.fields
+    configurable = {
+        name: resource.config_type.fields["config"].config_type
+        for name, resource in resources.items()
+    }
+    shown = {name: {*getattr(one, "fields", ())} for name, one in configurable.items()}
+    assert shown["booking_api"] == {
+        "page_size",
+        "max_concurrency",
+        "timeout_seconds",
+        "max_organizations",
+    }
+    assert shown["warehouse"] == {"memory_limit", "threads", "busy_timeout_seconds"}
+    ours = shown.keys() - {"io_manager"}
+    assert {name for name in ours if shown[name]} == {"booking_api", "warehouse"}
 
 
 def test_these_are_all_assets_by_group(graph: dg.AssetGraph) -> None:
@@ -273,10 +340,10 @@ def test_every_fault_of_the_settings_is_told_when_loading(
 
 
 def test_a_checkout_and_the_installed_package_run_dagster_alike() -> None:
-    checkout = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
+    here = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
     package = (PROJECT / "booking_assets/dagster.yaml").read_text(encoding="utf-8")
     first = "run_monitoring:"
-    state, shared = checkout.partition(first)[::2]
+    state, shared = here.partition(first)[::2]
     assert re.findall(r"^\w+", state, re.MULTILINE) == [
         "storage",
         "local_artifact_storage",

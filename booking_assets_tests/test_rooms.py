@@ -36,7 +36,7 @@ RULES = {
     "api": rule("api", "httpx stamina"),
     "collect": rule("collect api tables files", "polars dataframely msgspec numpy"),
     "warehouse": rule("warehouse tables files", "duckdb polars dataframely"),
-    "sandbox": rule("sandbox tables", "starlette uvicorn msgspec polars"),
+    "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
     "defs": rule(f"defs {ALL}", "dagster polars pydantic sqlalchemy"),
     "definitions": rule("defs settings", "dagster"),

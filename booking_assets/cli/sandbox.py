@@ -11,8 +11,7 @@ from rich.table import Table
 
 from booking_assets.cli.configured import open_console
 from booking_assets.sandbox.configuration import WRITTEN_BY_SANDBOX, booking_toml, dotenv
-from booking_assets.sandbox.faults.registry import fault_table
-from booking_assets.sandbox.faults.selection import parse_faults
+from booking_assets.sandbox.faults.registry import fault_table, parse_faults
 from booking_assets.sandbox.server import serve
 from booking_assets.sandbox.world import generated_world, given_world
 
@@ -79,7 +78,7 @@ def sandbox(
 
         def started(base_url: str) -> None:
             if write_config:
-                tenants = chosen.tenants(world.tenants)
+                tenants = world.tenants
                 (write_config / "booking.toml").write_text(booking_toml(base_url, tenants), "utf-8")
                 (write_config / ".env").write_text(dotenv(tenants), "utf-8")
             count = len(world.tenants)

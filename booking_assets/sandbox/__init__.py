@@ -1,7 +1,6 @@
 """The sandbox: a stand-in Booking API, a real HTTP server over generated or given events.
 
-What lives here: `world` (tenants and their events), `application` (the routes), `server` (a thread
-or a process that serves them) and `configuration` (the files that let a client use it).
-What must not: client code. The sandbox answers as the vendor's server does, and knows no more.
-Read more: `docs/sandbox.md`.
+It imports nothing of the project, `tables` and the client least of all: `resources` writes the
+API's members from the vendor's reference, so that a misspelled contract fails a test. Code that
+calls the API belongs in `api`; faults that only tests use belong in `booking_assets_tests.faults`.
 """

@@ -1,18 +1,17 @@
-"""The routes of the stand-in API, in the order in which the vendor's server decides.
+"""The routes of the stand-in API, which decide in the order of the vendor's server.
 
-What lives here: who may ask, what is asked, which rows answer. `middleware` of `application` is the
-one place for faults: it stands between the log and the routes.
-What must not: shapes of answers (`answers`), reading requests (`query`), rows (`world`).
-Read more: `docs/sandbox.md`, "Routes".
+Shapes of responses are in `answers`, reading requests in `query`, rows in `world`, faults in
+`faults`.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
@@ -26,75 +25,43 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from booking_assets.sandbox import answers, downloads, tokens, wire
-from booking_assets.sandbox.query import (
-    InvalidRequestError,
-    Query,
-    ServerFaultError,
-    query_of_body,
-    query_of_parameters,
-    sort_items,
-)
-from booking_assets.sandbox.request_log import RequestLog, RequestLogMiddleware
+from booking_assets.sandbox.answers import Refusal
+from booking_assets.sandbox.query import Query, query_of_body, query_of_parameters
 from booking_assets.sandbox.resources import Resource
-from booking_assets.sandbox.rows import Rows
+from booking_assets.sandbox.rows import Row, Rows
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
 
 PREFIX = "/v2/E01"
+CHANGES = "sandbox.changes"
+"""The key of an ASGI scope below which faults put functions from rows to other rows."""
+
+Write: TypeAlias = Callable[[Sequence[Row], Resource], bytes]
 _SCHEME = "Bearer "
+_JSON_TYPE = re.compile(r"(application|text)/json|application/.*\+json")
 _DEFAULT_LIFETIME = 1200
 _LONGEST_LIFETIME = 365 * 86_400
-_VERSION = "25.5"
-
-
-class UnauthenticatedError(Exception):
-    """No usable `Authorization` header came with the request."""
-
-
-class UnsupportedMediaTypeError(Exception):
-    """The body's content type is not one that the server reads."""
-
-
-_REFUSALS = (
-    HTTPException,
-    UnauthenticatedError,
-    UnsupportedMediaTypeError,
-    InvalidRequestError,
-    ServerFaultError,
-    tokens.RefusedTokenError,
+_HEALTH, _VERSION = {"Status": "Healthy"}, {"Version": "25.5"}
+_DIAGNOSTICS = (
+    *(("diagnostic/health", _HEALTH), ("health", _HEALTH), ("status", _HEALTH)),
+    *(("diagnostic/version", _VERSION), ("version", _VERSION)),
 )
 
 
 def application(
-    world: World,
-    *,
-    log: RequestLog | None = None,
-    middleware: Sequence[Middleware] = (),
-    prefix: str = PREFIX,
+    world: World, *, middleware: Sequence[Middleware] = (), prefix: str = PREFIX
 ) -> Starlette:
-    """The stand-in API over a world.
-
-    Args:
-        world: Tenants and their rows.
-        log: Notes every request with its final status.
-        middleware: Stands between the log and the routes; faults go here.
-        prefix: What precedes `/booking` in every path.
-    """
+    """The stand-in API over a world, below a prefix; faults are middleware before its routes."""
     prefix = prefix.lower()
     routes = [
         *(route for resource in world.resources for route in _routes(prefix, resource)),
         Route(f"{prefix}/security/tokens/generate", _generate_token, methods=["POST"]),
-        *(Route(f"{prefix}/{path}", _health) for path in ("diagnostic/health", "health", "status")),
-        *(Route(f"{prefix}/{path}", _version) for path in ("diagnostic/version", "version")),
+        *(Route(f"{prefix}/{path}", partial(_constant, body)) for path, body in _DIAGNOSTICS),
     ]
     app = Starlette(
         routes=routes,
-        middleware=[
-            Middleware(RequestLogMiddleware, log=log or RequestLog()),
-            *middleware,
-            Middleware(LowercasePathMiddleware),
-        ],
-        exception_handlers=dict.fromkeys(_REFUSALS, _refusal),
+        middleware=[*middleware, Middleware(LowercasePathMiddleware)],
+        exception_handlers={HTTPException: _without_body, Refusal: _refused},
     )
     app.state.world = world
     app.state.downloads = Counter[Tenant]()
@@ -102,7 +69,7 @@ def application(
 
 
 class LowercasePathMiddleware:
-    """Paths match in any case and with a slash at their end, as on the vendor's server."""
+    """Lets paths match in any case and with a slash at their end, as on the vendor's server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -119,62 +86,59 @@ def _routes(prefix: str, resource: Resource) -> list[Route]:
     base = f"{prefix}/booking/{resource.name}"
     both = ["GET", "POST"]
     return [
-        Route(base, partial(_collect, resource), methods=["GET"]),
-        Route(f"{base}/collect", partial(_collect, resource), methods=["POST"]),
+        Route(base, partial(_page, _whole, resource), methods=["GET"]),
+        Route(f"{base}/collect", partial(_page, _whole, resource), methods=["POST"]),
         Route(f"{base}/count", partial(_count, resource), methods=both),
-        Route(f"{base}/search", partial(_search, resource), methods=both),
+        Route(f"{base}/search", partial(_page, _identifiers, resource), methods=both),
         Route(f"{base}/download", partial(_download, resource), methods=both),
         Route(f"{base}/{{row:uuid}}", partial(_retrieve, resource), methods=["GET", "HEAD"]),
     ]
 
 
-async def _collect(resource: Resource, request: Request) -> Response:
-    tenant = _permitted(resource, request)
-    query = await _query(resource, request)
-    rows = _world(request).rows(tenant, resource)
-    page = rows.sorted_by(sort_items(query.sort, resource))[query.slice_of(len(rows))]
-    body = wire.array_of([row.json for row in page])
-    return answers.json(request, body, _pagination(query, rows))
+async def _page(write: Write, resource: Resource, request: Request) -> Response:
+    tenant, query = _authenticated(request), await _query(resource, request)
+    page = _rows(request, tenant, resource).page(query)
+    numbers = {"Page": page.number, "PageSize": page.size, "TotalCount": page.total}
+    headers = {
+        "X-Query-Pagination": msgspec.json.encode(numbers).decode(),
+        "Access-Control-Expose-Headers": "X-Query-Pagination",
+    }
+    return answers.json(request, write(page.rows, resource), headers)
 
 
-async def _search(resource: Resource, request: Request) -> Response:
-    tenant = _permitted(resource, request)
-    query = await _query(resource, request)
-    rows = _world(request).rows(tenant, resource)
-    page = rows.sorted_by(sort_items(query.sort, resource))[query.slice_of(len(rows))]
-    body = wire.json_text([{resource.identifier: row.identifier} for row in page])
-    return answers.json(request, body, _pagination(query, rows))
+def _whole(rows: Sequence[Row], resource: Resource) -> bytes:  # noqa: ARG001 - a Write
+    return wire.array_of([row.json for row in rows])
+
+
+def _identifiers(rows: Sequence[Row], resource: Resource) -> bytes:
+    return wire.json_text([{resource.identifier: row.identifier} for row in rows])
 
 
 async def _count(resource: Resource, request: Request) -> Response:
-    tenant = _permitted(resource, request)
-    await _query(resource, request)
-    count = len(_world(request).rows(tenant, resource))
+    tenant, _ = _authenticated(request), await _query(resource, request)
+    count = _rows(request, tenant, resource).count()
     return answers.json(request, wire.json_text({"Count": count}))
 
 
 async def _download(resource: Resource, request: Request) -> Response:
-    tenant = _permitted(resource, request)
-    query = await _query(resource, request)
+    tenant, query = _authenticated(request), await _query(resource, request)
     world = _world(request)
-    rows = tuple(world.rows(tenant, resource).sorted_by(()))
+    rows = tuple(world.rows(tenant, resource))
     body = await run_in_threadpool(downloads.content, rows, query.format, query.includes, resource)
     counter: Counter[Tenant] = request.app.state.downloads
     counter[tenant] += 1
     name = downloads.file_name(world.now(), counter[tenant], query.format, resource)
-    return Response(
-        body,
-        headers={
-            "Content-Type": downloads.media_type(query.format),
-            "Content-Disposition": f"attachment; filename={name}; filename*=UTF-8''{name}",
-        },
-    )
+    headers = {
+        "Content-Type": downloads.media_type(query.format),
+        "Content-Disposition": f"attachment; filename={name}; filename*=UTF-8''{name}",
+    }
+    return Response(body, headers=headers)
 
 
 async def _retrieve(resource: Resource, request: Request) -> Response:
-    tenant = _permitted(resource, request)
+    tenant = _authenticated(request)
     identifier: UUID = request.path_params["row"]
-    row = _world(request).rows(tenant, resource).get(identifier)
+    row = _rows(request, tenant, resource).get(identifier)
     if row is None:
         detail = f"{resource.noun} {identifier} was not found."
         return answers.problem(HTTPStatus.NOT_FOUND, detail)
@@ -190,82 +154,60 @@ async def _generate_token(request: Request) -> Response:
         return answers.problem(HTTPStatus.UNAUTHORIZED, reason)
     lifetime = min(asked.lifetime, _LONGEST_LIFETIME) if asked.lifetime > 0 else _DEFAULT_LIFETIME
     now = int(world.now().timestamp())
-    token = tokens.issued_token(
-        tenant.identifier,
-        tenant.slug,
-        now,
-        # The vendor's defect: seconds are added as minutes.
-        now + lifetime * 60,
-        opaque=tenant.is_opaque,
-    )
-    return answers.json(
-        request,
-        wire.json_text(
-            {
-                "AccessToken": token,
-                "TokenType": "Bearer",
-                "ExpiresIn": lifetime,
-                "Lifetime": f"{lifetime} seconds",
-            }
+    # The vendor's defect: seconds are added as minutes. It backdates tokens by one.
+    until = now + lifetime * 60
+    body = {
+        "AccessToken": tokens.token_of(
+            tenant.identifier,
+            tenant.slug,
+            opaque=tenant.is_opaque,
+            issued=now - 60,
+            expires=until,
         ),
-    )
+        "TokenType": "Bearer",
+        "ExpiresIn": lifetime,
+        "Lifetime": f"{lifetime} seconds",
+    }
+    return answers.json(request, wire.json_text(body))
 
 
-async def _health(request: Request) -> Response:
-    return answers.json(request, wire.json_text({"Status": "Healthy"}))
-
-
-async def _version(request: Request) -> Response:
-    return answers.json(request, wire.json_text({"Version": _VERSION}))
+async def _constant(body: Mapping[str, str], request: Request) -> Response:
+    return answers.json(request, wire.json_text(body))
 
 
 def _authenticated(request: Request) -> Tenant:
-    """The tenant that the token is bound to: the only thing that decides whose rows answer."""
+    """The tenant that the token is bound to: it alone decides whose rows are served."""
     header = request.headers.get("authorization", "")
     if not header.lower().startswith(_SCHEME.lower()):
-        raise UnauthenticatedError
-    if not header.startswith(_SCHEME):
-        raise tokens.RefusedTokenError("The scheme must be written Bearer.")
-    world = _world(request)
-    organization = tokens.organization_of(
-        header.removeprefix(_SCHEME), int(world.now().timestamp())
-    )
-    tenant = world.tenant_of(organization)
-    if tenant is None:
-        raise tokens.RefusedTokenError("The token's organization is unknown.")
-    request.state.tenant = tenant.slug
-    return tenant
+        challenge = {"WWW-Authenticate": "Bearer"}
+        raise Refusal(lambda _: answers.empty(HTTPStatus.UNAUTHORIZED, challenge))
+    try:
+        # In another case the scheme stays before the token, which is then malformed.
+        return _world(request).tenant_of_token(header.removeprefix(_SCHEME))
+    except tokens.RefusedTokenError as error:
+        reason = str(error)
+        raise Refusal(lambda _: answers.refused_token(reason)) from None
 
 
-def _permitted(resource: Resource, request: Request) -> Tenant:
-    """The tenant whose token came, where it may read the resource."""
-    tenant = _authenticated(request)
-    if not _world(request).may_read(tenant, resource):
-        raise HTTPException(HTTPStatus.FORBIDDEN)
-    return tenant
+def _rows(request: Request, tenant: Tenant, resource: Resource) -> Rows:
+    """The tenant's rows, as faults change them."""
+    rows = _world(request).rows(tenant, resource)
+    for change in request.scope.get(CHANGES, ()):
+        rows = change(rows)
+    return rows
 
 
 async def _query(resource: Resource, request: Request) -> Query:
     if request.method == "GET":
-        query = query_of_parameters(request.query_params.multi_items(), resource)
-    else:
-        query = query_of_body(await _json_body(request), resource)
-    request.state.page = query.page
-    return query
+        return query_of_parameters(request.query_params.multi_items(), resource)
+    return query_of_body(await _json_body(request), resource)
 
 
 async def _json_body(request: Request) -> bytes:
-    if not answers.is_json(request.headers.get("content-type", "")):
-        raise UnsupportedMediaTypeError
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not _JSON_TYPE.fullmatch(content_type):
+        raise Refusal(lambda _: answers.unsupported_media_type())
     return await request.body()
-
-
-def _pagination(query: Query, rows: Rows) -> dict[str, str]:
-    value = {"Page": query.page, "PageSize": query.page_size, "TotalCount": len(rows)}
-    return {
-        "X-Query-Pagination": msgspec.json.encode(value).decode(),
-        "Access-Control-Expose-Headers": "X-Query-Pagination",
-    }
 
 
 class _TokenRequest(msgspec.Struct, rename="lower"):
@@ -280,27 +222,17 @@ def _token_request(body: bytes) -> _TokenRequest:
         known = {name.lower(): value for name, value in members.items() if value is not None}
         return msgspec.convert(known, _TokenRequest)
     except msgspec.MsgspecError as error:
-        raise InvalidRequestError({"": [str(error)]}) from None
+        raise answers.invalid({"": [str(error)]}) from None
 
 
 def _world(request: Request) -> World:
     return cast("World", request.app.state.world)
 
 
-async def _refusal(request: Request, error: Exception) -> Response:
-    match error:
-        case UnauthenticatedError():
-            return answers.no_token()
-        case tokens.RefusedTokenError():
-            return answers.refused_token(str(error))
-        case UnsupportedMediaTypeError():
-            return answers.unsupported_media_type()
-        case InvalidRequestError(errors=errors):
-            return answers.invalid_request(errors)
-        case ServerFaultError():
-            # Like the vendor's, the detail gives away the message and the address.
-            fault = HTTPStatus.INTERNAL_SERVER_ERROR
-            return answers.problem(fault, f"{error} ({request.url})")
-        case HTTPException():
-            return answers.empty(error.status_code, error.headers)
-    raise error
+async def _refused(request: Request, error: Exception) -> Response:
+    return cast("Refusal", error).answer(str(request.url))
+
+
+async def _without_body(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's
+    found = cast("HTTPException", error)
+    return answers.empty(found.status_code, found.headers)

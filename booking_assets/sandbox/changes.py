@@ -1,14 +1,13 @@
-"""What happens to a generated event after its birth: one function a change.
+"""What happens to a generated event after its birth: one function for each change.
 
-What lives here: changes of a draft, each returning the vendor's name for it (`LastChangeType`), and
-which of them a kind of event can meet.
-What must not: when they happen (`timeline`).
-Read more: `docs/sandbox.md`, "Generated events".
+Each changes a draft and returns the vendor's name of the change (`LastChangeType`); when changes
+happen is in `timeline`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from booking_assets.sandbox import packages, vocabulary
 from booking_assets.sandbox.draft import DAY, Draft, publish
@@ -16,8 +15,14 @@ from booking_assets.sandbox.draft import DAY, Draft, publish
 Change = Callable[[Draft], str]
 
 
+def _redraw(draft: Draft, member: str, choices: Sequence[Any]) -> None:
+    """Give a member another value."""
+    now = draft.values.get(member)
+    draft.values[member] = draft.one_of([choice for choice in choices if choice != now])
+
+
 def retitle(draft: Draft) -> str:
-    """The title gets, or loses, a note."""
+    """Add a note to the title, or remove it."""
     title: str = draft.values["EventTitle"]
     note = " (revised)"
     draft.values["EventTitle"] = title.removesuffix(note) if title.endswith(note) else title + note
@@ -25,15 +30,14 @@ def retitle(draft: Draft) -> str:
 
 
 def move_room(draft: Draft) -> str:
-    """Another room of the same venue."""
-    rooms = [room for room in draft.venue.rooms if room != draft.values.get("VenueRoom")]
+    """Move to another room of the same venue."""
+    _redraw(draft, "VenueRoom", draft.venue.rooms)
     draft.values["VenueLocationIdentifier"] = draft.venue.identifier
-    draft.values["VenueRoom"] = draft.one_of(rooms)
     return "EventVenueChanged2"
 
 
 def adjust_capacity(draft: Draft) -> str:
-    """A few seats more or less; a decrease may end at zero or below, which means no limit."""
+    """Add or remove a few seats; a decrease may end at zero or below, which means no limit."""
     by = draft.one_of((-5, -2, -1, 1, 2, 5, 10))
     draft.values["CapacityMaximum"] = (draft.values.get("CapacityMaximum") or 0) + by
     return "CapacityIncreased" if by > 0 else "CapacityDecreased"
@@ -51,12 +55,10 @@ def publish_or_unpublish(draft: Draft) -> str:
 
 
 def lock_or_unlock(draft: Draft) -> str:
-    """Registration is locked now, or open again."""
-    if draft.values.get("RegistrationLocked") is None:
-        draft.values["RegistrationLocked"] = draft.venue.instant(draft.now)
-        return "EventRegistrationLocked"
-    draft.values["RegistrationLocked"] = None
-    return "EventRegistrationUnlocked"
+    """Lock registration now, or open it again."""
+    is_open = draft.values.get("RegistrationLocked") is None
+    draft.values["RegistrationLocked"] = draft.venue.instant(draft.now) if is_open else None
+    return "EventRegistrationLocked" if is_open else "EventRegistrationUnlocked"
 
 
 def cancel_or_reinstate(draft: Draft) -> str:
@@ -70,16 +72,13 @@ def cancel_or_reinstate(draft: Draft) -> str:
 
 
 def decide(draft: Draft) -> str:
-    """Another scheduling status of an exam."""
-    now = draft.values.get("EventSchedulingStatus")
-    draft.values["EventSchedulingStatus"] = draft.one_of(
-        [status for status in vocabulary.EXAM_SCHEDULING if status != now]
-    )
+    """Set another scheduling status of an exam."""
+    _redraw(draft, "EventSchedulingStatus", vocabulary.EXAM_SCHEDULING)
     return "EventScheduleStatusChanged"
 
 
 def reschedule(draft: Draft) -> str:
-    """Some days earlier or later; a planned shipping date is not computed anew."""
+    """Move by some days; a planned shipping date is not computed anew."""
     by = draft.one_of((-7, -1, 1, 2, 7, 14)) * DAY
     for member in ("EventScheduledStart", "EventScheduledEnd"):
         if (instant := draft.values.get(member)) is not None:
@@ -88,11 +87,8 @@ def reschedule(draft: Draft) -> str:
 
 
 def describe(draft: Draft) -> str:
-    """Another description."""
-    now = draft.values["EventDescription"]
-    draft.values["EventDescription"] = draft.one_of(
-        [sentence for sentence in vocabulary.SENTENCES if sentence != now]
-    )
+    """Write another description."""
+    _redraw(draft, "EventDescription", vocabulary.SENTENCES)
     return "AppointmentDescribed"
 
 

@@ -1,7 +1,6 @@
-"""The two files with which the project works against a running sandbox.
+"""The text of the `booking.toml` and `.env` with which the project works against a sandbox.
 
-What lives here: the text of a `booking.toml` and of an `.env` for any number of tenants.
-What must not: writing them (`cli`), reading them (`settings`).
+The command line writes them, `settings` reads them.
 """
 
 from __future__ import annotations

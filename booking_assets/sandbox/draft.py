@@ -1,26 +1,85 @@
-"""A generated event while it is being made: its members so far, and the chance that makes them.
+"""A generated event while it is made: its members so far, its organization's campus, its chance.
 
-What lives here: `Draft`, and the steps that a new event and a changed one have in common.
-What must not: what each kind of event holds (`kinds`) and how it changes (`changes`).
+What each kind of event holds is in `kinds`, how it changes in `changes`, the words in `vocabulary`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, TypeVar
-
-import msgspec
+from uuid import UUID, uuid5
 
 from booking_assets.sandbox import vocabulary
-from booking_assets.sandbox.campus import Campus, Venue
 from booking_assets.sandbox.wire import TICKS_A_SECOND, Instant
 
 MINUTE = 60 * TICKS_A_SECOND
 DAY = 1440 * MINUTE
+_VENUES = 9
+_ROOMS_A_VENUE = 5
+_SUMMER = range(4, 11)
 
 _Choice = TypeVar("_Choice")
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A place with rooms and a time zone; offsets are minutes in winter and in summer."""
+
+    identifier: UUID
+    name: str
+    rooms: tuple[str, ...]
+    winter: int
+    summer: int
+
+    def instant(self, ticks: int) -> Instant:
+        """A point in time with the venue's offset of that season, by the month alone."""
+        month = datetime.fromtimestamp(ticks // TICKS_A_SECOND, UTC).month
+        return Instant(ticks, self.summer if month in _SUMMER else self.winter)
+
+    def local(self, ticks: int) -> Instant:
+        """The instant at which the venue's clocks show `ticks`, counted as if they were UTC."""
+        offset = self.instant(ticks).offset
+        return Instant(ticks - offset * MINUTE, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """What the events of an organization refer to."""
+
+    organization: UUID
+    venues: tuple[Venue, ...]
+    offices: tuple[UUID, ...]
+    awards: tuple[UUID, ...]
+    groups: tuple[UUID, ...]
+    forms: tuple[UUID, ...]
+
+
+def campus_of(organization: UUID) -> Campus:
+    """The campus of an organization: the same in every process."""
+
+    def identifiers(kind: str, count: int) -> tuple[UUID, ...]:
+        return tuple(uuid5(organization, f"{kind}/{number}") for number in range(count))
+
+    # Not for secrets: repeatable chance is the point.
+    chance = Random(f"campus/{organization}")  # noqa: S311
+    home = chance.choice(vocabulary.ZONES)
+    names = chance.sample(vocabulary.VENUES, _VENUES)
+    venues = []
+    for identifier, name in zip(identifiers("venue", _VENUES), names, strict=True):
+        zone = home if chance.random() < 2 / 3 else chance.choice(vocabulary.ZONES)
+        rooms = tuple(chance.sample(vocabulary.ROOMS, _ROOMS_A_VENUE))
+        venues.append(Venue(identifier, name, rooms, *zone))
+    return Campus(
+        organization=organization,
+        venues=tuple(venues),
+        offices=identifiers("office", 5),
+        awards=identifiers("award", 14),
+        groups=identifiers("group", 5),
+        forms=identifiers("form", 5),
+    )
 
 
 @dataclass(slots=True)
@@ -47,60 +106,14 @@ class Draft:
         return lowest + int(self.chance.random() * (highest + 1 - lowest))
 
     @property
-    def start(self) -> Instant:
-        """When the event is scheduled to start."""
-        value: Instant = self.values["EventScheduledStart"]
-        return value
-
-    @property
-    def is_past(self) -> bool:
-        """Whether the event has started."""
-        return self.start.ticks <= self.now
-
-
-def schedule(draft: Draft, minutes: int) -> None:
-    """Start and end: from a year ago to half a year ahead, in the venue's own time."""
-    if draft.happens(0.06):
-        started = draft.now - draft.number(0, minutes) * MINUTE
-        start = draft.venue.instant(started // MINUTE * MINUTE)
-    else:
-        day = draft.now // DAY + draft.number(-365, 183)
-        # One in eight is an evening event: in UTC it falls on another day.
-        hour = draft.number(19, 23) if draft.happens(0.125) else draft.number(8, 16)
-        local = day * DAY + (hour * 60 + draft.number(0, 3) * 15) * MINUTE
-        start = draft.venue.local(local)
-    draft.values["EventScheduledStart"] = start
-    draft.values["EventScheduledEnd"] = draft.venue.instant(start.ticks + minutes * MINUTE)
+    def start(self) -> int:
+        """When the event is scheduled to start (ticks)."""
+        start: Instant = self.values["EventScheduledStart"]
+        return start.ticks
 
 
 def publish(draft: Draft) -> None:
-    """Publishing sets the registration's first and last moment."""
-    values, start = draft.values, draft.start.ticks
-    values["RegistrationStart"] = draft.venue.instant(start - draft.number(30, 120) * DAY)
-    values["RegistrationDeadline"] = draft.venue.instant(start - draft.number(0, 10) * DAY)
-
-
-def content(draft: Draft, title: str, sentences: int) -> str:
-    """The JSON text of `Content`: blocks of text, each by language."""
-    blocks = {"Title": {"en": title}, "Description": {"en": draft.one_of(vocabulary.SENTENCES)}}
-    for _ in range(sentences):
-        language = "fr" if draft.happens(0.1) else "en"
-        block = draft.one_of(vocabulary.CONTENT_BLOCKS)
-        blocks[block] = {language: draft.one_of(vocabulary.SENTENCES)}
-    return msgspec.json.encode(blocks).decode()
-
-
-def registration_fields(draft: Draft, count: int) -> str:
-    """The JSON text of `RegistrationFields`: an array ordered by name."""
-    names = sorted({draft.one_of(vocabulary.REGISTRATION_FIELDS) for _ in range(count)})
-    return msgspec.json.encode(
-        [
-            {
-                "FieldName": name,
-                "IsRequired": draft.happens(0.5),
-                "IsVisible": True,
-                "IsEditable": draft.happens(0.8),
-            }
-            for name in names
-        ]
-    ).decode()
+    """Set the registration's first and last moment."""
+    values, start, venue = draft.values, draft.start, draft.venue
+    values["RegistrationStart"] = venue.instant(start - draft.number(30, 120) * DAY)
+    values["RegistrationDeadline"] = venue.instant(start - draft.number(0, 10) * DAY)

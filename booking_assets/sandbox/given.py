@@ -1,15 +1,10 @@
-"""Rows of files: events as they stand there, and as many registrations as a table says.
-
-What lives here: reading newline-delimited JSON events, and seats from CSV or parquet.
-What must not: anything that moves (`generated`).
-Read more: `docs/sandbox.md`.
-"""
+"""Rows of files, which never move: events of newline-delimited JSON, seats of CSV or parquet."""
 
 from __future__ import annotations
 
 import gzip
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -18,18 +13,13 @@ import polars as pl
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.draft import DAY
-from booking_assets.sandbox.enrolments import Enrolment
-from booking_assets.sandbox.registrations import CLASS
+from booking_assets.sandbox.registrations import CLASS, Enrolment
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS
 from booking_assets.sandbox.rows import Row, Rows, WrittenRow
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
-_SEATS = {
-    "event_identifier": pl.String,
-    "seats_taken": pl.Int64,
-    "waitlisted": pl.Int64,
-}
+_SEATS = {"event_identifier": pl.String, "seats_taken": pl.Int64, "waitlisted": pl.Int64}
 # The file says how many, not when: all of them were made before this day.
 _OPENED = 20_000 * DAY
 _PERIOD = 30 * DAY
@@ -41,28 +31,12 @@ class GivenRows:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def at(self, now: int) -> Rows:  # noqa: ARG002 - the protocol's; nothing moves here
-        """The rows, whatever the time."""
+    def at(self, now: int) -> Rows:  # noqa: ARG002 - nothing moves here
+        """The rows, at any time."""
         return self._rows
 
 
-class GivenRegistrations:
-    """Registrations that never change, made when they are asked for first."""
-
-    def __init__(self, enrolments: Sequence[Enrolment]) -> None:
-        self._enrolments = enrolments
-        self._rows: Rows | None = None
-
-    def at(self, now: int) -> Rows:  # noqa: ARG002 - the protocol's; nothing moves here
-        """The registrations, whatever the time."""
-        if self._rows is None:
-            settled = _OPENED + _PERIOD
-            rows = (row for enrolment in self._enrolments for row in enrolment.at(settled)[0])
-            self._rows = Rows(REGISTRATIONS, rows)
-        return self._rows
-
-
-def given_events(path: Path) -> dict[UUID, GivenRows]:
+def given_events(path: Path) -> dict[UUID, Rows]:
     """The events of a file, by organization.
 
     Raises:
@@ -70,75 +44,53 @@ def given_events(path: Path) -> dict[UUID, GivenRows]:
     """
     seen: set[UUID] = set()
     rows: defaultdict[UUID, list[Row]] = defaultdict(list)
-    for number, line in enumerate(_lines(path), start=1):
-        if line.isspace():
-            continue
-        try:
-            organization, row = _event(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}, line {number}: not an event: {error!r}") from error
-        if row.identifier in seen:
-            raise ValueError(f"{path}, line {number}: {row.identifier} stands in the file twice")
-        seen.add(row.identifier)
-        rows[organization].append(row)
-    return {organization: GivenRows(Rows(EVENTS, held)) for organization, held in rows.items()}
+    is_packed = _begins_with(path, _GZIP_MAGIC)
+    with gzip.open(path) if is_packed else path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.isspace():
+                continue
+            try:
+                organization, row = _event(line)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"{path}, line {number}: not an event: {error!r}") from error
+            if row.identifier in seen:
+                raise ValueError(f"{path}, line {number}: {row.identifier} comes twice")
+            seen.add(row.identifier)
+            rows[organization].append(row)
+    return {organization: Rows(EVENTS, own) for organization, own in rows.items()}
 
 
-def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, GivenRegistrations]:
-    """As many registrations as a file says, by the organization that holds the event.
+def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, Rows]:
+    """As many registrations as a CSV or parquet file says, by the organization of the event.
 
     Those of an unknown event belong to the organization of the lowest identifier.
 
-    Args:
-        path: CSV or parquet with the columns `event_identifier`, `seats_taken`, `waitlisted`.
-        events: The events of each organization.
-
     Raises:
-        ValueError: A column is missing, a value is none of its kind, an event stands there twice,
-            or there is no organization at all. The message names the file and what is wrong.
+        ValueError: The file is unusable, or there is no organization; the message says why.
     """
     if not events:
         raise ValueError(f"{path}: there are no events, so no organization to register with")
-    enrolments: dict[UUID, list[Enrolment]] = {organization: [] for organization in events}
-    owners = {
-        row.identifier: organization
-        for organization, rows in events.items()
-        for row in rows.sorted_by(())
-    }
+    owners = {row.identifier: owner for owner, rows in events.items() for row in rows}
+    rows: dict[UUID, list[Row]] = {organization: [] for organization in events}
     for event, seats, waitlisted in _seats(path):
         organization = owners.get(event, min(events))
-        enrolments[organization].append(
-            Enrolment(
-                event=event,
-                organization=organization,
-                # Each approval of a class takes a seat, as the file has it.
-                kind=CLASS,
-                seats=seats,
-                waitlisted=waitlisted,
-                others=0,
-                opened=_OPENED,
-                period=_PERIOD,
-                is_closed=True,
-            )
+        # Each approval of a class takes a seat, as the file has it.
+        enrolment = Enrolment(
+            event, organization, CLASS, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True
         )
-    return {
-        organization: GivenRegistrations(enrolled) for organization, enrolled in enrolments.items()
-    }
+        rows[organization] += enrolment.at(_OPENED + _PERIOD)[0]
+    return {organization: Rows(REGISTRATIONS, own) for organization, own in rows.items()}
 
 
 def _event(line: bytes) -> tuple[UUID, Row]:
     # Values stay as the text that they are, so that a number keeps its digits.
     values = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    kept = {member: value for member, value in values.items() if bytes(value) != b"null"}
+    present = {member: value for member, value in values.items() if bytes(value) != b"null"}
     read = msgspec.json.decode(line)
-    identifier = UUID(read["EventIdentifier"])
-    changed = read.get("LastChangeTime")
-    row = WrittenRow(
-        identifier=identifier,
-        order=wire.identifier_order(identifier),
-        changed=None if changed is None else wire.instant_of(changed).ticks,
-        json=wire.row_json(kept),
-    )
+    identifier, changed = UUID(read["EventIdentifier"]), read.get("LastChangeTime")
+    ticks = None if changed is None else wire.instant_of(changed).ticks
+    order = wire.identifier_order(identifier)
+    row = WrittenRow(identifier, order, ticks, wire.row_json(present))
     return UUID(read["OrganizationIdentifier"]), row
 
 
@@ -154,7 +106,7 @@ def _seats(path: Path) -> Iterable[tuple[UUID, int, int]]:
         if any(count is None or count < 0 for count in counts):
             raise ValueError(f"{path}, row {number}: {counts} must be numbers from 0 on")
         if event in seen:
-            raise ValueError(f"{path}, row {number}: {event} stands in the file twice")
+            raise ValueError(f"{path}, row {number}: {event} comes twice")
         seen.add(event)
         yield event, counts[0], counts[1]
 
@@ -167,12 +119,6 @@ def _table(path: Path) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         wanted = ", ".join(_SEATS)
         raise ValueError(f"{path}: needs the columns {wanted}: {error}") from error
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    is_packed = _begins_with(path, _GZIP_MAGIC)
-    with gzip.open(path) if is_packed else path.open("rb") as lines:
-        yield from lines
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:

@@ -1,23 +1,16 @@
 """The kinds of event and what a new one of each holds: class, exam, meeting, appointment.
 
-What lives here: one function a kind that fills a draft at the event's birth.
-What must not: what happens to an event later (`changes`).
-Read more: `docs/sandbox.md`, "Generated events".
+What happens to an event later is in `changes`.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from booking_assets.sandbox import packages, vocabulary
-from booking_assets.sandbox.draft import (
-    MINUTE,
-    Draft,
-    content,
-    publish,
-    registration_fields,
-    schedule,
-)
+from booking_assets.sandbox.draft import DAY, MINUTE, Draft, publish
 
 _HOURS = (3, 4, 6, 7, 8)
 _EXAM_MINUTES = (120, 180, 180, 240, 300)
@@ -25,14 +18,14 @@ _FIRST_NUMBER = 1000
 
 
 def draft_class(draft: Draft) -> None:
-    """A training session that people register for."""
+    """Fill a training session that people register for."""
     values = draft.values
     _common(draft, "Class")
-    schedule(draft, draft.one_of(_HOURS) * 60)
+    _schedule(draft, draft.one_of(_HOURS) * 60)
     title = f"{draft.one_of(vocabulary.TRADES)} {draft.one_of(vocabulary.LEVELS)}"
     values["EventTitle"] = title
-    values["Content"] = content(draft, title, draft.number(0, 2))
-    values["RegistrationFields"] = registration_fields(draft, draft.number(1, 2))
+    values["Content"] = _content(draft, title, draft.number(0, 2))
+    values["RegistrationFields"] = _registration_fields(draft, draft.number(1, 2))
     values["AchievementIdentifier"] = draft.one_of(draft.campus.awards)
     values["EventClassCode"] = f"{title[:3].upper()}-{draft.number(100, 999)}"
     values["EventCalendarColor"] = draft.one_of(vocabulary.COLOURS)
@@ -42,7 +35,12 @@ def draft_class(draft: Draft) -> None:
     values["WaitlistEnabled"] = draft.happens(0.4)
     values["AllowMultipleRegistrations"] = draft.happens(0.3)
     values["BillingCodeEnabled"] = draft.happens(0.2)
-    _class_capacity(draft)
+    highest = draft.number(6, 60)
+    unlimited = draft.happens(0.2)
+    values["CapacityMaximum"] = draft.one_of((None, None, 0, -1)) if unlimited else highest
+    values["CapacityMinimum"] = (
+        draft.one_of((None, None, 0, -1)) if draft.happens(0.4) else draft.number(1, highest // 2)
+    )
     _status(draft, vocabulary.CLASS_SCHEDULING)
     if draft.happens(0.2):
         values["AllowRegistrationWithLink"] = True
@@ -54,20 +52,19 @@ def draft_class(draft: Draft) -> None:
     if draft.happens(0.03):
         values["EventScheduledEnd"] = None
     if draft.happens(0.04):
-        values["EventNumber"] = 0
-        values["EventSource"] = vocabulary.IMPORT
+        values |= {"EventNumber": 0, "EventSource": vocabulary.IMPORT}
 
 
 def draft_exam(draft: Draft) -> None:
-    """An invigilated sitting, on paper or online."""
+    """Fill an invigilated sitting, on paper or online."""
     values = draft.values
     _common(draft, "Exam")
     minutes = draft.one_of(_EXAM_MINUTES)
-    schedule(draft, minutes)
+    _schedule(draft, minutes)
     subject = f"{draft.one_of(vocabulary.TRADES)} {draft.one_of(vocabulary.LEVELS)}"
     values["EventTitle"] = f"{draft.venue.name} / {subject}"
     if draft.happens(0.1):
-        values["Content"] = content(draft, subject, 1)
+        values["Content"] = _content(draft, subject, 1)
     values["EventFormat"] = draft.one_of(vocabulary.EXAM_FORMATS)
     values["ExamType"] = draft.one_of(vocabulary.EXAM_TYPES)
     values["EventBillingType"] = draft.one_of(vocabulary.BILLING)
@@ -76,30 +73,41 @@ def draft_exam(draft: Draft) -> None:
     if draft.happens(0.5):
         values["VenueOfficeIdentifier"] = draft.one_of(draft.campus.offices)
         values["AchievementIdentifier"] = draft.one_of(draft.campus.awards)
-    values["DurationQuantity"] = minutes
+    values["DurationQuantity"] = values["ExamDurationInMinutes"] = minutes
     values["DurationUnit"] = "Minute"
-    values["ExamDurationInMinutes"] = minutes
     individual = values["ExamType"].startswith("Individual")
     values["CapacityMaximum"] = 1 if individual else draft.number(5, 120)
     values["InvigilatorMinimum"] = -(-values["CapacityMaximum"] // 24)
     values["IntegrationWithholdGrades"] = draft.happens(0.15)
     _status(draft, vocabulary.EXAM_SCHEDULING)
-    _exam_outcome(draft)
+    if (values["EventFormat"] or "").casefold() == "paper":
+        packages.plan(draft)
+    elif values["EventFormat"] == "Online" and draft.happens(0.1):
+        # An exam that was on paper once: its code and status stay behind.
+        packages.order(draft, draft.now, fails=False)
+        values["DistributionOrdered"] = None
+    if draft.start <= draft.now and draft.happens(0.8):
+        values["ExamStarted"] = draft.venue.instant(draft.start + draft.number(0, 15) * MINUTE)
+    if draft.happens(0.05):
+        values["PublicationErrors"] = draft.one_of(vocabulary.PUBLICATION_ERRORS)
+    if draft.happens(0.06):
+        values["EventScheduledEnd"] = values["EventScheduledStart"]
+        values["ExamDurationInMinutes"] = 0
 
 
 def draft_meeting(draft: Draft) -> None:
-    """A meeting: a title, a description and a room."""
+    """Fill a meeting: a title, a description and a room."""
     _common(draft, "Meeting")
-    schedule(draft, draft.number(2, 16) * 15)
+    _schedule(draft, draft.number(2, 16) * 15)
     draft.values["EventTitle"] = f"{draft.one_of(vocabulary.TRADES)} committee"
     draft.values["EventDescription"] = _paragraph(draft, draft.number(2, 6))
     _status(draft, vocabulary.CLASS_SCHEDULING)
 
 
 def draft_appointment(draft: Draft) -> None:
-    """An appointment: it has a kind of its own, and no number."""
+    """Fill an appointment: it has a kind of its own, and no number."""
     _common(draft, "Appointment")
-    schedule(draft, draft.number(2, 8) * 15)
+    _schedule(draft, draft.number(2, 8) * 15)
     draft.values["EventNumber"] = 0
     draft.values["AppointmentType"] = draft.one_of(vocabulary.APPOINTMENT_TYPES)
     draft.values["EventTitle"] = f"{draft.values['AppointmentType']} appointment"
@@ -110,16 +118,11 @@ def draft_appointment(draft: Draft) -> None:
 def _common(draft: Draft, event_type: str) -> None:
     values = draft.values
     values["OrganizationIdentifier"] = draft.campus.organization
-    values["EventType"] = event_type
-    if draft.happens(0.015):
-        values["EventType"] = draft.one_of(vocabulary.UNUSUAL_TYPES)
+    is_usual = not draft.happens(0.015)
+    values["EventType"] = event_type if is_usual else draft.one_of(vocabulary.UNUSUAL_TYPES)
     values["EventNumber"] = _FIRST_NUMBER + draft.slot
     values["EventSource"] = draft.one_of(vocabulary.SOURCES)
-    for flag in (
-        *("AllowMultipleRegistrations", "BillingCodeEnabled", "IntegrationWithholdDistribution"),
-        *("IntegrationWithholdGrades", "PersonCodeIsRequired", "WaitlistEnabled"),
-    ):
-        values[flag] = False
+    values |= dict.fromkeys(vocabulary.FLAGS, False)
     values["PersonCodeIsRequired"] = draft.happens(0.3)
     if draft.happens(0.95):
         values["VenueLocationIdentifier"] = draft.venue.identifier
@@ -129,15 +132,18 @@ def _common(draft: Draft, event_type: str) -> None:
         values["EventSummary"] = draft.one_of(vocabulary.SENTENCES)
 
 
-def _class_capacity(draft: Draft) -> None:
-    highest = draft.number(6, 60)
-    if draft.happens(0.2):
-        draft.values["CapacityMaximum"] = draft.one_of((None, None, 0, -1))
+def _schedule(draft: Draft, minutes: int) -> None:
+    """Start and end: from a year ago to half a year ahead, in the venue's own time."""
+    if draft.happens(0.06):
+        started = draft.now - draft.number(0, minutes) * MINUTE
+        start = draft.venue.instant(started // MINUTE * MINUTE)
     else:
-        draft.values["CapacityMaximum"] = highest
-    draft.values["CapacityMinimum"] = (
-        draft.one_of((None, None, 0, -1)) if draft.happens(0.4) else draft.number(1, highest // 2)
-    )
+        day = draft.now // DAY + draft.number(-365, 183)
+        # One in eight is an evening event: in UTC it falls on another day.
+        hour = draft.number(19, 23) if draft.happens(0.125) else draft.number(8, 16)
+        start = draft.venue.local(day * DAY + (hour * 60 + draft.number(0, 3) * 15) * MINUTE)
+    draft.values["EventScheduledStart"] = start
+    draft.values["EventScheduledEnd"] = draft.venue.instant(start.ticks + minutes * MINUTE)
 
 
 def _status(draft: Draft, scheduling: tuple[str | None, ...]) -> None:
@@ -153,23 +159,29 @@ def _status(draft: Draft, scheduling: tuple[str | None, ...]) -> None:
         publish(draft)
 
 
-def _exam_outcome(draft: Draft) -> None:
-    values = draft.values
-    if (values["EventFormat"] or "").casefold() == "paper":
-        packages.plan(draft)
-    elif values["EventFormat"] == "Online" and draft.happens(0.1):
-        # An exam that was on paper once: its code and status stay behind.
-        packages.order(draft, draft.now, fails=False)
-        values["DistributionOrdered"] = None
-    if draft.is_past and draft.happens(0.8):
-        values["ExamStarted"] = draft.venue.instant(
-            draft.start.ticks + draft.number(0, 15) * MINUTE
-        )
-    if draft.happens(0.05):
-        values["PublicationErrors"] = draft.one_of(vocabulary.PUBLICATION_ERRORS)
-    if draft.happens(0.06):
-        values["EventScheduledEnd"] = values["EventScheduledStart"]
-        values["ExamDurationInMinutes"] = 0
+def _content(draft: Draft, title: str, sentences: int) -> str:
+    """The JSON text of `Content`: blocks of text, each by language."""
+    blocks = {"Title": {"en": title}, "Description": {"en": draft.one_of(vocabulary.SENTENCES)}}
+    for _ in range(sentences):
+        language = "fr" if draft.happens(0.1) else "en"
+        block = draft.one_of(vocabulary.CONTENT_BLOCKS)
+        blocks[block] = {language: draft.one_of(vocabulary.SENTENCES)}
+    return msgspec.json.encode(blocks).decode()
+
+
+def _registration_fields(draft: Draft, count: int) -> str:
+    """The JSON text of `RegistrationFields`: an array ordered by name."""
+    names = sorted({draft.one_of(vocabulary.REGISTRATION_FIELDS) for _ in range(count)})
+    fields = [
+        {
+            "FieldName": name,
+            "IsRequired": draft.happens(0.5),
+            "IsVisible": True,
+            "IsEditable": draft.happens(0.8),
+        }
+        for name in names
+    ]
+    return msgspec.json.encode(fields).decode()
 
 
 def _paragraph(draft: Draft, sentences: int) -> str:

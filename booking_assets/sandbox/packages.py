@@ -1,9 +1,4 @@
-"""Paper exam packages: planned, ordered, failed, shipped, returned, or withheld.
-
-What lives here: where a new paper exam's package stands, and its next step.
-What must not: the rest of an exam (`kinds`).
-Read more: `docs/sandbox.md`, "Exam packages".
-"""
+"""Paper exam packages: planned, ordered, failed, shipped, returned, or withheld."""
 
 from __future__ import annotations
 
@@ -22,36 +17,28 @@ _STATES = (
 )
 
 
-def expected_shipping(draft: Draft) -> Instant:
-    """The vendor's default plan: 12 business days before the start, without holidays."""
-    ticks, left = draft.start.ticks, _BUSINESS_DAYS
-    while left:
-        ticks -= DAY
-        weekday = (ticks // DAY + _FIRST_OF_1970) % 7
-        left -= weekday <= _FRIDAY
-    return draft.venue.instant(ticks)
-
-
 def plan(draft: Draft) -> None:
-    """Where the package of a new paper exam stands; later steps imply the earlier ones."""
-    state = draft.one_of(_STATES)
-    values = draft.values
+    """Draw where the package of a new paper exam stands; later steps imply the earlier ones."""
+    state, values = draft.one_of(_STATES), draft.values
     values["DistributionProcess"] = draft.one_of(vocabulary.PROCESSES)
     if state == "unplanned":
         return
-    expected = expected_shipping(draft)
-    values["DistributionExpected"] = expected
+    # The vendor's default plan: 12 business days before the start, without holidays.
+    expected, left = draft.start, _BUSINESS_DAYS
+    while left:
+        expected -= DAY
+        left -= (expected // DAY + _FIRST_OF_1970) % 7 <= _FRIDAY
+    values["DistributionExpected"] = draft.venue.instant(expected)
     if state == "withheld":
         values["IntegrationWithholdDistribution"] = True
     if state in {"ordered", "shipped", "failed"}:
-        latest = min(expected.ticks, draft.now)
-        order(draft, latest - draft.chance.randrange(6 * DAY), fails=state == "failed")
-    if state == "shipped":
-        ordered: Instant = values["DistributionOrdered"]
-        delivered = expected.ticks + draft.number(-3, 4) * DAY
-        ship(draft, max(ordered.ticks + DAY, min(delivered, draft.now)))
-    if draft.is_past and draft.happens(0.5):
-        hand_back(draft, draft.start.ticks + draft.number(1, 30) * DAY)
+        ordered = min(expected, draft.now) - draft.chance.randrange(6 * DAY)
+        order(draft, ordered, fails=state == "failed")
+        if state == "shipped":
+            delivered = expected + draft.number(-3, 4) * DAY
+            _ship(draft, max(ordered + DAY, min(delivered, draft.now)))
+    if draft.start <= draft.now and draft.happens(0.5):
+        _hand_back(draft, draft.start + draft.number(1, 30) * DAY)
     elif draft.happens(0.2):
         # The vendor's form writes its checkbox even where nothing came back.
         values["ExamMaterialReturnShipmentCondition"] = "Partial"
@@ -67,28 +54,8 @@ def order(draft: Draft, ticks: int, *, fails: bool) -> None:
     values["DistributionTracked"] = Instant(ticks + draft.number(1, 90) * MINUTE // 60, 0)
 
 
-def track(draft: Draft) -> None:
-    """Ask the distributor for the status."""
-    draft.values["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
-    draft.values["DistributionTracked"] = Instant(draft.now, 0)
-
-
-def ship(draft: Draft, ticks: int) -> None:
-    """A person types when the package went out, to the minute."""
-    draft.values["DistributionShipped"] = draft.venue.instant(ticks // MINUTE * MINUTE)
-    draft.values["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
-
-
-def hand_back(draft: Draft, ticks: int) -> None:
-    """Materials come back, in full or in part."""
-    values = draft.values
-    values["ExamMaterialReturnShipmentReceived"] = draft.venue.instant(min(ticks, draft.now))
-    values["ExamMaterialReturnShipmentCode"] = f"RET{draft.number(100_000, 999_999)}CA"
-    values["ExamMaterialReturnShipmentCondition"] = draft.one_of(("Full", "Full", "Partial"))
-
-
 def next_step(draft: Draft) -> str:
-    """The package's next step; returns the vendor's name of the change."""
+    """Take the package's next step; returns the vendor's name of the change."""
     values = draft.values
     withheld = bool(values["IntegrationWithholdDistribution"])
     if values.get("DistributionOrdered") is None and not withheld:
@@ -96,12 +63,26 @@ def next_step(draft: Draft) -> str:
         return "DistributionOrdered"
     if values.get("DistributionCode") is not None and values.get("DistributionShipped") is None:
         if draft.happens(0.5):
-            track(draft)
+            values["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
+            values["DistributionTracked"] = Instant(draft.now, 0)
             return "DistributionTracked"
-        ship(draft, draft.now)
+        _ship(draft, draft.now)
         return "DistributionChanged"
-    if draft.is_past:
-        hand_back(draft, draft.now)
+    if draft.start <= draft.now:
+        _hand_back(draft, draft.now)
         return "ExamMaterialReturned"
     values["IntegrationWithholdDistribution"] = not withheld
     return "IntegrationConfigured"
+
+
+def _ship(draft: Draft, ticks: int) -> None:
+    # A person types when the package went out, to the minute.
+    draft.values["DistributionShipped"] = draft.venue.instant(ticks // MINUTE * MINUTE)
+    draft.values["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
+
+
+def _hand_back(draft: Draft, ticks: int) -> None:
+    values = draft.values
+    values["ExamMaterialReturnShipmentReceived"] = draft.venue.instant(min(ticks, draft.now))
+    values["ExamMaterialReturnShipmentCode"] = f"RET{draft.number(100_000, 999_999)}CA"
+    values["ExamMaterialReturnShipmentCondition"] = draft.one_of(("Full", "Full", "Partial"))

@@ -1,40 +1,41 @@
-"""What a request asks: a JSON body or a query string, read as the vendor's binder reads it.
+"""Reads a request's JSON body or query string as the vendor's ASP.NET binder does.
 
-What lives here: `Query`, and the criteria: each is parsed, so a malformed one is refused, and then
-ignored, as in every release of the vendor's server.
-What must not: answering (`application`, `answers`).
-Read more: https://learn.microsoft.com/en-us/aspnet/core/mvc/models/model-binding
+Each criterion is parsed, so that a malformed value is refused, and then ignored, as in every
+release of the vendor's server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from booking_assets.sandbox import wire
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
-from booking_assets.sandbox.rows import SortItem
-from booking_assets.tables import contract
+from booking_assets.sandbox.answers import invalid, server_fault
+from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Kind, Resource
 
-_INT32 = range(-(2**31), 2**31)
-_Value = TypeVar("_Value")
-_Members = Mapping[str, tuple[str, Callable[[Any], Any]]]
+_Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+_TYPES: Mapping[Kind | None, Any] = {
+    None: dict[str, Any],
+    Kind.TEXT: str | int | float | bool,
+    Kind.IDENTIFIER: UUID,
+    Kind.FLAG: bool,
+    Kind.NUMBER: _Int32,
+    Kind.MEASURE: float,
+}
+_Members = Mapping[str, tuple[str, Kind | None]]
+"""By name in lower case: the proper name and the type; no type for an object."""
 
 
-class InvalidRequestError(Exception):
-    """A body or a query string that does not bind; `errors` lists the messages by member."""
+@dataclass(frozen=True, slots=True)
+class SortItem:
+    """One name of a request's `Sort`."""
 
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        super().__init__(errors)
-        self.errors = errors
-
-
-class ServerFaultError(Exception):
-    """What makes the vendor's server fail with a 500; the message is its exception's."""
+    member: str
+    descending: bool
 
 
 @dataclass(frozen=True)
@@ -51,72 +52,65 @@ class Query:
         """Which of `total` rows belong to the page; all of them where a number is not positive.
 
         Raises:
-            ServerFaultError: The rows to skip overflow 32 bits and come out negative.
+            Refusal: The rows to skip overflow 32 bits and come out negative.
         """
         if self.page <= 0 or self.page_size <= 0:
             return slice(0, total)
-        skip = _wrapped((self.page - 1) * self.page_size)
+        # What is left of the product in unchecked 32-bit arithmetic.
+        skip = ((self.page - 1) * self.page_size + 2**31) % 2**32 - 2**31
         if skip < 0:
-            raise ServerFaultError(
-                "The offset specified in a OFFSET clause may not be negative.",
-            )
+            raise server_fault("The offset specified in a OFFSET clause may not be negative.")
         return slice(skip, skip + self.page_size)
 
 
-def query_of_body(body: bytes, resource: Resource = EVENTS) -> Query:
+def query_of_body(body: bytes, resource: Resource) -> Query:
     """Read a JSON body; names in any case, unknown members ignored.
 
     Raises:
-        InvalidRequestError: The body is empty, no JSON object, or a value does not convert.
-        ServerFaultError: `Filter` is null.
+        Refusal: 400 where a value does not convert, 500 where `Filter` is null.
     """
     if not body.strip():
-        raise InvalidRequestError({"": ["A non-empty request body is required."]})
+        raise invalid({"": ["A non-empty request body is required."]})
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequestError({"": [f"Invalid JSON: {error}."]}) from None
+        raise invalid({"": [f"Invalid JSON: {error}."]}) from None
     if not isinstance(document, dict):
-        raise InvalidRequestError({"": ["The request body must be a JSON object."]})
+        raise invalid({"": ["The request body must be a JSON object."]})
     return _bound(document, resource)
 
 
-def query_of_parameters(
-    parameters: Iterable[tuple[str, str]], resource: Resource = EVENTS
-) -> Query:
+def query_of_parameters(parameters: Iterable[tuple[str, str]], resource: Resource) -> Query:
     """Read a query string, where `Filter.Page=2` stands for a member of a member.
 
     Raises:
-        InvalidRequestError: A value does not convert.
+        Refusal: A value does not convert.
     """
     document: dict[str, Any] = {}
     for name, value in parameters:
         outer, _, inner = name.lower().partition(".")
         if inner:
             document.setdefault(outer, {})[inner] = value
-        elif outer not in _NESTED:
+        elif outer not in _OBJECTS:
             document[outer] = value
     return _bound(document, resource)
 
 
-def sort_items(text: str, resource: Resource = EVENTS) -> tuple[SortItem, ...]:
-    """Read a `Sort`: names in any case, each with `asc` or `desc` after one blank, by commas.
+def sort_items(text: str, resource: Resource) -> tuple[SortItem, ...]:
+    """Read a `Sort`: names in any case, separated by commas, each with `asc` or `desc` after it.
 
     Raises:
-        ServerFaultError: A name is unknown or missing.
+        Refusal: A name is unknown or missing.
     """
-    if not text:
-        return ()
-    return tuple(_sort_item(item.strip(), resource) for item in text.split(","))
-
-
-def _sort_item(item: str, resource: Resource) -> SortItem:
-    name, _, direction = item.partition(" ")
-    member = _SORTABLE[resource].get(name.lower())
-    if member is None or direction.lower() not in {"", "asc", "desc"}:
-        entity = f"{resource.noun}Entity"
-        raise ServerFaultError(f"No property or field '{item}' exists in type '{entity}'")
-    return SortItem(member, descending=direction.lower() == "desc")
+    items = []
+    for item in map(str.strip, text.split(",") if text else ()):
+        name, _, direction = item.partition(" ")
+        member = _SORTABLE[resource].get(name.lower())
+        if member is None or direction.lower() not in {"", "asc", "desc"}:
+            entity = f"{resource.noun}Entity"
+            raise server_fault(f"No property or field '{item}' exists in type '{entity}'")
+        items.append(SortItem(member, descending=direction.lower() == "desc"))
+    return tuple(items)
 
 
 def _bound(document: Mapping[str, Any], resource: Resource) -> Query:
@@ -124,13 +118,13 @@ def _bound(document: Mapping[str, Any], resource: Resource) -> Query:
     values = _converted(document, _BODIES[resource], "", errors)
     nested = {
         name: _converted(values[name], members, f"{name}.", errors)
-        for name, members in _MEMBERS_OF.items()
-        if isinstance(values.get(name), dict)
+        for name, members in _NESTED.items()
+        if values.get(name)
     }
     if errors:
-        raise InvalidRequestError(errors)
-    if "Filter" in values and values["Filter"] is None:
-        raise ServerFaultError("Value cannot be null. (Parameter 'filter')")
+        raise invalid(errors)
+    if values.get("Filter", {}) is None:
+        raise server_fault("Value cannot be null. (Parameter 'filter')")
     filter_ = nested.get("Filter", {})
     return Query(
         page=filter_.get("Page", Query.page),
@@ -142,134 +136,56 @@ def _bound(document: Mapping[str, Any], resource: Resource) -> Query:
 
 
 def _converted(
-    document: Mapping[str, Any],
-    members: _Members,
-    path: str,
-    errors: dict[str, list[str]],
+    document: Mapping[str, Any], members: _Members, path: str, errors: dict[str, list[str]]
 ) -> dict[str, Any]:
-    """The known members of an object by their proper names; what does not convert is noted."""
+    """The known members of an object by their proper names; collects what does not convert."""
     values = {}
     for name, value in document.items():
-        member, convert = members.get(name.lower(), (name, None))
-        if convert is None:
+        if name.lower() not in members:
             continue
+        member, kind = members[name.lower()]
         try:
-            values[member] = convert(value)
-        except (ValueError, TypeError, LookupError, AttributeError):
-            errors[path + member] = [
-                f"Error converting value {_shown(value)} for '{path}{member}'."
-            ]
+            values[member] = _convert(kind, value, nullable=member not in _NEVER_NULL)
+        except (ValueError, TypeError, msgspec.ValidationError):
+            shown = msgspec.json.encode(value).decode()[:80]
+            errors[path + member] = [f"Error converting value {shown} for '{path}{member}'."]
     return values
 
 
-def _shown(value: Any) -> str:
-    return msgspec.json.encode(value).decode()[:80]
+def _convert(kind: Kind | None, value: Any, *, nullable: bool) -> Any:
+    if nullable and (value is None or (value == "" and kind not in {Kind.TEXT, None})):
+        return None
+    if kind is Kind.INSTANT:
+        return wire.instant_of(value)
+    converted = msgspec.convert(value, _TYPES[kind], strict=False)
+    return str(converted) if kind is Kind.TEXT else converted
 
 
-def _wrapped(number: int) -> int:
-    """What is left of a number in unchecked 32-bit arithmetic."""
-    return (number + 2**31) % 2**32 - 2**31
+def _members(kinds: Mapping[str, Kind | None]) -> _Members:
+    return {name.lower(): (name, kind) for name, kind in kinds.items()}
 
 
-def _nullable(convert: Callable[[Any], _Value]) -> Callable[[Any], _Value | None]:
-    return lambda value: None if value is None or value == "" else convert(value)
-
-
-def _identifier(value: Any) -> UUID:
-    return UUID(value)
-
-
-def _instant(value: Any) -> wire.Instant:
-    return wire.instant_of(value)
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    return {"true": True, "false": False}[value.strip().lower()]
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, bool | float):
-        raise TypeError(value)
-    number = int(value)
-    if number not in _INT32:
-        raise ValueError(value)
-    return number
-
-
-def _measure(value: Any) -> float:
-    return float(value)
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, dict | list):
-        raise TypeError(value)
-    return None if value is None else str(value)
-
-
-def _object(value: Any) -> dict[str, Any] | None:
-    if value is not None and not isinstance(value, dict):
-        raise TypeError(value)
-    return value
-
-
-_CONVERT: dict[type, Callable[[Any], Any]] = {
-    contract.Identifier: _nullable(_identifier),
-    contract.Flag: _nullable(_flag),
-    contract.Number: _nullable(_number),
-    contract.Measure: _nullable(_measure),
-    contract.Instant: _nullable(_instant),
-    contract.Text: _text,
-}
-
-
-def _members(converters: Mapping[str, Callable[[Any], Any]]) -> _Members:
-    return {name.lower(): (name, convert) for name, convert in converters.items()}
-
-
-_MEMBERS_OF: dict[str, _Members] = {
+_NEVER_NULL = frozenset({"Page", "PageSize"})
+_NESTED = {
     "Filter": _members(
-        {
-            "Page": _number,
-            "PageSize": _number,
-            "Sort": _text,
-            "Excludes": _text,
-            "Includes": _text,
-            "Format": _text,
-        }
+        dict.fromkeys(_NEVER_NULL, Kind.NUMBER)
+        | dict.fromkeys(("Sort", "Excludes", "Includes", "Format"), Kind.TEXT)
     ),
     "Origin": _members(
-        {
-            "When": _nullable(_instant),
-            "Organization": _nullable(_identifier),
-            "User": _nullable(_identifier),
-            "Proxy": _nullable(_identifier),
-            "Description": _text,
-            "Reason": _text,
-            "Source": _text,
-        }
+        {"When": Kind.INSTANT}
+        | dict.fromkeys(("Organization", "User", "Proxy"), Kind.IDENTIFIER)
+        | dict.fromkeys(("Description", "Reason", "Source"), Kind.TEXT)
     ),
 }
-_NESTED = frozenset({"filter", "origin", "texts"})
-
-
-def _body(resource: Resource) -> _Members:
-    criteria = {
-        member: _CONVERT[kind]
-        for member, kind in resource.kinds.items()
-        if member not in resource.not_criteria
-    }
-    outer = {"Filter": _object, "Origin": _object, "Texts": _object}
-    return _members({"Identifier": _nullable(_identifier), **outer, **criteria})
-
-
+_OBJECTS = frozenset({"filter", "origin", "texts"})
 _BODIES: Mapping[Resource, _Members] = {
-    resource: _body(resource) for resource in (EVENTS, REGISTRATIONS)
+    resource: _members(
+        {"Identifier": Kind.IDENTIFIER, "Filter": None, "Origin": None, "Texts": None}
+        | {name: kind for name, kind in resource.kinds.items() if name not in resource.not_criteria}
+    )
+    for resource in (EVENTS, REGISTRATIONS)
 }
 _SORTABLE: Mapping[Resource, Mapping[str, str]] = {
-    resource: {
-        member.lower(): member for member in resource.kinds if member not in resource.not_sortable
-    }
+    resource: {name.lower(): name for name in resource.kinds if name not in resource.not_sortable}
     for resource in (EVENTS, REGISTRATIONS)
 }

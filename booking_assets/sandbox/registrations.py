@@ -1,8 +1,7 @@
-"""What one registration holds: statuses that seats are counted by, and much that is personal.
+"""The registrations of an event: how many there are, since and until when, and what each holds.
 
-What lives here: `told`, and the canaries, by which a test finds out where personal data went.
-What must not: how many registrations an event has, and since when (`enrolments`). No state.
-Read more: `docs/sandbox.md`, "Registrations".
+A row follows from its event and the instant alone, and is written each time it is asked for, since
+an organization may have a million. Which events there are is in `generated` and `given`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,11 @@ from random import Random
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
-from booking_assets.sandbox import vocabulary
+import msgspec
+
+from booking_assets.sandbox import vocabulary, wire
+from booking_assets.sandbox.draft import DAY
+from booking_assets.sandbox.resources import REGISTRATIONS, Kind
 from booking_assets.sandbox.wire import Instant
 
 CANARY = "CANARY"
@@ -32,169 +35,236 @@ SEAT, WAITLIST, OTHER = "seat", "waitlist", "other"
 CLASS, EXAM, APPOINTMENT = "class", "exam", "appointment"
 """Kinds of event: each has approvals of its own."""
 
+_LATE = 0.15
+_UNDATED = 0.05
+_LEAVES = 0.25
+_EARLIEST = 30 * DAY
 _FORMS = 5
 _TIERS = 3
 _GRADED = frozenset({"Assigned", "Released", "Withheld", "Published"})
-_CANARY_DECIMAL = Decimal(CANARY_NUMBER * 100).scaleb(-2)
-_PERSONAL_NUMBERS = (
-    ("RegistrationFee", 0.2, _CANARY_DECIMAL),
-    ("WorkBasedHoursToDate", 0.1, CANARY_NUMBER),
-)
-
-_Choice = TypeVar("_Choice")
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What a registration is told from.
-
-    Attributes:
-        identifier: Draws the chances: a registration keeps them for its life.
-        event: The event's identifier.
-        organization: The organization's.
-        kind: `CLASS`, `EXAM` or `APPOINTMENT`.
-        role: `SEAT`, `WAITLIST` or `OTHER`.
-        number: Its place among those of its role.
-        requested: When it was made (ticks).
-        turned: When it was decided, attended or given up (ticks).
-        dated: Whether it carries the time of its last change.
-    """
-
-    identifier: UUID
-    event: UUID
-    organization: UUID
-    kind: str
-    role: str
-    number: int
-    requested: int
-    turned: int
-    dated: bool
-
-    def changed_at(self, now: int) -> int | None:
-        """The ticks of the newest change up to `now`."""
-        if not self.dated:
-            return None
-        return self.turned if self.turned <= now else self.requested
-
-
-def told(registration: Registration, now: int) -> dict[str, Any]:
-    """The members of a registration at `now`; those without a value may be None or absent."""
-    # Not for secrets: repeatable chance is the point.
-    chance = Random(registration.identifier.int)  # noqa: S311
-    offset = _one_of(chance, vocabulary.OFFICE_OFFSETS)
-    changed = registration.changed_at(now)
-    values: dict[str, Any] = {
-        "RegistrationIdentifier": registration.identifier,
-        "EventIdentifier": registration.event,
-        "OrganizationIdentifier": registration.organization,
-        "RegistrationRequestedOn": Instant(registration.requested, offset),
-        "RegistrationSequence": registration.number + 1,
-        "RegistrationSource": _one_of(chance, vocabulary.SOURCES),
-        "IncludeInT2202": chance.random() < 0.3,  # noqa: PLR2004 - a probability
-        "LastChangeTime": None if changed is None else Instant(changed, offset),
-    }
-    for member, (probability, words) in vocabulary.OFFICE_TEXTS.items():
-        if chance.random() < probability:
-            values[member] = _one_of(chance, words)
-    _tell_person(values, chance)
-    if registration.kind == EXAM:
-        _tell_candidate(values, chance, registration)
-    # All chances are drawn before the turn too, so that the turn touches its own members alone.
-    turn = Instant(registration.turned, offset)
-    before, after = _before_and_after(chance, registration, turn)
-    return values | (after if registration.turned <= now else before)
-
-
-def _tell_person(values: dict[str, Any], chance: Random) -> None:
-    """What nobody but the organization may know."""
-    values["CandidateIdentifier"] = _person(chance)
-    values["RegistrationPassword"] = f"{CANARY}-PW-{chance.getrandbits(16):04x}"
-    values["LastChangeUser"] = f"{CANARY}-USER {_one_of(chance, vocabulary.USERS)}"
-    for member, probability in vocabulary.PERSONAL_IDENTIFIERS.items():
-        if chance.random() < probability:
-            values[member] = _person(chance)
-    for member, (probability, words) in vocabulary.PERSONAL_TEXTS.items():
-        if chance.random() < probability:
-            values[member] = f"{CANARY}-{member.upper()} {_one_of(chance, words)}"
-    values |= {
-        member: number
-        for member, probability, number in _PERSONAL_NUMBERS
-        if chance.random() < probability
-    }
-
-
-def _tell_candidate(values: dict[str, Any], chance: Random, registration: Registration) -> None:
-    """What only exams know."""
-    form = int(chance.random() * _FORMS)
-    values["ExamFormIdentifier"] = uuid5(registration.organization, f"form/{form}")
-    values["SeatIdentifier"] = uuid5(registration.event, f"tier/{form % _TIERS}")
-    values["DistributionExpected"] = values["RegistrationRequestedOn"]
-    values["ExamTimeLimit"] = _one_of(chance, (120, 180, 240, None))
-    values["CandidateType"] = _one_of(chance, vocabulary.CANDIDATE_TYPES)
-    values["MaterialsIncludeDiagramBook"] = _one_of(chance, (True, False, None))
-    values["EligibilityStatus"] = _one_of(chance, vocabulary.ELIGIBILITY)
-    if values["EligibilityStatus"] is not None:
-        values["EligibilityUpdated"] = values["RegistrationRequestedOn"]
-
-
-def _before_and_after(
-    chance: Random, registration: Registration, turn: Instant
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The statuses before the turn and after it."""
-    asked, answered, attended = _course(chance, registration)
-    before: dict[str, Any] = {
-        "ApprovalStatus": asked,
-        "AttendanceStatus": _one_of(chance, vocabulary.AWAITED),
-        "LastChangeType": "RegistrationRequested",
-    }
-    after: dict[str, Any] = {
-        "ApprovalStatus": answered,
-        "AttendanceStatus": attended,
-        "AttendanceTaken": turn if attended else None,
-        "LastChangeType": "AttendanceTaken" if attended else "ApprovalChanged",
-    }
-    if registration.role == SEAT:
-        before["GradingStatus"] = _one_of(chance, (None, None, "Unassigned"))
-        after |= _graded(chance, turn)
-    return before, after
-
-
-def _course(
-    chance: Random, registration: Registration
-) -> tuple[str | None, str | None, str | None]:
-    """Approval before the turn, approval after it, attendance after it."""
-    if registration.role == OTHER:
-        return _one_of(chance, vocabulary.DEPARTURES)
-    if registration.role == WAITLIST:
-        waitlisted = _one_of(chance, vocabulary.WAITLISTED)
-        return waitlisted, waitlisted, _one_of(chance, vocabulary.AWAITED)
-    asked, answered = _one_of(chance, _APPROVALS[registration.kind])
-    return asked, answered, _one_of(chance, vocabulary.ATTENDED)
-
-
-def _graded(chance: Random, turn: Instant) -> dict[str, Any]:
-    status, letter = _one_of(chance, vocabulary.GRADINGS), _one_of(chance, vocabulary.GRADES)
-    values: dict[str, Any] = {"GradingStatus": status}
-    state = (status or "").strip().capitalize()
-    if state in _GRADED:
-        values["Grade"] = f"{CANARY}-GRADE {letter}"
-        values["Score"] = _CANARY_DECIMAL
-        values[f"Grade{state}"] = turn
-    if state == "Withheld":
-        values["GradeWithheldReason"] = f"{CANARY}-REASON {letter}"
-    return values
-
-
-def _person(chance: Random) -> UUID:
-    return UUID(f"{CANARY_IDENTIFIER}{chance.getrandbits(96):024x}", version=4)
-
-
-def _one_of(chance: Random, choices: Sequence[_Choice]) -> _Choice:
-    return choices[int(chance.random() * len(choices))]
-
-
 _APPROVALS: Mapping[str, Sequence[tuple[str | None, str | None]]] = {
     CLASS: vocabulary.CLASS_APPROVALS,
     EXAM: vocabulary.EXAM_APPROVALS,
     APPOINTMENT: vocabulary.APPOINTMENT_APPROVALS,
 }
+# A large exam never fills up: it would outweigh all other registrations.
+_LARGEST_FULL_EXAM = 40
+_FILLS = (*("empty",) * 5, *("few",) * 7, *("some",) * 5, "full", "full", "over")
+
+_Choice = TypeVar("_Choice")
+
+
+class _Event(msgspec.Struct, rename="pascal"):
+    event_identifier: UUID
+    organization_identifier: UUID
+    event_type: str | None = None
+    capacity_maximum: int | None = None
+    waitlist_enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What the registrations of one event follow from: how many there are of each role, and when.
+
+    From `opened` on and for a `period` (ticks) they come and change; most were there before, and
+    all of them where it `is_closed`.
+    """
+
+    event: UUID
+    organization: UUID
+    kind: str
+    seats: int
+    waitlisted: int
+    others: int
+    opened: int
+    period: int
+    is_closed: bool
+
+    def at(self, now: int) -> tuple[list[RegistrationRow], int | None]:
+        """The rows that exist at `now`, and when that or one of them changes next (ticks)."""
+        rows, ahead = [], []
+        for role, count in ((SEAT, self.seats), (WAITLIST, self.waitlisted), (OTHER, self.others)):
+            for number in range(count):
+                identifier = uuid5(self.event, f"{role}/{number}")
+                requested, turned, gone = self.moments(role, identifier)
+                if requested <= now and (gone is None or now < gone):
+                    order = wire.identifier_order(identifier)
+                    rows.append(RegistrationRow(order, self, role, number, now))
+                moments = (requested, turned, gone)
+                ahead += [moment for moment in moments if moment is not None and moment > now]
+        return rows, min(ahead, default=None)
+
+    def moments(self, role: str, identifier: UUID) -> tuple[int, int, int | None]:
+        """When a registration is made, is decided or given up, and is deleted (ticks)."""
+        late, at, turn, leave, left = _shares(identifier, 0, 16, 32, 80, 96)
+        if late < _LATE and not self.is_closed:
+            requested = self.opened + int(0.9 * at * self.period)
+        else:
+            requested = self.opened - int(at * _EARLIEST)
+        turned = max(requested, self.opened + int((0.1 + 0.8 * turn) * self.period))
+        gone = None
+        if role == OTHER and leave < _LEAVES:
+            gone = turned + int((0.1 + 0.9 * left) * (self.opened + self.period - turned))
+        return requested, turned, gone
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRow:
+    """A registration as it is at `now`, written when it is asked for."""
+
+    order: bytes
+    enrolment: Enrolment
+    role: str
+    number: int
+    now: int
+
+    @property
+    def identifier(self) -> UUID:
+        """The row's identifier."""
+        return uuid5(self.enrolment.event, f"{self.role}/{self.number}")
+
+    @property
+    def changed(self) -> int | None:
+        """Ticks of the last change; None for a row without `LastChangeTime`."""
+        identifier = self.identifier
+        if _shares(identifier, 112)[0] < _UNDATED:
+            return None
+        requested, turned, _ = self.enrolment.moments(self.role, identifier)
+        return turned if turned <= self.now else requested
+
+    @property
+    def json(self) -> bytes:
+        """The row as an item of a JSON array."""
+        return wire.row_of(_members(self), REGISTRATIONS.kinds)
+
+
+def enrolment_of(event: bytes, opened: int, period: int) -> Enrolment:
+    """The enrolment of a generated event, given its JSON.
+
+    Its size follows from the event's kind and capacity: a class that is full stays full when its
+    capacity changes.
+    """
+    read = msgspec.json.decode(event, type=_Event)
+    # Not for secrets: repeatable chance is the point.
+    chance = Random(read.event_identifier.int)  # noqa: S311
+    event_type = (read.event_type or "").casefold()
+    kind = {"exam": EXAM, "appointment": APPOINTMENT}.get(event_type, CLASS)
+    capacity = max(read.capacity_maximum or 0, 0)
+    fill = chance.choice(_FILLS)
+    few, some, surplus = chance.randint(1, 4), chance.randint(3, 15), chance.randint(1, 4)
+    waiting, others = chance.randint(1, 4), chance.randint(0, 2)
+    is_popular = fill in {"full", "over"}
+    fills_up = kind == CLASS or (kind == EXAM and capacity <= _LARGEST_FULL_EXAM)
+    is_crowded = is_popular and capacity > 0 and fills_up
+    if is_crowded:
+        seats = capacity + (surplus if fill == "over" else 0)
+    else:
+        wanted = {"empty": 0, "few": few}.get(fill, some)
+        seats = min(wanted, capacity or wanted)
+    if event_type == "meeting":
+        seats = min(seats, few)
+    return Enrolment(
+        event=read.event_identifier,
+        organization=read.organization_identifier,
+        kind=kind,
+        seats=seats,
+        waitlisted=waiting if is_crowded and read.waitlist_enabled else 0,
+        # Nobody leaves where every seat counts: full is exactly full.
+        others=0 if is_crowded else others,
+        opened=opened,
+        period=period,
+        # By chance alone: a registration keeps its moments when the capacity changes.
+        is_closed=is_popular,
+    )
+
+
+def _members(row: RegistrationRow) -> dict[str, Any]:
+    """The members of a registration; those without a value may be None or absent."""
+    enrolment, identifier = row.enrolment, row.identifier
+    requested_at, turned, _ = enrolment.moments(row.role, identifier)
+    # Not for secrets: repeatable chance is the point.
+    chance = Random(identifier.int)  # noqa: S311
+    offset = _one_of(chance, vocabulary.OFFICE_OFFSETS)
+    changed, requested = row.changed, Instant(requested_at, offset)
+    values: dict[str, Any] = {
+        "RegistrationIdentifier": identifier,
+        "EventIdentifier": enrolment.event,
+        "OrganizationIdentifier": enrolment.organization,
+        "RegistrationRequestedOn": requested,
+        "RegistrationSequence": row.number + 1,
+        "RegistrationSource": _one_of(chance, vocabulary.SOURCES),
+        "RegistrationPassword": f"{CANARY}-PW-{chance.getrandbits(16):04x}",
+        "IncludeInT2202": chance.random() < 0.3,  # noqa: PLR2004 - a probability
+        "LastChangeUser": f"{CANARY}-USER {_one_of(chance, vocabulary.USERS)}",
+        "LastChangeTime": None if changed is None else Instant(changed, offset),
+    }
+    for member, (probability, words) in vocabulary.OFFICE_MEMBERS.items():
+        if chance.random() < probability:
+            values[member] = _one_of(chance, words)
+    for member, (probability, texts) in vocabulary.PERSONAL_MEMBERS.items():
+        if chance.random() < probability:
+            values[member] = _canary(member, chance, texts)
+    if enrolment.kind == EXAM:
+        form = int(chance.random() * _FORMS)
+        values["ExamFormIdentifier"] = uuid5(enrolment.organization, f"form/{form}")
+        values["SeatIdentifier"] = uuid5(enrolment.event, f"tier/{form % _TIERS}")
+        values["DistributionExpected"] = requested
+        for member, choices in vocabulary.CANDIDATE_MEMBERS.items():
+            values[member] = _one_of(chance, choices)
+        values["EligibilityUpdated"] = requested if values["EligibilityStatus"] else None
+    # Drawn last, so that the turn touches its own members alone.
+    return values | _statuses(row, chance, Instant(turned, offset))
+
+
+def _statuses(row: RegistrationRow, chance: Random, turn: Instant) -> dict[str, Any]:
+    """The statuses before the turn or after it."""
+    if row.role == OTHER:
+        asked, answered, attended = _one_of(chance, vocabulary.DEPARTURES)
+    elif row.role == WAITLIST:
+        asked = answered = _one_of(chance, vocabulary.WAITLISTED)
+        attended = _one_of(chance, vocabulary.AWAITED)
+    else:
+        asked, answered = _one_of(chance, _APPROVALS[row.enrolment.kind])
+        attended = _one_of(chance, vocabulary.ATTENDED)
+    if row.now < turn.ticks:
+        return {
+            "ApprovalStatus": asked,
+            "AttendanceStatus": _one_of(chance, vocabulary.AWAITED),
+            "GradingStatus": _one_of(chance, (None, "Unassigned")) if row.role == SEAT else None,
+            "LastChangeType": "RegistrationRequested",
+        }
+    values: dict[str, Any] = {
+        "ApprovalStatus": answered,
+        "AttendanceStatus": attended,
+        "AttendanceTaken": turn if attended else None,
+        "LastChangeType": "AttendanceTaken" if attended else "ApprovalChanged",
+    }
+    if row.role == SEAT:
+        values["GradingStatus"] = _one_of(chance, vocabulary.GRADINGS)
+        state = (values["GradingStatus"] or "").strip().capitalize()
+        if state in _GRADED:
+            values[f"Grade{state}"] = turn
+            values["Grade"] = _canary("Grade", chance, vocabulary.GRADES)
+            values["Score"] = _canary("Score", chance, ())
+        if state == "Withheld":
+            values["GradeWithheldReason"] = _canary("GradeWithheldReason", chance, ("plagiarism",))
+    return values
+
+
+def _canary(member: str, chance: Random, texts: Sequence[str]) -> Any:
+    """A value for a personal member, by which a test finds it."""
+    kind = REGISTRATIONS.kinds[member]
+    if kind is Kind.TEXT:
+        return f"{CANARY}-{member.upper()} {_one_of(chance, texts)}"
+    if kind is Kind.IDENTIFIER:
+        return UUID(f"{CANARY_IDENTIFIER}{chance.getrandbits(96):024x}", version=4)
+    return Decimal(CANARY_NUMBER * 100).scaleb(-2) if kind is Kind.MEASURE else CANARY_NUMBER
+
+
+def _shares(identifier: UUID, *places: int) -> list[float]:
+    """Chances from 0 to 1: the identifier is a hash, and each 16 bits of it are drawn by chance."""
+    return [(identifier.int >> place & 0xFFFF) / 0x10000 for place in places]
+
+
+def _one_of(chance: Random, choices: Sequence[_Choice]) -> _Choice:
+    return choices[int(chance.random() * len(choices))]

@@ -1,80 +1,126 @@
-"""The two resources below `/booking`: events and registrations, with the members of their models.
+"""The API's two resources, events and registrations, with their members, types and nullability.
 
-What lives here: `Resource`, and what requests, pages and files have to know about each of the two.
-What must not: rows (`rows`), where rows come from (`generated`, `given`).
-Read more: `docs/sandbox.md`, "Routes" and "Registrations".
+Written from the vendor's reference (events) and data model (registrations), in their order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
-from booking_assets.sandbox import wire
-from booking_assets.tables import contract
+
+class Kind(Enum):
+    """The type of a member, as the reference names it."""
+
+    IDENTIFIER = "uuid"
+    FLAG = "boolean"
+    TEXT = "string"
+    NUMBER = "int32"
+    MEASURE = "double"
+    INSTANT = "date-time"
 
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """A kind of row that the API serves.
+    """A kind of row that the API serves; `kinds` has its members in the order of the API's model.
 
-    Attributes:
-        noun: What one row is, as it stands in names: `Event`.
-        kinds: The members of the model in their order, each with its kind of column.
-        not_sortable: Members that the vendor's table does not have.
-        not_criteria: Members that a request cannot ask for.
+    All members but the `required` are nullable. The vendor's table does not have those that are
+    `not_sortable`, and a request cannot filter by those that are `not_criteria`.
     """
 
     noun: str
-    kinds: Mapping[str, type]
+    kinds: Mapping[str, Kind]
+    required: frozenset[str]
     not_sortable: frozenset[str] = frozenset()
     not_criteria: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
-        """What stands in a path."""
+        """The resource's name in a path."""
         return f"{self.noun.lower()}s"
 
     @property
     def identifier(self) -> str:
-        """The member that tells the rows apart."""
+        """The member that identifies a row."""
         return f"{self.noun}Identifier"
 
 
-_REGISTRATION_MEMBERS: Mapping[type, tuple[str, ...]] = {
-    contract.Identifier: (
-        *("AttemptIdentifier", "CandidateIdentifier", "CustomerIdentifier", "EmployerIdentifier"),
-        *("EventIdentifier", "ExamFormIdentifier", "OrganizationIdentifier", "PaymentIdentifier"),
-        *("RegistrationIdentifier", "RegistrationRequestedBy", "SchoolIdentifier"),
-        "SeatIdentifier",
-    ),
-    contract.Flag: ("IncludeInT2202", "MaterialsIncludeDiagramBook"),
-    contract.Text: (
-        *("ApprovalProcess", "ApprovalReason", "ApprovalStatus", "AttendanceStatus"),
-        *("BillingCode", "BillingCustomer", "CandidateType", "EligibilityProcess"),
-        *("EligibilityStatus", "EventPotentialConflicts", "Grade", "GradeWithheldReason"),
-        *("GradingProcess", "GradingStatus", "LastChangeType", "LastChangeUser"),
-        *("MaterialsPackagedForDistribution", "MaterialsPermittedToCandidates"),
-        *("RegistrationComment", "RegistrationPassword", "RegistrationSource"),
-        *("SynchronizationProcess", "SynchronizationStatus"),
-    ),
-    contract.Number: ("ExamTimeLimit", "RegistrationSequence", "WorkBasedHoursToDate"),
-    contract.Measure: ("RegistrationFee", "Score"),
-    contract.Instant: (
-        *("AttendanceTaken", "DistributionExpected", "EligibilityUpdated", "GradeAssigned"),
-        *("GradePublished", "GradeReleased", "GradeWithheld", "LastChangeTime"),
-        "RegistrationRequestedOn",
-    ),
-}
+def _kinds(members: Mapping[Kind, str]) -> Mapping[str, Kind]:
+    return {member: kind for kind, names in members.items() for member in names.split()}
+
 
 EVENTS = Resource(
     noun="Event",
-    kinds=wire.KINDS,
-    not_sortable=frozenset({wire.NOT_STORED}),
-    not_criteria=wire.NOT_CRITERIA,
+    kinds=_kinds(
+        {
+            Kind.IDENTIFIER: """
+                AchievementIdentifier EventIdentifier LearnerRegistrationGroupIdentifier
+                MandatorySurveyFormIdentifier OrganizationIdentifier VenueCoordinatorIdentifier
+                VenueLocationIdentifier VenueOfficeIdentifier
+            """,
+            Kind.FLAG: """
+                AllowMultipleRegistrations AllowRegistrationWithLink BillingCodeEnabled
+                IntegrationWithholdDistribution IntegrationWithholdGrades PersonCodeIsRequired
+                WaitlistEnabled
+            """,
+            Kind.TEXT: """
+                AppointmentType Content DistributionCode DistributionErrors DistributionProcess
+                DistributionStatus DurationUnit EventBillingType EventCalendarColor EventClassCode
+                EventDescription EventFormat EventPublicationStatus EventRequisitionStatus
+                EventSchedulingStatus EventSource EventSummary EventTitle EventType
+                ExamMaterialReturnShipmentCode ExamMaterialReturnShipmentCondition
+                ExamScoreWarnings ExamType LastChangeType LastChangeUser PublicationErrors
+                RegistrationFields VenueRoom
+            """,
+            Kind.NUMBER: """
+                CapacityMaximum CapacityMinimum DurationQuantity EventNumber ExamDurationInMinutes
+                InvigilatorMinimum
+            """,
+            Kind.MEASURE: "CreditHours",
+            Kind.INSTANT: """
+                DistributionExpected DistributionOrdered DistributionShipped DistributionTracked
+                EventScheduledEnd EventScheduledStart ExamMaterialReturnShipmentReceived
+                ExamStarted LastChangeTime RegistrationDeadline RegistrationLocked
+                RegistrationStart
+            """,
+        }
+    ),
+    required=frozenset({"EventIdentifier", "OrganizationIdentifier"}),
+    not_sortable=frozenset({"ExamScoreWarnings"}),
+    not_criteria=frozenset({"EventIdentifier", "BillingCodeEnabled"}),
 )
 REGISTRATIONS = Resource(
     noun="Registration",
-    kinds={member: kind for kind, members in _REGISTRATION_MEMBERS.items() for member in members},
+    kinds=_kinds(
+        {
+            Kind.IDENTIFIER: """
+                AttemptIdentifier CandidateIdentifier CustomerIdentifier EmployerIdentifier
+                EventIdentifier ExamFormIdentifier OrganizationIdentifier PaymentIdentifier
+                RegistrationIdentifier RegistrationRequestedBy SchoolIdentifier SeatIdentifier
+            """,
+            Kind.FLAG: "IncludeInT2202 MaterialsIncludeDiagramBook",
+            Kind.TEXT: """
+                ApprovalProcess ApprovalReason ApprovalStatus AttendanceStatus BillingCode
+                BillingCustomer CandidateType EligibilityProcess EligibilityStatus
+                EventPotentialConflicts Grade GradeWithheldReason GradingProcess GradingStatus
+                LastChangeType LastChangeUser MaterialsPackagedForDistribution
+                MaterialsPermittedToCandidates RegistrationComment RegistrationPassword
+                RegistrationSource SynchronizationProcess SynchronizationStatus
+            """,
+            Kind.NUMBER: "ExamTimeLimit RegistrationSequence WorkBasedHoursToDate",
+            Kind.MEASURE: "RegistrationFee Score",
+            Kind.INSTANT: """
+                AttendanceTaken DistributionExpected EligibilityUpdated GradeAssigned
+                GradePublished GradeReleased GradeWithheld LastChangeTime RegistrationRequestedOn
+            """,
+        }
+    ),
+    required=frozenset(
+        {
+            *("CandidateIdentifier", "EventIdentifier", "OrganizationIdentifier"),
+            *("RegistrationIdentifier", "IncludeInT2202", "RegistrationPassword"),
+        }
+    ),
     not_criteria=frozenset({"RegistrationIdentifier"}),
 )

@@ -1,89 +1,73 @@
-"""An organization's rows as the server holds them: ordered, looked up, written when asked for.
+"""An organization's rows of one resource: ordered, counted, looked up, cut into pages.
 
-What lives here: `Row`, `Rows` (an organization's table, kept in order of identifiers), and sorting
-by the members that a request names.
-What must not: where rows come from (`generated`, `given`), requests (`query`).
+Where rows come from is in `generated` and `given`, reading a request in `query`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from booking_assets.sandbox import wire
-from booking_assets.sandbox.resources import Resource
-from booking_assets.tables import contract
-
-
-class Row(Protocol):
-    """One row of a resource."""
-
-    @property
-    def identifier(self) -> UUID:
-        """What tells it from the others."""
-
-    @property
-    def order(self) -> bytes:
-        """The identifier's `wire.identifier_order`."""
-
-    @property
-    def changed(self) -> int | None:
-        """The ticks of its last change."""
-
-    @property
-    def json(self) -> bytes:
-        """Its JSON as an array's item."""
-
-    def members(self) -> dict[str, Any]:
-        """The members that have a value."""
+from booking_assets.sandbox.query import Query, SortItem, sort_items
+from booking_assets.sandbox.registrations import RegistrationRow
+from booking_assets.sandbox.resources import Kind, Resource
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenRow:
-    """A row whose JSON was written once."""
+    """A row whose JSON is kept: an item of an array; `changed` is in ticks.
+
+    `order` is the identifier's `wire.identifier_order`.
+    """
 
     identifier: UUID
     order: bytes
     changed: int | None
     json: bytes
 
-    def members(self) -> dict[str, Any]:
-        """The members that have a value."""
-        return decoded(self.json)
+
+Row: TypeAlias = WrittenRow | RegistrationRow
 
 
-@dataclass(frozen=True, slots=True)
-class SortItem:
-    """One name of a request's `Sort`."""
+@dataclass(frozen=True)
+class Page:
+    """A page of rows, with the numbers that its pagination header gives."""
 
-    member: str
-    descending: bool
+    rows: Sequence[Row]
+    number: int
+    size: int
+    total: int
 
 
 _ORDER: Callable[[Row], bytes] = attrgetter("order")
 
 
-def decoded(json: bytes) -> dict[str, Any]:
-    """The members of a row's JSON."""
-    members: dict[str, Any] = msgspec.json.decode(json)
-    return members
+def members_of(row: Row) -> dict[str, Any]:
+    """The members of a row that have a value."""
+    decoded: dict[str, Any] = msgspec.json.decode(row.json)
+    return decoded
 
 
 class Rows:
     """The rows of one resource and organization, in SQL Server's order of their identifiers."""
 
     def __init__(self, resource: Resource, rows: Iterable[Row]) -> None:
-        self._resource = resource
+        self.resource = resource
         self._ordered = sorted(rows, key=_ORDER)
         self._sorted: dict[tuple[SortItem, ...], list[Row]] = {}
 
-    def __len__(self) -> int:
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._ordered)
+
+    def count(self) -> int:
+        """The number of rows."""
         return len(self._ordered)
 
     def get(self, identifier: UUID) -> Row | None:
@@ -93,6 +77,12 @@ class Rows:
         found = self._ordered[place : place + 1]
         return found[0] if found and found[0].order == order else None
 
+    def page(self, query: Query) -> Page:
+        """The page that a request asks for; a `Refusal` where it cannot be made."""
+        total = self.count()
+        rows = self._sorted_by(sort_items(query.sort, self.resource))[query.slice_of(total)]
+        return Page(rows, query.page, query.page_size, total)
+
     def replace(self, old: Iterable[Row], new: Iterable[Row]) -> None:
         """Take rows out and put rows in: O(log n) comparisons each."""
         for row in old:
@@ -101,43 +91,39 @@ class Rows:
             insort(self._ordered, row, key=_ORDER)
         self._sorted.clear()
 
-    def sorted_by(self, items: Sequence[SortItem]) -> Sequence[Row]:
-        """The rows in the order of the items, ties by identifier; kept until a row changes.
-
-        The sequence is only good until the next `replace`.
-        """
-        identifier = self._resource.identifier
-        if not items or (items[0].member == identifier and not items[0].descending):
+    def _sorted_by(self, items: tuple[SortItem, ...]) -> Sequence[Row]:
+        """The rows in the order of the items, ties by identifier; kept until a row changes."""
+        if not items or items[0] == SortItem(self.resource.identifier, descending=False):
             return self._ordered
-        wanted = tuple(items)
-        if wanted not in self._sorted:
+        if items not in self._sorted:
             rows = list(self._ordered)
             # Sorting is stable: the last item first, so that the first decides.
-            for item in reversed(wanted):
+            for item in reversed(items):
                 rows.sort(key=self._sort_key(item.member), reverse=item.descending)
-            self._sorted[wanted] = rows
-        return self._sorted[wanted]
+            self._sorted[items] = rows
+        return self._sorted[items]
 
     def _sort_key(self, member: str) -> Callable[[Row], tuple[bool, Any]]:
         """A key for a member's values; nulls come first, as in SQL Server."""
-        if member == self._resource.identifier:
+        if member == self.resource.identifier:
             return lambda row: (True, row.order)
         if member == "LastChangeTime":
             return lambda row: (row.changed is not None, row.changed)
-        kind = self._resource.kinds[member]
+        kind = self.resource.kinds[member]
 
         def key(row: Row) -> tuple[bool, Any]:
-            value = row.members().get(member)
+            value = members_of(row).get(member)
             return (value is not None, None if value is None else _comparable(kind, value))
 
         return key
 
 
-def _comparable(kind: type, value: Any) -> Any:
-    if kind is contract.Identifier:
-        return wire.identifier_order(UUID(value))
-    if kind is contract.Instant:
-        return wire.instant_of(value).ticks
-    if kind is contract.Text:
-        return str(value).casefold()
+def _comparable(kind: Kind, value: Any) -> Any:
+    match kind:
+        case Kind.IDENTIFIER:
+            return wire.identifier_order(UUID(value))
+        case Kind.INSTANT:
+            return wire.instant_of(value).ticks
+        case Kind.TEXT:
+            return str(value).casefold()
     return value

@@ -1,9 +1,6 @@
-"""Running the sandbox: in a thread of this process, or in the foreground until it is stopped.
+"""Runs the sandbox: `SandboxServer` in a thread of this process, `serve` in the foreground.
 
-What lives here: sockets, the thread, signals. `SandboxServer` is for tests and for commands that
-need an API and have none; `serve` is for a command line.
-What must not: routes (`application`).
-Read more: https://uvicorn.dev/settings/
+Routes are in `application`.
 """
 
 from __future__ import annotations
@@ -12,23 +9,23 @@ import gc
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import TracebackType
+from typing import Self
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from booking_assets.sandbox.application import PREFIX, application
 from booking_assets.sandbox.faults.delivery import BreakableProtocol
 from booking_assets.sandbox.faults.middleware import fault_middleware
-from booking_assets.sandbox.faults.selection import NO_FAULTS, Faults
-from booking_assets.sandbox.request_log import RequestLog
+from booking_assets.sandbox.faults.registry import NO_FAULTS, Faults
 from booking_assets.sandbox.world import World
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 5
+_POLL_SECONDS = 0.002
 _KEEP_ALIVE_SECONDS = 120
 """How long an idle connection stays open: IIS, which serves the vendor's API, leaves it so long.
 
@@ -39,23 +36,13 @@ Source: https://learn.microsoft.com/iis/configuration/system.applicationhost/sit
 class SandboxServer:
     """The sandbox on a loopback port, in a thread, from `__enter__` to `__exit__`.
 
-    Attributes:
-        world: Tenants, tokens and events.
-        log: Every request so far.
-        base_url: What precedes `/booking`, such as `http://127.0.0.1:40123/v2/E01`; known from
-            `__enter__` on.
+    `base_url` is what precedes `/booking`, such as `http://127.0.0.1:40123/v2/E01`.
     """
 
     base_url: str
 
     def __init__(
-        self,
-        world: World,
-        *,
-        port: int = 0,
-        middleware: Sequence[Middleware] = (),
-        prefix: str = PREFIX,
-        faults: Faults = NO_FAULTS,
+        self, world: World, *, port: int = 0, prefix: str = PREFIX, faults: Faults = NO_FAULTS
     ) -> None:
         """Describe a sandbox; a port of 0 takes a free one.
 
@@ -63,29 +50,25 @@ class SandboxServer:
             FaultError: A fault names an organization that the world does not have.
         """
         self.world = world
-        self.log = RequestLog()
         self._port = port
-        self._prefix = faults.prefix(prefix)
-        middleware = [*fault_middleware(faults, world), *middleware]
-        app = application(world, log=self.log, middleware=middleware, prefix=self._prefix)
-        self._started = threading.Event()
-        self._server = _Server(_config(app, faults), self._started.set)
+        self._prefix = prefix
+        self._server = uvicorn.Server(_config(world, prefix, faults))
         self._thread = threading.Thread(target=self._run, name="booking-sandbox", daemon=True)
 
-    def __enter__(self) -> SandboxServer:
+    def __enter__(self) -> Self:
         """Listen and answer.
 
         Raises:
             OSError: The port is taken.
             RuntimeError: The server did not start; its log says why.
         """
-        self._listening = _bound(self._port)
+        self._listening = socket.create_server((HOST, self._port))
         self.base_url = _base_url(self._listening, self._prefix)
         self._thread.start()
-        self._started.wait()
-        if not self._server.started:
-            self._thread.join()
-            raise RuntimeError("The sandbox did not start; the log of uvicorn says why.")
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("The sandbox did not start; the log of uvicorn says why.")
+            time.sleep(_POLL_SECONDS)
         return self
 
     def __exit__(
@@ -99,11 +82,8 @@ class SandboxServer:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            with self._listening:
-                self._server.run([self._listening])
-        finally:
-            self._started.set()
+        with self._listening:
+            self._server.run([self._listening])
 
 
 def serve(
@@ -111,42 +91,28 @@ def serve(
     *,
     port: int,
     on_started: Callable[[str], None],
-    middleware: Sequence[Middleware] = (),
     prefix: str = PREFIX,
     faults: Faults = NO_FAULTS,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then return; `on_started` is told the base URL.
+    """Serve until SIGINT or SIGTERM, then return; `on_started` gets the base URL.
 
     Raises:
         OSError: The port is taken.
         FaultError: A fault names an organization that the world does not have.
     """
-    prefix = faults.prefix(prefix)
-    middleware = [*fault_middleware(faults, world), *middleware]
-    with _bound(port) as listening, _quiet_signals():
-        base_url = _base_url(listening, prefix)
-        app = application(world, middleware=middleware, prefix=prefix)
+    server = uvicorn.Server(_config(world, prefix, faults))
+    with socket.create_server((HOST, port)) as listening, _stopping_on_signals(server):
         # A search for garbage among 100,000 rows would hold up an answer for 0.3 s now and then.
         gc.freeze()
-        _Server(_config(app, faults), lambda: on_started(base_url)).run([listening])
+        # Whoever connects now waits until the server runs.
+        on_started(_base_url(listening, prefix))
+        server.run([listening])
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_started = on_started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_started()
-
-
-def _config(app: Starlette, faults: Faults) -> uvicorn.Config:
+def _config(world: World, prefix: str, faults: Faults) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
-        http=BreakableProtocol if faults else "auto",
+        application(world, middleware=fault_middleware(faults, world), prefix=prefix),
+        http=BreakableProtocol if faults.chosen else "auto",
         # The process keeps its own logging: the sandbox may be a guest in it.
         log_config=None,
         log_level="warning",
@@ -158,22 +124,19 @@ def _config(app: Starlette, faults: Faults) -> uvicorn.Config:
     )
 
 
-def _bound(port: int) -> socket.socket:
-    return socket.create_server((HOST, port))
-
-
 def _base_url(listening: socket.socket, prefix: str) -> str:
     return f"http://{HOST}:{listening.getsockname()[1]}{prefix}"
 
 
 @contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """Let uvicorn stop on a signal, and end in nothing when it raises the signal again."""
+def _stopping_on_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Stop on a signal, also before uvicorn listens to signals and when it raises one again."""
 
-    def ignore(number: int, frame: FrameType | None) -> None:
-        """The server has stopped already."""
+    def stop(*_: object) -> None:
+        server.should_exit = True
 
-    kept = {number: signal.signal(number, ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    kept = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """Tenants: an organization of the sandbox, with the one token and the one secret bound to it.
 
-What lives here: `Tenant`, and tenants made up from a seed or for given identifiers.
-What must not: how a token is signed and read (`tokens`), a tenant's events (`world`).
+How a token is signed and read is in `tokens`, a tenant's rows in `world`.
 """
 
 from __future__ import annotations
@@ -53,36 +52,27 @@ def generated_tenants(organizations: int, seed: int) -> tuple[Tenant, ...]:
 def tenants_of(identifiers: Iterable[UUID]) -> tuple[Tenant, ...]:
     """A tenant for each given organization, in the order of the identifiers.
 
-    The slug is `organization-` and the first 8 characters of the identifier, or more where two
-    organizations share those.
+    The slug has the first 8 characters of the identifier, or more where two organizations share
+    those.
     """
-    known = sorted(set(identifiers))
-    taken: set[str] = set()
-    tenants = []
-    for number, identifier in enumerate(known):
-        digits = identifier.hex
-        length = next(n for n in range(8, 33) if f"organization-{digits[:n]}" not in taken)
-        slug = f"organization-{digits[:length]}"
-        taken.add(slug)
-        tenants.append(_tenant(slug, identifier, number))
-    return tuple(tenants)
+    tenants: dict[str, Tenant] = {}
+    for number, identifier in enumerate(sorted(set(identifiers))):
+        slugs = (f"organization-{identifier.hex[:length]}" for length in range(8, 33))
+        slug = next(slug for slug in slugs if slug not in tenants)
+        tenants[slug] = _tenant(slug, identifier, number)
+    return tuple(tenants.values())
 
 
 def _tenant(slug: str, identifier: UUID, number: int) -> Tenant:
     opaque = number % _OPAQUE_EVERY == _OPAQUE_EVERY - 1
-    return Tenant(
-        slug=slug,
-        identifier=identifier,
-        token=tokens.lasting_token(identifier, slug, opaque=opaque),
-        secret=tokens.secret_of(identifier),
-    )
+    token = tokens.token_of(identifier, slug, opaque=opaque)
+    return Tenant(slug, identifier, token, tokens.secret_of(identifier))
 
 
 def _slug(number: int) -> str:
     round_, place = divmod(number, len(_PLACES))
     # 25 = one more than there are places, and prime to the 8 purposes: no pair comes twice
     # within 192 numbers.
-    purpose = (number + round_) % len(_PURPOSES)
+    purpose = _PURPOSES[(number + round_) % len(_PURPOSES)]
     again = number // (len(_PLACES) * len(_PURPOSES))
-    name = f"{_PLACES[place]}-{_PURPOSES[purpose]}"
-    return f"{name}-{again + 1}" if again else name
+    return f"{_PLACES[place]}-{purpose}" + (f"-{again + 1}" if again else "")

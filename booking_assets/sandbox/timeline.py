@@ -1,11 +1,8 @@
 """When a generated event is born, changes and disappears: arithmetic on the clock, no state.
 
-What lives here: the rhythm of a slot, and where a slot stands at an instant. A slot holds one event
-at a time; when that is deleted the next one, with a new identifier, takes its place.
-What must not: what an event looks like (`story`).
-
-All times are ticks of 100 ns since 1970. The story is a function of (seed, organization, slot,
-clock), so a sandbox started anew, in another process, goes on where the last one stopped.
+A slot has one event at a time; when that is deleted the next one, with a new identifier, takes
+its place. All times are ticks of 100 ns since 1970, and follow from seed, organization, slot and
+clock, so that a sandbox started anew, in another process, continues where the last one stopped.
 """
 
 from __future__ import annotations

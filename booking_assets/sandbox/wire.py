@@ -1,8 +1,6 @@
-"""How the vendor's server writes and orders values: JSON, date-times, identifiers.
+"""Text forms and sort order of the vendor's values: JSON, date-times, identifiers.
 
-What lives here: the event model's members and their kinds, and the text forms of their values.
-What must not: what an event means (`story`), routes and statuses (`application`).
-Read more: https://www.newtonsoft.com/json/help/html/SerializationGuide.htm
+The members themselves are in `resources`, whole responses in `answers`.
 """
 
 from __future__ import annotations
@@ -15,23 +13,10 @@ from uuid import UUID
 
 import msgspec
 
-from booking_assets.tables import raw
-
-KINDS: dict[str, type] = {
-    raw.member_name(column): type(raw.Events.columns()[column]) for column in raw.EVENT_MEMBERS
-}
-"""The 62 members of the event model in their order, each with its kind of column."""
-
-NOT_STORED = "ExamScoreWarnings"
-"""A member of the model that the vendor's table does not have: always null, never sortable."""
-
-NOT_CRITERIA = frozenset({"EventIdentifier", "BillingCodeEnabled"})
-"""Members of the model that are no criteria."""
-
 TICKS_A_SECOND = 10_000_000
 """The server keeps time in ticks of 100 ns (`datetimeoffset(7)`)."""
 
-NEW_LINE = b"\r\n"
+_NEW_LINE = b"\r\n"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -86,38 +71,35 @@ def identifier_order(identifier: UUID) -> bytes:
 
 def json_text(value: Any) -> bytes:
     """Indented JSON as Newtonsoft writes it on Windows."""
-    return _formatted(value).replace(b"\n", NEW_LINE)
+    return _formatted(value).replace(b"\n", _NEW_LINE)
 
 
 def row_json(members: Mapping[str, Any]) -> bytes:
     """One row as an item of an indented array; members that are null must be left out already."""
-    return b"  " + _formatted(members).replace(b"\n", NEW_LINE + b"  ")
+    return b"  " + _formatted(members).replace(b"\n", _NEW_LINE + b"  ")
 
 
 def array_of(rows: list[bytes]) -> bytes:
     """An indented array of rows, each as `row_json` wrote it."""
     if not rows:
         return b"[]"
-    return b"[" + NEW_LINE + (b"," + NEW_LINE).join(rows) + NEW_LINE + b"]"
+    return b"[" + _NEW_LINE + (b"," + _NEW_LINE).join(rows) + _NEW_LINE + b"]"
 
 
 def outside_array(row: bytes) -> bytes:
     """A row of an array as a document of its own: two blanks less before each line."""
-    return row[2:].replace(NEW_LINE + b"  ", NEW_LINE)
+    return row[2:].replace(_NEW_LINE + b"  ", _NEW_LINE)
 
 
-def event_members(values: Mapping[str, Any]) -> dict[str, Any]:
-    """An event's members that have a value, in the model's order, date-times as text."""
-    return present_members(values, KINDS)
-
-
-def present_members(values: Mapping[str, Any], order: Iterable[str]) -> dict[str, Any]:
-    """The members that have a value, in the given order, date-times as text."""
-    return {
-        member: date_time(value) if isinstance(value, Instant) else value
-        for member in order
-        if (value := values.get(member)) is not None
-    }
+def row_of(values: Mapping[str, Any], members: Iterable[str]) -> bytes:
+    """One row as `row_json` writes it: members in the given order, nulls left out."""
+    return row_json(
+        {
+            member: date_time(value) if isinstance(value, Instant) else value
+            for member in members
+            if (value := values.get(member)) is not None
+        }
+    )
 
 
 def _formatted(value: Any) -> bytes:

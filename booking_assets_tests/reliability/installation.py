@@ -27,9 +27,6 @@ from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.results import CollectionResult, RunReport
 from booking_assets.sandbox.configuration import booking_toml, dotenv, token_variable
-from booking_assets.sandbox.faults.selection import parse_faults
-from booking_assets.sandbox.request_log import LoggedRequest
-from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World, generated_world
 from booking_assets.settings import Settings, load_settings
@@ -38,6 +35,8 @@ from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
 from booking_assets.transforms.check_rules import unaccounted
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.commands import SECONDS, Shell
+from booking_assets_tests.faults.request_log import LoggedRequest
+from booking_assets_tests.faults.server import FaultySandbox
 from booking_assets_tests.reliability import collecting
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,7 +59,7 @@ class Installation:
     """A folder with a booking.toml and an .env, and the running sandbox that they name."""
 
     shell: Shell
-    server: SandboxServer
+    server: FaultySandbox
     tenants: tuple[Tenant, ...]
 
     @property
@@ -232,6 +231,7 @@ def installed(
     api: str = PAGES_OF_TEN,
     sections: str = "",
     registrations: bool = False,
+    tenants: tuple[Tenant, ...] = (),
 ) -> Iterator[Installation]:
     """The project in a folder while the API has these faults; what the folder holds stays.
 
@@ -243,10 +243,11 @@ def installed(
         api: lines for [api] in booking.toml.
         sections: sections for its end.
         registrations: whether they are collected beside the events.
+        tenants: the organizations to configure, with their tokens; those of the world by default.
     """
-    chosen = parse_faults(faults, seed)
-    with SandboxServer(world, faults=chosen) as server:
-        tenants = chosen.tenants(world.tenants)
+    tenants = tenants or world.tenants
+    server = FaultySandbox(world, *faults, seed=seed)
+    with server:
         settings = booking_toml(server.base_url, tenants).replace("[api]\n", f"[api]\n{api}\n")
         if not registrations:
             settings = settings.replace("\nslug =", "\nregistrations = false\nslug =")
@@ -262,7 +263,7 @@ def held(world: World, slug: str, contract: RowContract = EVENT_ROWS) -> pl.Data
     """What a world at rest holds of an organization."""
     (tenant,) = [one for one in world.tenants if one.slug == slug]
     (resource,) = [one for one in world.resources if one.name == contract.resource.name]
-    body = b",".join(row.json for row in world.rows(tenant, resource).sorted_by([]))
+    body = b",".join(row.json for row in world.rows(tenant, resource))
     decoder = Decoder(contract, slug, tenant.identifier, NOON)
     return comparable(decoder(b"[" + body + b"]").rows, contract)
 

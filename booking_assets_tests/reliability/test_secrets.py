@@ -16,6 +16,7 @@ from subprocess import CompletedProcess
 import duckdb
 import pytest
 
+from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import World, given_world
 from booking_assets.tables.contract import Text
 from booking_assets.tables.raw import EVENTS, member_name
@@ -72,7 +73,7 @@ def files(folder: Path) -> list[Path]:
 def world_of_words(folder: Path) -> World:
     """Organizations whose events hold a canary in each member that people write."""
     still = still_world(EVENTS_EACH, organizations=3)
-    rows = [row.members() for one in still.tenants for row in still.rows(one).sorted_by([])]
+    rows = [members_of(row) for one in still.tenants for row in still.rows(one)]
     words = {member: f"{WORDS}: {member}" for member in FREE_TEXT}
     events = folder / "events.ndjson"
     events.write_text("".join(f"{json.dumps(row | words)}\n" for row in rows), encoding="utf-8")

@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 from booking_assets.defs.runs import Refreshed
 from booking_assets.defs.specs import asset_key
 from booking_assets.pipeline.checks import data_checks
-from booking_assets.sandbox.faults.bad_rows import KINDS
+from booking_assets.sandbox.faults.data import BAD_ROWS
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.commands import shell
 from booking_assets_tests.reliability.installation import (
@@ -75,7 +75,7 @@ def rows_loaded(refreshed: Refreshed) -> dict[str, int]:
 
 def test_bad_rows_and_unknown_members_stop_nothing(day: Day) -> None:
     assert day.refreshed.is_complete, day.refreshed
-    stored = {SPOILT: EVENTS_EACH - len(KINDS), UNKNOWN: EVENTS_EACH, SOUND: EVENTS_EACH}
+    stored = {SPOILT: EVENTS_EACH - len(BAD_ROWS), UNKNOWN: EVENTS_EACH, SOUND: EVENTS_EACH}
     assert rows_loaded(day.refreshed) == stored
     assert_frame_equal(day.site.stored(SOUND), held(WORLD, SOUND))
     marts = "SELECT organization, count(*) AS rows FROM marts.capacity_by_event GROUP BY ALL"
@@ -104,7 +104,7 @@ def test_a_bad_row_is_kept_whole_with_its_reason(install: Install, day: Day) -> 
         served = client.post(url, json=body).content.decode(errors="backslashreplace")
     rejected = day.site.query("SELECT * FROM raw.rejected_rows")
     assert {row["organization"] for row in rejected} == {SPOILT}
-    assert len({row["payload"] for row in rejected}) == len(KINDS)
+    assert len({row["payload"] for row in rejected}) == len(BAD_ROWS)
     for row in rejected:
         assert row["payload"].strip() in served
         assert row["fields"]
@@ -117,8 +117,8 @@ def test_what_was_received_is_loaded_rejected_or_double(day: Day) -> None:
     )
     assert account == {
         "rows_received": EVENTS_EACH,
-        "rows_loaded": EVENTS_EACH - len(KINDS),
-        "rows_rejected": len(KINDS),
+        "rows_loaded": EVENTS_EACH - len(BAD_ROWS),
+        "rows_rejected": len(BAD_ROWS),
         "duplicates_dropped": 0,
     }
     assert day.check(dg.AssetCheckKey(asset_key(EVENTS), "counted_is_stored")).passed

@@ -19,12 +19,13 @@ from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.pipeline.results import CollectionResult
 from booking_assets.sandbox.configuration import token_variable
-from booking_assets.sandbox.faults.organizations import stranger_to
+from booking_assets.sandbox.faults.data import stranger_to
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.settings import SettingsError
 from booking_assets.tables.raw import REGISTRATIONS
 from booking_assets.warehouse.errors import SliceLoadFailed
 from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.faults.server import with_stranger
 from booking_assets_tests.reliability.installation import (
     Install,
     Installation,
@@ -107,10 +108,12 @@ def test_an_empty_organization_of_a_foreign_credential_is_told_by_its_claim(
     install: Install,
 ) -> None:
     install(BEFORE).collect()
-    site = install(WORLD, f"empty_foreign@{SHOWN.slug}")
+    world, tenants = with_stranger(WORLD, SHOWN)
+    site = install(world, tenants=tenants)
     refused = assert_refused_alone(site, site.collect(), SHOWN.slug, str(stranger_to(SHOWN)))
     assert "the credential belongs to organization" in refused.explanation
-    assert not [one for one in site.requests if one.tenant == SHOWN.slug]
+    known = {one.tenant for one in site.requests}
+    assert known == {one.slug for one in (OTHER, OPAQUE)}
 
 
 @pytest.mark.parametrize("owner", [SHOWN, OPAQUE], ids=["told by the claim", "told by the rows"])

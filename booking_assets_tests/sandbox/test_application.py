@@ -9,7 +9,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from booking_assets.sandbox import wire
+from booking_assets.sandbox import resources, wire
+from booking_assets.sandbox.resources import Kind
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
 
@@ -186,10 +187,10 @@ def test_a_body_that_is_no_object_is_refused(client: httpx.Client, body: bytes) 
 
 
 def test_the_references_own_sample_body_is_accepted(client: httpx.Client) -> None:
-    samples = {"Identifier": NOBODY, "Flag": True, "Text": "text", "Number": 1, "Measure": 1}
-    samples["Instant"] = "2025-08-29T22:13:52.542Z"
-    criteria = {member: samples[kind.__name__] for member, kind in wire.KINDS.items()}
-    origin = {"When": samples["Instant"], "User": NOBODY, "Description": "text"}
+    samples = {Kind.IDENTIFIER: NOBODY, Kind.FLAG: True, Kind.TEXT: "text", Kind.NUMBER: 1}
+    samples |= {Kind.MEASURE: 1, Kind.INSTANT: "2025-08-29T22:13:52.542Z"}
+    criteria = {member: samples[kind] for member, kind in resources.EVENTS.kinds.items()}
+    origin = {"When": samples[Kind.INSTANT], "User": NOBODY, "Description": "text"}
     body = {"Identifier": NOBODY, "Origin": origin, "Texts": {"ANY": "text"}, **criteria}
     assert client.post(f"{EVENTS}/count", json=body).json() == {"Count": len(everything(client))}
 

@@ -12,7 +12,8 @@ import httpx
 import msgspec
 import pytest
 
-from booking_assets.sandbox import downloads, wire
+from booking_assets.sandbox import downloads
+from booking_assets.sandbox.resources import EVENTS
 from booking_assets.sandbox.world import generated_world
 from booking_assets_tests.sandbox.conftest import NOON
 
@@ -30,7 +31,7 @@ def test_json_holds_every_event_with_nulls_written(client: httpx.Client) -> None
     answer = download(client, Page=2, PageSize=1, Sort="Nonsense")
     assert answer.headers["content-type"] == "application/json"
     rows = answer.json()
-    assert all(list(row) == list(wire.KINDS) for row in rows)
+    assert all(list(row) == list(EVENTS.kinds) for row in rows)
     assert answer.text.startswith('[\r\n  {\r\n    "AchievementIdentifier"')
     present = {
         row["EventIdentifier"]: {name: value for name, value in row.items() if value is not None}
@@ -55,7 +56,7 @@ def test_csv_is_quoted_and_has_a_column_a_member(client: httpx.Client) -> None:
     assert answer.content.startswith(b'"AchievementIdentifier","EventIdentifier"')
     assert not answer.content.endswith(b"\n")
     header, *rows = csv.reader(io.StringIO(answer.text, newline=""), strict=True)
-    assert header == list(wire.KINDS)
+    assert header == list(EVENTS.kinds)
     events = collected(client)
     assert len(rows) == len(events)
     for row in rows:
@@ -82,7 +83,7 @@ def test_includes_choose_and_order_the_columns(client: httpx.Client, file_format
 
 
 def test_includes_without_a_known_name_mean_all(client: httpx.Client) -> None:
-    assert list(download(client, Includes="Nonsense").json()[0]) == list(wire.KINDS)
+    assert list(download(client, Includes="Nonsense").json()[0]) == list(EVENTS.kinds)
 
 
 def test_an_unknown_format_is_json_under_its_own_type(client: httpx.Client) -> None:
@@ -98,12 +99,12 @@ def test_get_downloads_too(client: httpx.Client) -> None:
 
 def test_nothing_is_an_empty_file_or_an_empty_array() -> None:
     world = generated_world(1, 0, seed=1, clock=lambda: NOON)
-    rows = world.rows(world.tenants[0]).sorted_by(())
-    assert downloads.content(rows, "csv", "") == b""
-    assert downloads.content(rows, "json", "") == b"[]"
+    rows = list(world.rows(world.tenants[0]))
+    assert downloads.content(rows, "csv", "", EVENTS) == b""
+    assert downloads.content(rows, "json", "", EVENTS) == b"[]"
 
 
 def test_a_file_name_carries_the_minute() -> None:
-    assert downloads.file_name(NOON + timedelta(minutes=5), 3, "CSV") == (
+    assert downloads.file_name(NOON + timedelta(minutes=5), 3, "CSV", EVENTS) == (
         "Booking_Events__2603011205-3.csv"
     )

@@ -15,12 +15,15 @@ import httpx
 import pytest
 
 from booking_assets.sandbox import generated, wire
+from booking_assets.sandbox.faults.contract import FaultError
+from booking_assets.sandbox.faults.registry import parse_faults
 from booking_assets.sandbox.registrations import CANARY, CANARY_IDENTIFIER, CANARY_NUMBER
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
+from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Kind, Resource
+from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World, generated_world
-from booking_assets.tables import contract, raw
+from booking_assets.tables import raw
 from booking_assets_tests.sandbox.conftest import NOON
 
 BASE = "/booking/registrations"
@@ -56,7 +59,7 @@ def rows_of(world: World, resource: Resource) -> dict[str, Members]:
     return {
         members[resource.identifier]: members
         for tenant in world.tenants
-        for members in (row.members() for row in world.rows(tenant, resource).sorted_by(()))
+        for members in (members_of(row) for row in world.rows(tenant, resource))
     }
 
 
@@ -234,8 +237,8 @@ def test_the_allow_list_is_of_the_model() -> None:
 
 def test_whatever_is_personal_carries_a_canary(registrations: list[Members]) -> None:
     prefixes = {
-        contract.Text: f"{CANARY}-",
-        contract.Identifier: f"{CANARY_IDENTIFIER}-",
+        Kind.TEXT: f"{CANARY}-",
+        Kind.IDENTIFIER: f"{CANARY_IDENTIFIER}-",
     }
     personal = {
         member: prefixes[kind]
@@ -319,7 +322,7 @@ def test_a_world_that_moved_equals_one_begun_anew(seconds: int) -> None:
 def test_ten_minutes_insert_change_and_delete_and_leave_the_events_time_alone() -> None:
     clock = HandClock()
     world = generated_world(2, 400, seed=7, clock=clock)
-    alone = generated_world(2, 400, seed=7, clock=clock, registrations=False)
+    alone = generated_world(2, 400, seed=7, clock=clock)
     before, events_before = rows_of(world, REGISTRATIONS), rows_of(world, EVENTS)
     clock.now += timedelta(minutes=10)
     after, events_after = rows_of(world, REGISTRATIONS), rows_of(world, EVENTS)
@@ -372,8 +375,9 @@ def test_nobody_has_a_name(registrations: list[Members]) -> None:
 def barred() -> Iterator[SandboxServer]:
     """A server whose second tenant may not read registrations."""
     slug = generated_world(2, 0, seed=7).tenants[1].slug
-    world = generated_world(2, 20, seed=7, clock=lambda: NOON, without_registrations=[slug])
-    with SandboxServer(world) as server:
+    world = generated_world(2, 20, seed=7, clock=lambda: NOON)
+    faults = parse_faults([f"forbidden=registrations@{slug}"])
+    with SandboxServer(world, faults=faults) as server:
         yield server
 
 
@@ -405,13 +409,14 @@ def test_a_missing_permission_disturbs_nobody_else(barred: SandboxServer) -> Non
 
 
 def test_a_permission_is_taken_from_a_tenant_that_exists() -> None:
-    with pytest.raises(ValueError, match="nobody"):
-        generated_world(1, 1, seed=7, without_registrations=["nobody"])
+    faults = parse_faults(["forbidden=registrations@nobody"])
+    with pytest.raises(FaultError, match="nobody"):
+        SandboxServer(generated_world(1, 1, seed=7), faults=faults)
 
 
 def test_a_server_may_lack_the_resource() -> None:
-    world = generated_world(1, 20, seed=7, clock=lambda: NOON, registrations=False)
-    with SandboxServer(world) as server:
+    world = generated_world(1, 20, seed=7, clock=lambda: NOON)
+    with SandboxServer(world, faults=parse_faults(["not_found=registrations"])) as server:
         for operation in OPERATIONS:
             answer = asked(server, 0, "POST", f"{BASE}/{operation}")
             assert (answer.status_code, answer.content) == (404, b"")

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from booking_assets.sandbox.resources import REGISTRATIONS
+from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.world import given_world
 from booking_assets_tests.sandbox.test_registrations import Members, normal, takes_a_seat
@@ -87,18 +88,14 @@ def test_registrations_of_an_unknown_event_belong_to_the_first_tenant(
     events: Path, seats: Path
 ) -> None:
     world = given_world(events, registrations=seats)
-    held = [row.members() for row in world.rows(world.tenants[0], REGISTRATIONS).sorted_by(())]
+    held = [members_of(row) for row in world.rows(world.tenants[0], REGISTRATIONS)]
     assert UNKNOWN in {row["EventIdentifier"] for row in held}
 
 
 def test_the_same_file_makes_the_same_registrations(events: Path, seats: Path) -> None:
     def made() -> list[bytes]:
         world = given_world(events, registrations=seats)
-        return [
-            row.json
-            for tenant in world.tenants
-            for row in world.rows(tenant, REGISTRATIONS).sorted_by(())
-        ]
+        return [row.json for tenant in world.tenants for row in world.rows(tenant, REGISTRATIONS)]
 
     assert made() == made()
 
@@ -106,8 +103,8 @@ def test_the_same_file_makes_the_same_registrations(events: Path, seats: Path) -
 def test_a_given_registration_is_looked_up(events: Path, seats: Path) -> None:
     world = given_world(events, registrations=seats)
     rows = world.rows(world.tenants[1], REGISTRATIONS)
-    for row in rows.sorted_by(()):
-        assert rows.get(UUID(row.members()["RegistrationIdentifier"])) == row
+    for row in rows:
+        assert rows.get(UUID(members_of(row)["RegistrationIdentifier"])) == row
 
 
 def test_without_a_file_nobody_knows_how_many_seats_are_taken(events: Path) -> None:

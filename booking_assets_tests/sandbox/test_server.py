@@ -7,17 +7,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from booking_assets.sandbox.request_log import LoggedRequest, RequestLog
 from booking_assets.sandbox.server import HOST, SandboxServer
 from booking_assets.sandbox.world import World, generated_world
+from booking_assets_tests.faults.request_log import LoggedRequest, RequestLog
+from booking_assets_tests.faults.server import FaultySandbox
 from booking_assets_tests.sandbox.conftest import NOON
 
 SERVING = """
@@ -71,7 +68,7 @@ def test_two_sandboxes_of_one_seed_answer_alike(world: World) -> None:
 
 def test_the_log_tells_who_asked_for_what(world: World) -> None:
     tenant = world.tenants[0]
-    with SandboxServer(world) as server, httpx.Client(base_url=server.base_url) as client:
+    with FaultySandbox(world) as server, httpx.Client(base_url=server.base_url) as client:
         headers = {"Authorization": f"Bearer {tenant.token}"}
         body = {"Filter": {"Page": 2, "PageSize": 10}}
         client.post("/booking/events/collect", json=body, headers=headers)
@@ -93,19 +90,8 @@ def test_the_log_forgets_the_oldest() -> None:
     assert [request.page for request in log.requests()] == [2, 3]
 
 
-class OutOfOrder:
-    """A fault: nothing works."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = PlainTextResponse("", 503)
-        await answer(scope, receive, send)
-
-
 def test_a_fault_stands_between_the_log_and_the_routes(world: World) -> None:
-    with SandboxServer(world, middleware=[Middleware(OutOfOrder)]) as server:
+    with FaultySandbox(world, "downtime=60") as server:
         assert httpx.get(f"{server.base_url}/health").status_code == 503
         assert [request.status for request in server.log.requests()] == [503]
 

@@ -66,7 +66,7 @@ def test_a_spoilt_token_is_refused(number: int, spoil: object) -> None:
 
 
 def test_an_issued_token_expires() -> None:
-    token = tokens.issued_token(UUID(int=1), "one", now=1_000, expires=2_000, opaque=False)
+    token = tokens.token_of(UUID(int=1), "one", opaque=False, issued=940, expires=2_000)
     assert tokens.organization_of(token, 1_999) == UUID(int=1)
     with pytest.raises(tokens.RefusedTokenError, match="expired"):
         tokens.organization_of(token, 2_000)

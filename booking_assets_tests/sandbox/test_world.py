@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from booking_assets.sandbox import wire
+from booking_assets.sandbox.resources import EVENTS, Kind
+from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import World, generated_world
 from booking_assets_tests.sandbox.conftest import NOON
 
@@ -31,7 +33,7 @@ def events_of(world: World) -> dict[str, Members]:
     return {
         members["EventIdentifier"]: members
         for tenant in world.tenants
-        for members in (row.members() for row in world.rows(tenant).sorted_by(()))
+        for members in (members_of(row) for row in world.rows(tenant))
     }
 
 
@@ -46,7 +48,7 @@ def values(events: list[Members], member: str) -> set[Any]:
 
 def test_an_event_has_about_1600_bytes() -> None:
     world = generated_world(3, 400, seed=7, clock=lambda: NOON)
-    rows = [row for tenant in world.tenants for row in world.rows(tenant).sorted_by(())]
+    rows = [row for tenant in world.tenants for row in world.rows(tenant)]
     assert 1_500 < sum(len(row.json) for row in rows) / len(rows) < 1_750
 
 
@@ -119,7 +121,7 @@ def test_date_times_differ_in_offset_and_in_fraction_digits(events: list[Members
         event[member]
         for event in events
         for member in event
-        if wire.KINDS[member] is wire.KINDS["LastChangeTime"]
+        if EVENTS.kinds[member] is Kind.INSTANT
     ]
     assert not any(text.endswith("Z") for text in texts)
     assert {"-07:00", "-08:00", "+00:00", "+05:30"} <= {text[-6:] for text in texts}
@@ -129,7 +131,9 @@ def test_date_times_differ_in_offset_and_in_fraction_digits(events: list[Members
 
 
 def test_every_known_member_occurs_and_content_holds_json(events: list[Members]) -> None:
-    assert set(wire.KINDS) - {member for event in events for member in event} == {wire.NOT_STORED}
+    assert (
+        set(EVENTS.kinds) - {member for event in events for member in event} == EVENTS.not_sortable
+    )
     for member in ("Content", "RegistrationFields"):
         assert all(json.loads(event[member]) for event in events if member in event)
     assert any(not text.isascii() for event in events for text in [event.get("Content", "")])
@@ -172,7 +176,7 @@ def test_ten_minutes_insert_change_and_delete() -> None:
         assert then < moved <= now
         differing = {
             member
-            for member in wire.KINDS
+            for member in EVENTS.kinds
             if before[identifier].get(member) != after[identifier].get(member)
         }
         assert not differing & {"EventIdentifier", "OrganizationIdentifier", "EventNumber"}

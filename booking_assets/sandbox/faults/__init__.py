@@ -1,7 +1,5 @@
-"""Fault switches of the sandbox: what may go wrong with the vendor's server, on demand.
+"""Faults that a user of the sandbox rehearses: `--fault NAME[=VALUE][@SLUG]`.
 
-What lives here: `registry` (every switch by its name), a module for each family of faults, and
-`middleware`, which stands between the sandbox's log and its routes.
-What must not: the routes' own behaviour. Without a switch, none of this is in the way.
-Read more: `docs/sandbox.md`, "Faults".
+They stand between the server and its routes, which know nothing of them. Faults that only the
+project's tests use are in `booking_assets_tests.faults`, made of the same parts.
 """

@@ -1,46 +1,25 @@
-"""What a fault is made of: the request it sees, and the handler that stands in its way.
+"""The parts of a fault: the request that it sees, its handler, its switch and the switch's value.
 
-What lives here: `Asked`, `Handler`, and `Setup`, which is all that a fault may depend on;
-`FaultError` for what cannot be used.
-What must not: any particular fault, the bodies of answers (`bodies`).
-Read more: `docs/sandbox.md`, "Faults".
+Particular faults are in `availability` and `data`; all switches, and reading them, in `registry`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cached_property
 from random import Random
-from typing import TypeAlias, cast
-from urllib.parse import parse_qsl, urlencode
+from typing import Any, Generic, TypeAlias, TypeVar
 
-import msgspec
-from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from booking_assets.sandbox.query import (
-    InvalidRequestError,
-    Query,
-    ServerFaultError,
-    query_of_body,
-    query_of_parameters,
-)
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
+from booking_assets.sandbox.application import CHANGES
+from booking_assets.sandbox.resources import Resource
+from booking_assets.sandbox.rows import Rows
 from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.world import World
 
-PAGED = frozenset({"collect", "search"})
-"""Operations that answer with a page."""
-
-_RESOURCES: Mapping[str, Resource] = {one.name: one for one in (EVENTS, REGISTRATIONS)}
-_NAMED = frozenset({"collect", "search", "count", "download"})
-_BOOKING = re.compile(r"/booking/(?P<resource>\w+)(?:/(?P<rest>[\w-]+))?/?$", re.IGNORECASE)
-_PAGE_MEMBERS = frozenset({"page", "pagesize"})
-_SHOWN = 20
+T = TypeVar("T")
 
 
 class FaultError(ValueError):
@@ -49,129 +28,36 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, read to its end.
+    """A request, read to its end, with the tenant whose token came with it.
 
-    Attributes:
-        scope: The ASGI scope.
-        body: The request's body.
-        tenant: Whose token or secret came with it; None where it is nobody's.
-        number: How many requests below `/booking` the tenant has made, this one included.
-        collected: How many pages of this resource the tenant asked for before this request.
+    `number` counts the tenant's requests below `/booking`, `collected` the pages of this resource
+    that it asked for before. `operation` is `collect`, `count`, `search`, `download` or `retrieve`.
     """
 
     scope: Scope
     body: bytes
-    tenant: Tenant | None = None
-    number: int = 0
-    collected: int = 0
-
-    @property
-    def method(self) -> str:
-        """The HTTP method."""
-        return str(self.scope["method"])
-
-    @property
-    def resource(self) -> Resource | None:
-        """What stands after `/booking/`, if the API knows it."""
-        found = _BOOKING.search(self.scope["path"])
-        return _RESOURCES.get(found["resource"].lower()) if found else None
-
-    @property
-    def operation(self) -> str:
-        """`collect`, `count`, `search`, `download` or `retrieve`; empty without a resource."""
-        found = _BOOKING.search(self.scope["path"])
-        if found is None or self.resource is None:
-            return ""
-        rest = (found["rest"] or "collect").lower()
-        return rest if rest in _NAMED else "retrieve"
-
-    @property
-    def wants_token(self) -> bool:
-        """Whether a client secret is to be exchanged for a token."""
-        path: str = self.scope["path"]
-        return path.lower().rstrip("/").endswith("/security/tokens/generate")
-
-    @property
-    def authorization(self) -> str:
-        """The `Authorization` header."""
-        return Headers(scope=self.scope).get("authorization", "")
-
-    @cached_property
-    def query(self) -> Query | None:
-        """The page that is asked for; None where there is none, or the server will refuse it."""
-        if self.resource is None:
-            return None
-        try:
-            if self.method == "POST":
-                return query_of_body(self.body, self.resource)
-            parameters = Request(self.scope).query_params.multi_items()
-            return query_of_parameters(parameters, self.resource)
-        except (InvalidRequestError, ServerFaultError):
-            return None
-
-    @property
-    def identifier(self) -> str:
-        """The member that tells rows of the resource apart; there must be one."""
-        return cast("Resource", self.resource).identifier
-
-    def authorized_by(self, token: str) -> Asked:
-        """The same request with another token."""
-        others = [item for item in self.scope["headers"] if item[0] != b"authorization"]
-        headers = [*others, (b"authorization", f"Bearer {token}".encode())]
-        return replace(self, scope={**self.scope, "headers": headers})
-
-    def paged(self, page: int, size: int) -> Asked:
-        """The same request for another page; its query must be readable."""
-        if self.method == "POST":
-            return replace(self, body=_paged_body(self.body, page, size))
-        query = urlencode([*_other_parameters(self.scope), ("Filter.Page", page)])
-        query_string = f"{query}&Filter.PageSize={size}".encode()
-        return replace(self, scope={**self.scope, "query_string": query_string})
-
-    def everything(self) -> Asked:
-        """A collect of all rows of the resource, in the order that is asked for."""
-        end = "/collect" if self.method == "POST" else ""
-        path = _BOOKING.sub(rf"/booking/\g<resource>{end}", self.scope["path"])
-        method = "POST" if self.method == "POST" else "GET"
-        return replace(self, scope={**self.scope, "path": path, "method": method}).paged(0, 0)
+    tenant: Tenant | None
+    resource: Resource | None
+    operation: str
+    number: int
+    collected: int
 
 
 Forward: TypeAlias = Callable[[Asked], Awaitable[Response]]
-"""What stands behind a fault: the next one, and at last the routes."""
+"""What stands behind a fault: the next fault, and at last the routes."""
 
 Handler: TypeAlias = Callable[[Asked, Forward], Awaitable[Response]]
-"""A fault at work: passes a request on, changes it or its answer, or answers itself."""
+"""A fault at work: passes a request on, changes it or its response, or responds itself."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """All that a fault may depend on beside its value.
-
-    Attributes:
-        fault: The fault's name.
-        seed: The same seed draws the same chances.
-        tenants: The sandbox's organizations.
-        now: The world's clock.
-        seconds: A clock that never goes back, for limits and outages.
-    """
+    """What a fault may depend on beside its value; `seconds` is a clock that never goes back."""
 
     fault: str
     seed: int
-    tenants: tuple[Tenant, ...]
-    now: Callable[[], datetime]
+    world: World
     seconds: Callable[[], float]
-
-    def tenant(self, slug: str) -> Tenant:
-        """The organization of that slug.
-
-        Raises:
-            FaultError: The sandbox has none.
-        """
-        for tenant in self.tenants:
-            if tenant.slug == slug:
-                return tenant
-        known = ", ".join(tenant.slug for tenant in self.tenants[:_SHOWN])
-        raise FaultError(f"{self.fault}: no organization is called {slug!r}; some are: {known}")
 
     def chance(self, asked: Asked) -> Random:
         """What happens by chance to a request: its number decides, not the time it comes."""
@@ -180,18 +66,60 @@ class Setup:
         return Random(f"{self.seed}/{self.fault}/{slug}/{asked.number}")  # noqa: S311
 
 
-def _paged_body(body: bytes, page: int, size: int) -> bytes:
-    document = msgspec.json.decode(body)
-    name = next((name for name in document if name.lower() == "filter"), "Filter")
-    filter_ = document.get(name) or {}
-    others = {name: value for name, value in filter_.items() if name.lower() not in _PAGE_MEMBERS}
-    return msgspec.json.encode({**document, name: {**others, "Page": page, "PageSize": size}})
+@dataclass(frozen=True)
+class Value(Generic[T]):
+    """How a switch's value is written, what it must be, and how it is read and checked.
+
+    `placeholder` stands for it in the help, empty for a switch that takes none; `read` may raise
+    ValueError.
+    """
+
+    placeholder: str
+    rule: str
+    read: Callable[[str], T]
+    holds: Callable[[T], bool] = lambda _: True
 
 
-def _other_parameters(scope: Scope) -> list[tuple[str, str]]:
-    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    return [
-        (name, value)
-        for name, value in parameters
-        if name.lower().removeprefix("filter.") not in _PAGE_MEMBERS
-    ]
+@dataclass(frozen=True)
+class Switch(Generic[T]):
+    """A fault that can be switched on.
+
+    `make` makes the handler for a value, of each server its own; a fault that is `everywhere`
+    reaches beyond `/booking`, to tokens and health.
+    """
+
+    name: str
+    value: Value[T]
+    meaning: str
+    make: Callable[[T, Setup], Handler]
+    everywhere: bool = False
+
+
+def switch(
+    value: Value[T], *, everywhere: bool = False
+) -> Callable[[Callable[[T, Setup], Handler]], Switch[T]]:
+    """Make a switch of a function that makes a handler; the docstring is its meaning."""
+    return lambda make: Switch(make.__name__, value, make.__doc__ or "", make, everywhere)
+
+
+def of_rows(change: Callable[[Rows, Asked], Rows]) -> Handler:
+    """A handler that lets the routes see other rows: counted, paged, searched and retrieved."""
+
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        # The innermost fault changes the rows first.
+        changes = (lambda rows: change(rows, asked), *asked.scope.get(CHANGES, ()))
+        return await forward(replace(asked, scope={**asked.scope, CHANGES: changes}))
+
+    return handle
+
+
+def one_of(placeholder: str, *choices: str) -> Value[str]:
+    """One of a closed set."""
+    rule = f"{placeholder} is one of {', '.join(choices)}"
+    return Value(placeholder, rule, str, choices.__contains__)
+
+
+AnySwitch: TypeAlias = Switch[Any]
+FLAG: Value[str] = Value("", "it takes no value", str)
+SHARE = Value("SHARE", "SHARE is a number from 0 to 1", float, lambda share: 0 <= share <= 1)
+SECONDS = Value("SECONDS", "SECONDS is a number above 0", float, lambda s: 0 < s < float("inf"))

@@ -1,58 +1,57 @@
-"""The faults at work, between the sandbox's log and its routes.
-
-What lives here: reading a request whole, numbering it, and sending it through the faults.
-What must not: what a fault does (the modules of its family).
-Read more: `docs/sandbox.md`, "Faults".
-"""
+"""Sends each request, read whole and numbered, through the faults that concern it."""
 
 from __future__ import annotations
 
-import time
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from booking_assets.sandbox import tokens
-from booking_assets.sandbox.faults.contract import Asked, Forward, Handler, Setup
-from booking_assets.sandbox.faults.organizations import stranger_to
-from booking_assets.sandbox.faults.selection import Fault, Faults
-from booking_assets.sandbox.resources import Resource
+from booking_assets.sandbox.faults.contract import Asked, FaultError, Forward, Handler, Setup
+from booking_assets.sandbox.faults.registry import Fault, Faults
+from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
 
-_SCHEME = "Bearer "
+_BOOKING = re.compile(r"/booking/(?P<resource>\w+)(?:/(?P<rest>[\w-]+))?/?$", re.IGNORECASE)
+_SHOWN = 20
+_NAMED = frozenset({"collect", "search", "count", "download"})
+_RESOURCES = {resource.name: resource for resource in (EVENTS, REGISTRATIONS)}
 
 
-def fault_middleware(
-    faults: Faults, world: World, *, seconds: Callable[[], float] = time.monotonic
-) -> list[Middleware]:
-    """What to put between the log and the routes of one server: nothing without faults.
+def fault_middleware(faults: Faults, world: World) -> list[Middleware]:
+    """What to put before the routes of one server: nothing without faults.
 
     Raises:
         FaultError: A fault names an organization that the world does not have.
     """
-    if not faults:
-        return []
     handlers = []
     for fault in faults.chosen:
-        setup = Setup(fault.switch.name, faults.seed, world.tenants, world.now, seconds)
         if fault.organization is not None:
-            setup.tenant(fault.organization)
+            tenant_called(fault.organization, world, fault.switch.name)
+        setup = Setup(fault.switch.name, faults.seed, world, faults.seconds)
         handlers.append((fault, fault.switch.make(fault.value, setup)))
-    return [Middleware(FaultsMiddleware, handlers=handlers, world=world)]
+    return [Middleware(FaultsMiddleware, handlers=handlers, world=world)] if handlers else []
+
+
+def tenant_called(slug: str, world: World, fault: str) -> Tenant:
+    """The organization of that slug; a `FaultError` where the sandbox has none."""
+    for tenant in world.tenants:
+        if tenant.slug == slug:
+            return tenant
+    known = ", ".join(tenant.slug for tenant in world.tenants[:_SHOWN])
+    raise FaultError(f"{fault}: no organization is called {slug!r}; some are: {known}")
 
 
 class FaultsMiddleware:
     """Sends each request through the faults that concern it, the first of them outermost.
 
-    One event loop runs it, and nothing waits between reading and writing a counter: no lock is
-    needed.
+    Nothing waits between reading and writing a counter: one event loop needs no lock.
     """
 
     def __init__(
@@ -60,11 +59,6 @@ class FaultsMiddleware:
     ) -> None:
         self._app = app
         self._world = world
-        self._owners = {
-            identifier: tenant
-            for tenant in world.tenants
-            for identifier in (tenant.identifier, stranger_to(tenant))
-        }
         self._requests: Counter[Tenant | None] = Counter()
         self._collects: Counter[tuple[Tenant | None, Resource | None]] = Counter()
         self._forward: Forward = self._routed
@@ -72,43 +66,32 @@ class FaultsMiddleware:
             self._forward = _behind(fault, handler, self._forward)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the faults will have it; the log learns who asked for what all the same."""
+        """Respond as the faults will have it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        asked = self._numbered(Asked(scope, await request.body()))
-        answer = await self._forward(asked)
-        if asked.tenant is not None:
-            request.state.tenant = asked.tenant.slug
-            if asked.query is not None and asked.operation != "retrieve":
-                request.state.page = asked.query.page
+        answer = await self._forward(self._asked(request, await request.body()))
         await answer(scope, receive, send)
 
-    def _numbered(self, asked: Asked) -> Asked:
-        tenant = self._tenant(asked)
-        if asked.resource is not None:
-            self._requests[tenant] += 1
-        collected = self._collects[tenant, asked.resource]
-        if asked.operation == "collect":
-            self._collects[tenant, asked.resource] += 1
-        return Asked(asked.scope, asked.body, tenant, self._requests[tenant], collected)
+    def _asked(self, request: Request, body: bytes) -> Asked:
+        tenant, (resource, operation) = self._tenant(request), _target(request.scope["path"])
+        collected = self._collects[tenant, resource]
+        self._requests[tenant] += resource is not None
+        self._collects[tenant, resource] += operation == "collect"
+        number = self._requests[tenant]
+        return Asked(request.scope, body, tenant, resource, operation, number, collected)
 
-    def _tenant(self, asked: Asked) -> Tenant | None:
-        """Whose token or secret came with the request."""
-        if asked.wants_token:
-            return self._world.tenant_with(_secret(asked.body))
-        if not asked.authorization.startswith(_SCHEME):
-            return None
-        token = asked.authorization.removeprefix(_SCHEME)
+    def _tenant(self, request: Request) -> Tenant | None:
+        """Whose token came with the request."""
+        header = request.headers.get("authorization", "")
         try:
-            organization = tokens.organization_of(token, int(self._world.now().timestamp()))
+            return self._world.tenant_of_token(header.removeprefix("Bearer "))
         except tokens.RefusedTokenError:
             return None
-        return self._owners.get(organization)
 
     async def _routed(self, asked: Asked) -> Response:
-        """What the routes answer, whole."""
+        """The whole response of the routes."""
         answer = Response()
         chunks: list[bytes] = []
 
@@ -136,9 +119,11 @@ def _behind(fault: Fault, handler: Handler, forward: Forward) -> Forward:
     return through
 
 
-def _secret(body: bytes) -> str:
-    try:
-        members = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return ""
-    return next((str(value) for name, value in members.items() if name.lower() == "secret"), "")
+def _target(path: str) -> tuple[Resource | None, str]:
+    """The resource and the operation that a path stands for."""
+    found = _BOOKING.search(path)
+    resource = _RESOURCES.get(found["resource"].lower()) if found else None
+    if found is None or resource is None:
+        return None, ""
+    rest = (found["rest"] or "collect").lower()
+    return resource, rest if rest in _NAMED else "retrieve"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -12,11 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from booking_assets.sandbox.faults.middleware import fault_middleware
-from booking_assets.sandbox.faults.selection import parse_faults
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
+from booking_assets_tests.faults.server import FaultySandbox
 
 EVENTS = "/booking/events"
 SORT = "EventIdentifier"
@@ -78,21 +78,16 @@ def world(sandbox: SandboxServer) -> World:
 @pytest.fixture
 def start(world: World) -> Iterator[Start]:
     """Starts a sandbox with the given switches; its first tenant asks."""
-    servers: list[SandboxServer] = []
+    servers: list[FaultySandbox] = []
     with ExitStack() as stack:
         stack.callback(_stop_all, servers)
 
         def started(
-            *switches: str, seed: int = 0, clock: Callable[[], float] | None = None
+            *switches: str, seed: int = 0, clock: Callable[[], float] = time.monotonic
         ) -> View:
-            faults = parse_faults(switches, seed)
-            if clock is None:
-                server = SandboxServer(world, faults=faults)
-            else:
-                server = SandboxServer(
-                    world, middleware=fault_middleware(faults, world, seconds=clock)
-                )
-            servers.append(server.__enter__())
+            server = FaultySandbox(world, *switches, seed=seed, seconds=clock)
+            server.__enter__()
+            servers.append(server)
             return stack.enter_context(viewed(server))
 
         yield started
@@ -115,7 +110,7 @@ def viewed(server: SandboxServer) -> Iterator[View]:
         yield View(server, tenant, client)
 
 
-def _stop_all(servers: list[SandboxServer]) -> None:
+def _stop_all(servers: list[FaultySandbox]) -> None:
     # Each takes a tenth of a second to notice; together they take no longer.
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda server: server.__exit__(None, None, None), servers))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from booking_assets.sandbox.faults.bad_rows import KINDS
+from booking_assets.sandbox.faults.data import BAD_ROWS
 from booking_assets_tests.sandbox.faults.conftest import EVENTS, SORT, Start, View, total
 
 Pairs = list[tuple[str, Any]]
@@ -76,11 +76,11 @@ def test_one_of_each_kind_stands_where_it_stands_at_any_page_size(
     expected, faulty = pages(sound, size), start("bad_rows=all")
     rows = pages(faulty, size)
     bad = [position for position, row in enumerate(rows) if row != expected[position]]
-    assert bad == [2 * number + 1 for number in range(len(KINDS))]
+    assert bad == [2 * number + 1 for number in range(len(BAD_ROWS))]
 
 
 def test_every_kind_is_tested() -> None:
-    assert set(KINDS) == {*FAULTY_MEMBERS, "not_object"}
+    assert set(BAD_ROWS) == {*FAULTY_MEMBERS, "not_object"}
 
 
 def test_bad_rows_are_counted_and_can_be_looked_up(start: Start, sound: View) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from booking_assets.sandbox import wire
-from booking_assets.sandbox.faults.drift import LATER_NAMES
-from booking_assets.sandbox.faults.selection import parse_faults
-from booking_assets.sandbox.server import SandboxServer
+from booking_assets.sandbox.resources import EVENTS as EVENT
+from booking_assets.sandbox.resources import Kind
 from booking_assets.sandbox.world import given_world
+from booking_assets_tests.faults.data import LATER_NAMES
+from booking_assets_tests.faults.server import FaultySandbox
 from booking_assets_tests.sandbox.faults.conftest import EVENTS, SIZE, Start, View, viewed
 
-INSTANTS = [member for member, kind in wire.KINDS.items() if kind.__name__ == "Instant"]
+INSTANTS = [member for member, kind in EVENT.kinds.items() if kind is Kind.INSTANT]
 
 
 def test_eight_members_have_a_later_name() -> None:
@@ -60,7 +61,7 @@ def test_later_eras_have_no_exam_score_warnings(tmp_path: Path, era: str) -> Non
     }
     data = tmp_path / "events.ndjson"
     data.write_text(json.dumps(event))
-    server = SandboxServer(given_world(data), faults=parse_faults([f"era={era}"]))
+    server = FaultySandbox(given_world(data), f"era={era}")
     with server, viewed(server) as faulty:
         (row,) = faulty.rows(1)
     assert list(row.values()) == [value for name, value in event.items() if "Warnings" not in name]

@@ -6,9 +6,10 @@ import base64
 import json
 from typing import Any
 
-from booking_assets.sandbox.faults.selection import NO_FAULTS, parse_faults
+from booking_assets.sandbox.faults.data import stranger_to
 from booking_assets.sandbox.world import World
-from booking_assets_tests.sandbox.faults.conftest import Start, View, total
+from booking_assets_tests.faults.server import FaultySandbox, with_stranger
+from booking_assets_tests.sandbox.faults.conftest import Start, View, total, viewed
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def test_a_token_may_answer_for_another_organization(
     assert claims(faulty.tenant.token)["org_id"] == str(faulty.tenant.identifier)
     assert faulty.page(1).content == expected.page(1).content
     assert faulty.count() == expected.count()
+    assert isinstance(faulty.server, FaultySandbox)
     (logged, *_) = faulty.server.log.requests()
     assert logged.tenant == faulty.tenant.slug
 
@@ -48,35 +50,29 @@ def test_one_row_among_the_pages_is_foreign(start: Start, sound: View) -> None:
 
 
 def test_a_foreign_credential_of_an_empty_organization_tells_by_its_claim_alone(
-    start: Start,
+    world: World,
 ) -> None:
-    faulty = start("empty_foreign")
-    body = {"Secret": faulty.tenant.secret}
-    issued = faulty.client.post("/security/tokens/generate", json=body).json()
-    assert issued["ExpiresIn"] == 1200
-    assert claims(issued["AccessToken"])["org_id"] != str(faulty.tenant.identifier)
-    faulty.client.headers["Authorization"] = f"Bearer {issued['AccessToken']}"
-    answer = faulty.page(1)
-    assert (answer.status_code, answer.json(), total(answer)) == (200, [], 0)
-    assert faulty.count() == 0
+    owner = world.tenants[1]
+    changed, configured = with_stranger(world, owner)
+    assert [tenant.slug for tenant in configured] == [tenant.slug for tenant in world.tenants]
+    assert (configured[0], configured[2]) == (world.tenants[0], world.tenants[2])
+    with FaultySandbox(changed) as server, viewed(server) as view:
+        body = {"Secret": configured[1].secret}
+        issued = view.client.post("/security/tokens/generate", json=body).json()
+        assert issued["ExpiresIn"] == 1200
+        for token in (issued["AccessToken"], configured[1].token):
+            assert claims(token)["org_id"] == str(stranger_to(owner)) != str(owner.identifier)
+            view.client.headers["Authorization"] = f"Bearer {token}"
+            answer = view.page(1)
+            assert (answer.status_code, answer.json(), total(answer)) == (200, [], 0)
+            assert view.count() == 0
+        assert view.as_tenant(owner).count() > 0
 
 
-def test_users_are_handed_the_foreign_credential_that_they_shall_rehearse(
+def test_a_strange_token_is_refused_by_a_server_that_does_not_know_it(
     start: Start, world: World
 ) -> None:
-    first, second = world.tenants[:2]
-    faults = parse_faults([f"empty_foreign@{second.slug}"])
-    handed = faults.tenants(world.tenants)
-    assert (handed[0], handed[2]) == (first, world.tenants[2])
-    assert handed[1].slug == second.slug
-    faulty = start(f"empty_foreign@{second.slug}")
-    faulty.client.headers["Authorization"] = f"Bearer {handed[1].token}"
-    assert faulty.count() == 0
-    assert NO_FAULTS.tenants(world.tenants) == world.tenants
-
-
-def test_a_strange_token_is_refused_where_its_fault_is_off(start: Start, world: World) -> None:
-    token = parse_faults(["empty_foreign"]).tenants(world.tenants)[0].token
+    _, configured = with_stranger(world, world.tenants[0])
     faulty = start("no_header")
-    faulty.client.headers["Authorization"] = f"Bearer {token}"
+    faulty.client.headers["Authorization"] = f"Bearer {configured[0].token}"
     assert faulty.page(1).status_code == 401

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from booking_assets.sandbox.faults.availability import Limit, Outage
 from booking_assets.sandbox.faults.contract import FaultError
 from booking_assets.sandbox.faults.middleware import fault_middleware
-from booking_assets.sandbox.faults.registry import SWITCHES, fault_table
-from booking_assets.sandbox.faults.selection import NO_FAULTS, parse_faults
-from booking_assets.sandbox.faults.weather import Limit, Outage
+from booking_assets.sandbox.faults.registry import NO_FAULTS, SWITCHES, fault_table
+from booking_assets.sandbox.faults.registry import parse_faults as parse_own_faults
 from booking_assets.sandbox.world import World
+from booking_assets_tests.faults.server import SWITCHES as ALL_SWITCHES
+from booking_assets_tests.faults.server import parse_faults
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,6 @@ def test_a_switch_is_read(text: str, value: object, organization: str | None) ->
         ("latency=inf", "SECONDS is a number above 0"),
         ("downtime=5/0", "FIRST (1) a whole number above 0"),
         ("era=D", "ERA is one of B, C"),
-        ("era=C@harbour-trades", "holds for the whole server; leave @harbour-trades out"),
         ("no_header@", "the organization's slug is missing after @"),
     ],
 )
@@ -88,7 +89,7 @@ def test_the_order_of_the_command_line_makes_no_difference() -> None:
 
 def test_no_switch_is_no_fault(world: World) -> None:
     assert parse_faults([]) == NO_FAULTS
-    assert not NO_FAULTS
+    assert NO_FAULTS.chosen == ()
     assert fault_middleware(NO_FAULTS, world) == []
 
 
@@ -97,5 +98,14 @@ def test_the_table_for_people_has_a_sentence_for_every_switch() -> None:
     assert [name for name, _, _ in table] == list(SWITCHES)
     meanings = {name: meaning for name, _, meaning in table}
     assert meanings["error_rate"].endswith("503 or 504. SHARE is a number from 0 to 1.")
-    assert meanings["era"].endswith("ERA is one of B, C.")
+    assert meanings["bad_rows"].endswith("duplicate_members, not_object.")
     assert all(meaning.endswith(".") for meaning in meanings.values())
+
+
+def test_the_command_line_knows_a_dozen_faults_and_those_of_tests_stay_out() -> None:
+    assert 12 <= len(SWITCHES) <= 20
+    assert SWITCHES.keys() < ALL_SWITCHES.keys()
+    with pytest.raises(FaultError, match="no fault is called 'unsorted'"):
+        parse_own_faults(["unsorted"])
+    order = list(ALL_SWITCHES)
+    assert sorted(SWITCHES, key=order.index) == list(SWITCHES)

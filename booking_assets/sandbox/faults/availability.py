@@ -1,0 +1,209 @@
+"""Faults of a server that fails, is slow, limits requests, breaks off or refuses credentials.
+
+Wrong data in a response that looks right is in `data`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from random import Random
+from typing import NamedTuple
+
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from booking_assets.sandbox import answers
+from booking_assets.sandbox.faults.contract import (
+    SECONDS,
+    SHARE,
+    Asked,
+    Forward,
+    Handler,
+    Setup,
+    Value,
+    one_of,
+    switch,
+)
+from booking_assets.sandbox.faults.delivery import CutResponse
+
+_PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
+_FAILURES = (
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+
+
+class Limit(NamedTuple):
+    """So many requests in a window of so many seconds, for each organization."""
+
+    requests: int
+    seconds: float
+
+
+class Outage(NamedTuple):
+    """So many seconds from the `first` request on (1 is the first of all)."""
+
+    seconds: float
+    first: int
+
+
+def _limit(text: str) -> Limit:
+    requests, _, seconds = text.partition("/")
+    return Limit(int(requests), float(seconds or "1"))
+
+
+def _outage(text: str) -> Outage:
+    seconds, _, first = text.partition("/")
+    return Outage(float(seconds), int(first or "1"))
+
+
+LIMIT = Value(
+    "REQUESTS[/SECONDS]",
+    "REQUESTS is a whole number, SECONDS (1) a number above 0",
+    _limit,
+    lambda limit: limit.requests >= 0 and SECONDS.holds(limit.seconds),
+)
+OUTAGE = Value(
+    "SECONDS[/FIRST]",
+    "SECONDS is a number above 0, FIRST (1) a whole number above 0",
+    _outage,
+    lambda outage: SECONDS.holds(outage.seconds) and outage.first > 0,
+)
+_OPERATIONS = ("collect", "count", "search", "download", "retrieve")
+SCOPE = one_of("SCOPE", "all", "events", "registrations", *_OPERATIONS)
+
+
+@switch(OUTAGE, everywhere=True)
+def downtime(outage: Outage, setup: Setup) -> Handler:
+    """503 for everything, health and tokens too, from request FIRST on for SECONDS."""
+    requests = 0
+    ends = math.inf
+
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        nonlocal requests, ends
+        requests += 1
+        now = setup.seconds()
+        if requests == outage.first:
+            ends = now + outage.seconds
+        if requests >= outage.first and now < ends:
+            return _failure(HTTPStatus.SERVICE_UNAVAILABLE)
+        return await forward(asked)
+
+    return handle
+
+
+@switch(SECONDS)
+def latency(seconds: float, _: Setup) -> Handler:
+    """Each response waits so long."""
+
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        await asyncio.sleep(seconds)
+        return await forward(asked)
+
+    return handle
+
+
+@switch(LIMIT)
+def throttle(limit: Limit, setup: Setup) -> Handler:
+    """More requests than that in a window of SECONDS: 429, Retry-After in seconds."""
+    return limited(limit, lambda wait: too_many_requests(str(wait)), setup)
+
+
+@switch(SHARE)
+def truncate_rate(share: float, setup: Setup) -> Handler:
+    """Share of responses cut in half, Content-Length promising the whole."""
+    return sometimes(share, setup, lambda answer, _: CutResponse.of(answer))
+
+
+@switch(SHARE)
+def html_rate(share: float, setup: Setup) -> Handler:
+    """Share of responses that are an HTML page with status 200."""
+    return sometimes(share, setup, lambda *_: HTMLResponse(_PAGE.format("Maintenance")))
+
+
+@switch(SHARE)
+def error_rate(share: float, setup: Setup) -> Handler:
+    """Share of responses that are 500, 502, 503 or 504."""
+    return sometimes(share, setup, lambda _, chance: _failure(chance.choice(_FAILURES)))
+
+
+@switch(SCOPE)
+def unauthorized(scope: str, _: Setup) -> Handler:
+    """401 with JSON and X-Authentication-Failed for a resource, an operation or all."""
+    return _refused(scope, lambda: answers.refused_token("The token has been revoked."))
+
+
+@switch(SCOPE)
+def forbidden(scope: str, _: Setup) -> Handler:
+    """403 without a body for a resource, an operation or all."""
+    return _refused(scope, lambda: answers.empty(HTTPStatus.FORBIDDEN))
+
+
+@switch(SCOPE)
+def not_found(scope: str, _: Setup) -> Handler:
+    """404 without a body for a resource, an operation or all."""
+    return _refused(scope, lambda: answers.empty(HTTPStatus.NOT_FOUND))
+
+
+SWITCHES = (
+    *(downtime, latency, throttle, truncate_rate, html_rate, error_rate),
+    *(unauthorized, forbidden, not_found),
+)
+
+
+def limited(limit: Limit, refuse: Callable[[int], Response], setup: Setup) -> Handler:
+    """Refuse what is more than the limit until the window, which opens with a request, is over.
+
+    `refuse` gets the whole seconds to wait.
+    """
+    opened: dict[str, float] = {}
+    used: Counter[str] = Counter()
+
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        slug = asked.tenant.slug if asked.tenant else ""
+        now = setup.seconds()
+        if slug not in opened or now - opened[slug] >= limit.seconds:
+            opened[slug], used[slug] = now, 0
+        used[slug] += 1
+        if used[slug] <= limit.requests:
+            return await forward(asked)
+        return refuse(math.ceil(opened[slug] + limit.seconds - now))
+
+    return handle
+
+
+def sometimes(share: float, setup: Setup, fail: Callable[[Response, Random], Response]) -> Handler:
+    """Replace a share of the responses."""
+
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        chance = setup.chance(asked)
+        strikes = chance.random() < share
+        answer = await forward(asked)
+        return fail(answer, chance) if strikes else answer
+
+    return handle
+
+
+def too_many_requests(retry_after: str) -> Response:
+    """429 in plain text."""
+    headers = {"Retry-After": retry_after}
+    return PlainTextResponse("Too many requests.", HTTPStatus.TOO_MANY_REQUESTS, headers)
+
+
+def _refused(scope: str, refuse: Callable[[], Response]) -> Handler:
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        resource = asked.resource.name if asked.resource else ""
+        return refuse() if scope in {"all", resource, asked.operation} else await forward(asked)
+
+    return handle
+
+
+def _failure(status: HTTPStatus) -> Response:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return answers.problem(status, "The connection to the database was lost.")
+    return HTMLResponse(_PAGE.format(status.phrase), status)

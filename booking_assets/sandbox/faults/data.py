@@ -1,0 +1,170 @@
+"""Faults of the data: wrong counts, bad rows, rows that move or belong to another organization.
+
+Each looks right to HTTP; failures of the server are in `availability`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+from starlette.responses import Response
+
+from booking_assets.sandbox import wire
+from booking_assets.sandbox.faults.contract import (
+    FLAG,
+    Asked,
+    Forward,
+    Handler,
+    Setup,
+    Value,
+    of_rows,
+    one_of,
+    switch,
+)
+from booking_assets.sandbox.resources import EVENTS, Resource
+from booking_assets.sandbox.rows import Row, Rows, WrittenRow
+from booking_assets.sandbox.tenants import Tenant
+
+_HEADER = "X-Query-Pagination"
+# msgspec copies raw text as it is, also text that is no JSON.
+_BAD_VALUES: dict[str, tuple[str, Any]] = {
+    "not_uuid": ("identifier", "not-a-uuid"),
+    "null_identifier": ("identifier", None),
+    "text_in_number": ("number", "twelve"),
+    "too_large": ("number", 2**40),
+    "fraction": ("number", 1.5),
+    "nan": ("number", msgspec.Raw(b"NaN")),
+    "impossible_date": ("instant", "2026-02-30T10:00:00-07:00"),
+    "text_in_date": ("instant", "soon"),
+    "object_in_text": ("text", {"en": ["text"]}),
+    "invalid_utf8": ("text", msgspec.Raw(b'"\xff\xfe\x80"')),
+}
+BAD_ROWS = (*_BAD_VALUES, "no_identifier", "duplicate_members", "not_object")
+"""Every kind of bad row, in the order in which `bad_rows=all` sends them."""
+
+DIFFERENCE = Value("DIFFERENCE", "DIFFERENCE is a whole number, not 0", int, bool)
+PAGES = Value("PAGES", "PAGES is a whole number from 0", int, lambda pages: pages >= 0)
+ROWS = Value("ROWS", "ROWS is a whole number from 0", int, lambda rows: rows >= 0)
+
+
+@switch(DIFFERENCE)
+def count_off(difference: int, _: Setup) -> Handler:
+    """The count is so much too high, or too low where negative."""
+
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        answer = await forward(asked)
+        if asked.operation == "count" and answer.status_code == 200:  # noqa: PLR2004
+            count = msgspec.json.decode(bytes(answer.body))["Count"]
+            wrong = wire.json_text({"Count": max(count + difference, 0)})
+            return Response(wrong, media_type=answer.headers["content-type"])
+        return answer
+
+    return handle
+
+
+@switch(FLAG)
+def no_header(value: str, _: Setup) -> Handler:  # noqa: ARG001 - a flag has none
+    """Pages come without X-Query-Pagination."""
+
+    async def handle(asked: Asked, forward: Forward) -> Response:
+        answer = await forward(asked)
+        if _HEADER in answer.headers:
+            del answer.headers[_HEADER]
+        return answer
+
+    return handle
+
+
+@switch(one_of("KIND", "all", *BAD_ROWS))
+def bad_rows(kind: str, _: Setup) -> Handler:
+    """Three rows that cannot be typed, or one of each kind; all others are good."""
+    kinds = BAD_ROWS if kind == "all" else (kind,) * 3
+    bad = {2 * number + 1: name for number, name in enumerate(kinds)}
+
+    def change(rows: Rows, asked: Asked) -> Rows:
+        if asked.operation != "collect":
+            return rows
+        own = list(rows)
+        for place, name in bad.items():
+            if place < len(own):
+                own[place] = with_json(own[place], _broken(name, own[place], rows.resource))
+        return Rows(rows.resource, own)
+
+    return of_rows(change)
+
+
+@switch(PAGES)
+def delete_between(pages: int, _: Setup) -> Handler:
+    """After so many pages the first row is deleted."""
+    return of_rows(
+        lambda rows, asked: Rows(rows.resource, list(rows)[int(asked.collected >= pages) :])
+    )
+
+
+@switch(ROWS)
+def rebuild(rows: int, _: Setup) -> Handler:
+    """The read model is being rebuilt: it has only so many rows, with status 200."""
+    return of_rows(lambda table, _: Rows(table.resource, list(table)[:rows]))
+
+
+@switch(FLAG)
+def foreign_row(value: str, _: Setup) -> Handler:  # noqa: ARG001 - a flag has none
+    """One row among the pages belongs to another organization."""
+
+    def change(rows: Rows, asked: Asked) -> Rows:
+        own = list(rows)
+        if own and asked.tenant is not None:
+            owner = stranger_to(asked.tenant)
+            own[len(own) // 2] = rewritten(own[len(own) // 2], {"OrganizationIdentifier": owner})
+        return Rows(rows.resource, own)
+
+    return of_rows(change)
+
+
+SWITCHES = (count_off, no_header, bad_rows, delete_between, rebuild, foreign_row)
+
+
+def stranger_to(tenant: Tenant) -> UUID:
+    """An organization that the sandbox does not have; each tenant has its own stranger."""
+    return uuid5(tenant.identifier, "stranger")
+
+
+def rewritten(row: Row, values: dict[str, Any]) -> WrittenRow:
+    """The row with other values."""
+    return with_json(row, wire.row_json(raw_members(row) | values))
+
+
+def raw_members(row: Row) -> dict[str, Any]:
+    """The members of a row, each value still the text that it was."""
+    return msgspec.json.decode(row.json, type=dict[str, msgspec.Raw])
+
+
+def with_json(row: Row, json: bytes) -> WrittenRow:
+    """The row with another text."""
+    return WrittenRow(row.identifier, row.order, row.changed, json)
+
+
+def _broken(kind: str, row: Row, resource: Resource) -> bytes:
+    """The text of a row that went bad."""
+    members, is_event = raw_members(row), resource is EVENTS
+    # A later release has short names.
+    short = resource.identifier.removesuffix("entifier")
+    targets = {
+        "identifier": short if short in members else resource.identifier,
+        "number": "CapacityMaximum" if is_event else "RegistrationSequence",
+        "text": "EventTitle" if is_event else "ApprovalStatus",
+        "instant": "EventScheduledStart" if is_event else "LastChangeTime",
+    }
+    if kind == "not_object":
+        return msgspec.json.encode([members[targets["identifier"]]])
+    if kind == "duplicate_members":
+        once = msgspec.json.encode(members | {targets["number"]: 1})
+        return once[:-1] + f',"{targets["number"]}":2}}'.encode()
+    if kind == "no_identifier":
+        del members[targets["identifier"]]
+    else:
+        target, value = _BAD_VALUES[kind]
+        members[targets[target]] = value
+    return msgspec.json.encode(members)

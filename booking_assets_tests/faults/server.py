@@ -1,0 +1,91 @@
+"""A sandbox server with any faults, those of the package and those of the tests, and a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import chain
+
+from booking_assets.sandbox import tokens
+from booking_assets.sandbox.application import PREFIX
+from booking_assets.sandbox.faults import registry
+from booking_assets.sandbox.faults.contract import AnySwitch, Switch
+from booking_assets.sandbox.faults.data import stranger_to
+from booking_assets.sandbox.faults.registry import Faults
+from booking_assets.sandbox.given import GivenRows
+from booking_assets.sandbox.rows import Rows
+from booking_assets.sandbox.server import SandboxServer
+from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.world import World
+from booking_assets_tests.faults import availability, data
+from booking_assets_tests.faults.request_log import RequestLog
+
+LATER_PREFIX = "/api"
+"""What era C puts before `/booking`."""
+
+# The outermost first: what breaks a response stands before what makes it.
+_ORDER = (
+    *("downtime", "latency", "never_lifts", "throttle", "throttle_date", "throttle_403", "quota"),
+    *("reset_rate", "truncate_rate", "truncate_silently_rate", "html_rate", "error_rate", "slow"),
+    *("unauthorized", "forbidden", "not_found", "redirect", "echo_token", "expiring_tokens"),
+    *("cap_page_size", "cap_page_size_silently", "count_off", "header_off", "no_header"),
+    *("repeat_rows", "skip_rows", "unsorted", "bad_rows", "era", "unknown_members", "date_times"),
+    *("insert_between", "insert_every", "delete_between", "change_between", "rebuild"),
+    *("foreign_row", "foreign_token"),
+)
+_OF_TESTS: dict[str, AnySwitch] = {
+    found.name: found
+    for found in chain(vars(availability).values(), vars(data).values())
+    if isinstance(found, Switch)
+}
+SWITCHES: dict[str, AnySwitch] = {
+    name: (_OF_TESTS | dict(registry.SWITCHES))[name] for name in _ORDER
+}
+"""Every switch of the package and of the tests, in the order in which they stand."""
+
+
+def parse_faults(texts: Iterable[str], seed: int = 0) -> Faults:
+    """Reads switches as the command line does, those of the tests too."""
+    return registry.parse_faults(texts, seed, SWITCHES)
+
+
+class FaultySandbox(SandboxServer):
+    """The sandbox with faults, and a log of every request so far."""
+
+    def __init__(
+        self,
+        world: World,
+        *faults: str,
+        seed: int = 0,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.log = RequestLog()
+        parsed = parse_faults(faults, seed)
+        chosen = (self.log.fault, *parsed.chosen)
+        prefix = PREFIX + LATER_PREFIX if "era=C" in faults else PREFIX
+        super().__init__(
+            world, prefix=prefix, faults=replace(parsed, chosen=chosen, seconds=seconds)
+        )
+
+
+def with_stranger(world: World, tenant: Tenant) -> tuple[World, tuple[Tenant, ...]]:
+    """The world with a strange, empty organization, and its former tenants, as they are configured.
+
+    The tenant's credentials in the configuration are the stranger's: a mistake of its owner that
+    only the token's claim tells.
+    """
+    identifier = stranger_to(tenant)
+    stranger = Tenant(
+        slug=f"{tenant.slug}-stranger",
+        identifier=identifier,
+        token=tokens.token_of(identifier, "stranger", opaque=False),
+        secret=tokens.secret_of(identifier),
+    )
+    sources = {
+        resource: {**own, stranger: GivenRows(Rows(resource, ()))}
+        for resource, own in world.sources.items()
+    }
+    mistaken = replace(tenant, token=stranger.token, secret=stranger.secret)
+    configured = tuple(mistaken if one == tenant else one for one in world.tenants)
+    return World(sources, world.now), configured

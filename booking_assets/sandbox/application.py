@@ -60,7 +60,7 @@ def application(
     ]
     app = Starlette(
         routes=routes,
-        middleware=[*middleware, Middleware(LowercasePathMiddleware)],
+        middleware=[*middleware, Middleware(_with_lowercase_paths)],
         exception_handlers={HTTPException: _without_body, Refusal: _refused},
     )
     app.state.world = world
@@ -68,17 +68,14 @@ def application(
     return app
 
 
-class LowercasePathMiddleware:
-    """Lets paths match in any case and with a slash at their end, as on the vendor's server."""
+def _with_lowercase_paths(app: ASGIApp) -> ASGIApp:
+    """Paths match in any case and with a slash at their end, as on the vendor's server."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def lowercased(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].lower().rstrip("/") or "/"
+        await app({**scope, "path": path}, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its path in lower case."""
-        if scope["type"] == "http":
-            scope = {**scope, "path": scope["path"].lower().rstrip("/") or "/"}
-        await self._app(scope, receive, send)
+    return lowercased
 
 
 def _routes(prefix: str, resource: Resource) -> list[Route]:
@@ -154,15 +151,11 @@ async def _generate_token(request: Request) -> Response:
         return answers.problem(HTTPStatus.UNAUTHORIZED, reason)
     lifetime = min(asked.lifetime, _LONGEST_LIFETIME) if asked.lifetime > 0 else _DEFAULT_LIFETIME
     now = int(world.now().timestamp())
-    # The vendor's defect: seconds are added as minutes. It backdates tokens by one.
-    until = now + lifetime * 60
+    # A minute back, and by the vendor's defect as many minutes ahead as there should be seconds.
+    times = {"issued": now - 60, "expires": now + lifetime * 60}
     body = {
         "AccessToken": tokens.token_of(
-            tenant.identifier,
-            tenant.slug,
-            opaque=tenant.is_opaque,
-            issued=now - 60,
-            expires=until,
+            tenant.identifier, tenant.slug, opaque=tenant.is_opaque, **times
         ),
         "TokenType": "Bearer",
         "ExpiresIn": lifetime,

@@ -1,4 +1,4 @@
-"""A generated event while it is made: its members so far, its organization's campus, its chance.
+"""A generated event while it is made: its members so far, its organization's venues, its chance.
 
 What each kind of event holds is in `kinds`, how it changes in `changes`, the words in `vocabulary`.
 """
@@ -45,48 +45,24 @@ class Venue:
         return Instant(ticks - offset * MINUTE, offset)
 
 
-@dataclass(frozen=True, slots=True)
-class Campus:
-    """What the events of an organization refer to."""
-
-    organization: UUID
-    venues: tuple[Venue, ...]
-    offices: tuple[UUID, ...]
-    awards: tuple[UUID, ...]
-    groups: tuple[UUID, ...]
-    forms: tuple[UUID, ...]
-
-
-def campus_of(organization: UUID) -> Campus:
-    """The campus of an organization: the same in every process."""
-
-    def identifiers(kind: str, count: int) -> tuple[UUID, ...]:
-        return tuple(uuid5(organization, f"{kind}/{number}") for number in range(count))
-
+def venues_of(organization: UUID) -> tuple[Venue, ...]:
+    """The venues of an organization: the same in every process."""
     # Not for secrets: repeatable chance is the point.
     chance = Random(f"campus/{organization}")  # noqa: S311
     home = chance.choice(vocabulary.ZONES)
-    names = chance.sample(vocabulary.VENUES, _VENUES)
     venues = []
-    for identifier, name in zip(identifiers("venue", _VENUES), names, strict=True):
+    for number, name in enumerate(chance.sample(vocabulary.VENUES, _VENUES)):
         zone = home if chance.random() < 2 / 3 else chance.choice(vocabulary.ZONES)
         rooms = tuple(chance.sample(vocabulary.ROOMS, _ROOMS_A_VENUE))
-        venues.append(Venue(identifier, name, rooms, *zone))
-    return Campus(
-        organization=organization,
-        venues=tuple(venues),
-        offices=identifiers("office", 5),
-        awards=identifiers("award", 14),
-        groups=identifiers("group", 5),
-        forms=identifiers("form", 5),
-    )
+        venues.append(Venue(uuid5(organization, f"venue/{number}"), name, rooms, *zone))
+    return tuple(venues)
 
 
 @dataclass(slots=True)
 class Draft:
     """An event in the making; `now` is the instant (ticks) at which the next step happens."""
 
-    campus: Campus
+    organization: UUID
     chance: Random
     slot: int
     now: int
@@ -96,6 +72,10 @@ class Draft:
     def one_of(self, choices: Sequence[_Choice]) -> _Choice:
         """A choice by chance."""
         return choices[int(self.chance.random() * len(choices))]
+
+    def reference(self, kind: str, count: int) -> UUID:
+        """One of so many things of a kind that the organization's events refer to."""
+        return uuid5(self.organization, f"{kind}/{self.number(0, count - 1)}")
 
     def happens(self, probability: float) -> bool:
         """Whether something of this probability happens."""

@@ -1,23 +1,25 @@
 """Rows that come, change and go with the clock: generated events and their registrations.
 
-A slot's rows are made anew whenever its time has come: an event by its birth (`kinds`) and then its
-changes (`changes`) up to its version (`timeline`), registrations by `registrations`.
+A slot has one event at a time; when that is deleted the next one, with a new identifier, takes its
+place. All follows from seed, organization, slot and clock, so that a sandbox started anew, in
+another process, continues where the last one stopped. Births are in `kinds`, changes in `changes`.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID, uuid5
 
 from booking_assets.sandbox import changes, kinds, vocabulary, wire
-from booking_assets.sandbox.draft import Campus, Draft, campus_of
-from booking_assets.sandbox.registrations import Enrolment, enrolment_of
+from booking_assets.sandbox.draft import Draft, venues_of
+from booking_assets.sandbox.registrations import enrolment_of
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
 from booking_assets.sandbox.rows import Row, Rows, WrittenRow
-from booking_assets.sandbox.timeline import Standing, rhythm_of, standing_at
+from booking_assets.sandbox.wire import TICKS_A_SECOND
 
 MakeRows: TypeAlias = Callable[[int, int], tuple[Sequence[Row], int]]
 """From a slot and an instant to the rows that the slot has then, and until when (ticks)."""
@@ -32,32 +34,83 @@ _SERVER_OFFSETS = (-480, -420, 0, 0)
 # Of so many deleted events one leaves registrations behind, and so many of them at most.
 _ORPHANING = 20
 _ORPHANS = 3
+# Slot n lives about 43 * (n + 20) seconds, at most 90 days. The busiest slots give an organization
+# of 400 slots an event that comes or goes about every 15 seconds; a hundred times as many slots add
+# only twice as many, as in a real organization, where most events are old and quiet.
+_SECONDS_A_SLOT = 43
+_SLOTS_AHEAD = 20
+_LONGEST_SECONDS = 90 * 86_400
+_CHANGES = (1, 2, 2, 3, 4)
+_GAP_SECONDS = (0, 0, 0, 0, 0, 0, 7, 45)
+# Fraction digits of the change times: people's tools write none, the server's clock all seven.
+_RESOLUTIONS = (1, 1, 1, 10, 100, 10_000, 100_000, 1_000_000, TICKS_A_SECOND)
 
 
-def event_at(campus: Campus, seed: int, slot: int, standing: Standing) -> dict[str, Any]:
-    """The members of a slot's event at its version; those without a value may be None or absent.
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The pace of a slot: an event lives `step * (changes + 1)` and is followed by `gap`."""
 
-    `LastChangeTime` is the instant of the newest change, and only members that the changes so far
-    have touched differ between two versions.
+    phase: int
+    step: int
+    changes: int
+    gap: int
+
+    @property
+    def lifetime(self) -> int:
+        """Ticks from an event's birth to its deletion."""
+        return self.step * (self.changes + 1)
+
+    @property
+    def cycle(self) -> int:
+        """Ticks from an event's birth to that of the next one."""
+        return self.lifetime + self.gap
+
+    def birth(self, generation: int) -> int:
+        """When the event of that generation is born (ticks)."""
+        return self.phase + generation * self.cycle
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a slot stands: `version` changes of `generation` have happened; holds until `until`.
+
+    `version` is None in the gap between two events. `born` is the birth of the generation, `step`
+    the ticks between its changes.
     """
+
+    generation: int
+    version: int | None
+    born: int
+    step: int
+    until: int
+
+    @property
+    def last_deleted(self) -> int:
+        """The newest generation whose event is gone."""
+        return self.generation if self.version is None else self.generation - 1
+
+
+def rhythm_of(seed: int, organization: UUID, slot: int) -> Rhythm:
+    """The pace of a slot, drawn from the seed."""
     # Not for secrets: repeatable chance is the point.
-    chance = Random(f"{seed}/{campus.organization}/{slot}/{standing.generation}")  # noqa: S311
-    draft = Draft(campus, chance, slot, standing.born, chance.choice(campus.venues))
-    fill, change_type, possible = draft.one_of(_BIRTHS)
-    fill(draft)
-    draft.values["EventIdentifier"] = _identifier(campus, slot, standing.generation)
-    if (draft.values.get("EventFormat") or "").casefold() == "paper":
-        possible = changes.PAPER_EXAM_CHANGES
-    offset = draft.one_of(_SERVER_OFFSETS)
-    if draft.values["EventSource"] != vocabulary.IMPORT:
-        _mark(draft, change_type, offset)
-    elif draft.happens(0.5):
-        # The other half of what is imported carries no trace of a change until it changes.
-        _mark(draft, "ClassImported", offset)
-    for version in range(1, (standing.version or 0) + 1):
-        draft.now = standing.born + version * standing.step
-        _mark(draft, draft.one_of(possible)(draft), offset)
-    return draft.values
+    chance = Random(f"rhythm/{seed}/{organization}/{slot}")  # noqa: S311
+    changes = chance.choice(_CHANGES)
+    lifetime = min(_SECONDS_A_SLOT * (slot + _SLOTS_AHEAD), _LONGEST_SECONDS)
+    step = max(1, round(lifetime * chance.uniform(0.6, 1.4) / (changes + 1))) * TICKS_A_SECOND
+    gap = chance.choice(_GAP_SECONDS) * TICKS_A_SECOND
+    resolution = chance.choice(_RESOLUTIONS)
+    phase = chance.randrange(step * (changes + 1) + gap) // resolution * resolution
+    return Rhythm(phase=phase, step=step, changes=changes, gap=gap)
+
+
+def standing_at(rhythm: Rhythm, now: int) -> Standing:
+    """Where a slot of this pace stands at `now`."""
+    generation, age = divmod(now - rhythm.phase, rhythm.cycle)
+    born = rhythm.birth(generation)
+    if age >= rhythm.lifetime:
+        return Standing(generation, None, born, rhythm.step, born + rhythm.cycle)
+    version = age // rhythm.step
+    return Standing(generation, version, born, rhythm.step, born + (version + 1) * rhythm.step)
 
 
 class Slots:
@@ -88,78 +141,40 @@ class Slots:
         return self._rows
 
 
-class GeneratedEvents:
-    """The events of an organization: a slot has one at a time, or none."""
+class GeneratedOrganization:
+    """An organization's events, one or none in each slot, and their registrations."""
 
     def __init__(self, organization: UUID, slots: int, seed: int, now: int) -> None:
-        self._campus = campus_of(organization)
+        self._organization = organization
+        self._venues = venues_of(organization)
         self._seed = seed
         self._rhythms = [rhythm_of(seed, organization, slot) for slot in range(slots)]
-        self._slots = Slots(EVENTS, slots, self._make, now)
+        self._events = Slots(EVENTS, slots, self._make_events, now)
+        self._registrations: Slots | None = None
 
-    def __len__(self) -> int:
-        return len(self._rhythms)
-
-    def at(self, now: int) -> Rows:
+    def events(self, now: int) -> Rows:
         """The events that exist at `now` (ticks)."""
-        return self._slots.at(now)
+        return self._events.at(now)
 
-    def standing(self, slot: int, now: int) -> Standing:
-        """Where a slot stands at `now`."""
-        return standing_at(self._rhythms[slot], now)
+    def registrations(self, now: int) -> Rows:
+        """The registrations that exist at `now` (ticks), made when they are first asked for."""
+        self._events.at(now)
+        if self._registrations is None:
+            slots = len(self._rhythms)
+            self._registrations = Slots(REGISTRATIONS, slots, self._make_registrations, now)
+        return self._registrations.at(now)
 
-    def enrolment(self, slot: int, standing: Standing) -> Enrolment | None:
-        """The registrations of the slot's event, if it has one."""
-        for event in self._slots[slot]:
-            return enrolment_of(event.json, standing.born, self._rhythms[slot].lifetime)
-        return None
-
-    def deleted(self, slot: int, standing: Standing) -> UUID:
-        """The event that was the last to be deleted from a slot."""
-        return _identifier(self._campus, slot, standing.last_deleted)
-
-    def deleted_enrolment(self, slot: int, standing: Standing) -> Enrolment:
-        """The registrations of that event, as it was before its deletion."""
-        rhythm = self._rhythms[slot]
-        last = standing_at(rhythm, rhythm.birth(standing.last_deleted) + rhythm.lifetime - 1)
-        return enrolment_of(self._row(slot, last).json, last.born, rhythm.lifetime)
-
-    def _make(self, slot: int, now: int) -> tuple[Sequence[Row], int]:
-        standing = self.standing(slot, now)
-        rows = () if standing.version is None else (self._row(slot, standing),)
+    def _make_events(self, slot: int, now: int) -> tuple[Sequence[Row], int]:
+        standing = standing_at(self._rhythms[slot], now)
+        rows = () if standing.version is None else (self._event(slot, standing),)
         return rows, standing.until
 
-    def _row(self, slot: int, standing: Standing) -> Row:
-        values = event_at(self._campus, self._seed, slot, standing)
-        changed = values.get("LastChangeTime")
-        return WrittenRow(
-            identifier=values["EventIdentifier"],
-            order=wire.identifier_order(values["EventIdentifier"]),
-            changed=None if changed is None else changed.ticks,
-            json=wire.row_of(values, EVENTS.kinds),
-        )
-
-
-class GeneratedRegistrations:
-    """The registrations of generated events, made when they are first asked for."""
-
-    def __init__(self, events: GeneratedEvents) -> None:
-        self._events = events
-        self._slots: Slots | None = None
-
-    def at(self, now: int) -> Rows:
-        """The registrations that exist at `now` (ticks)."""
-        self._events.at(now)
-        if self._slots is None:
-            self._slots = Slots(REGISTRATIONS, len(self._events), self._make, now)
-        return self._slots.at(now)
-
-    def _make(self, slot: int, now: int) -> tuple[Sequence[Row], int]:
-        standing = self._events.standing(slot, now)
+    def _make_registrations(self, slot: int, now: int) -> tuple[Sequence[Row], int]:
+        rhythm = self._rhythms[slot]
+        standing = standing_at(rhythm, now)
         rows, until = self._orphans(slot, standing), standing.until
-        enrolment = self._events.enrolment(slot, standing)
-        if enrolment is not None:
-            enrolled, change = enrolment.at(now)
+        for event in self._events[slot]:
+            enrolled, change = enrolment_of(event.json, standing.born, rhythm.lifetime).at(now)
             rows = [*rows, *enrolled]
             until = until if change is None else min(until, change)
         return rows, until
@@ -167,14 +182,50 @@ class GeneratedRegistrations:
     def _orphans(self, slot: int, standing: Standing) -> Sequence[Row]:
         """What is left of a deleted event: registrations whose event nobody knows any more."""
         # The identifier is a hash: its last digits draw the chance.
-        if self._events.deleted(slot, standing).int % _ORPHANING != 0:
+        if self._identifier(slot, standing.last_deleted).int % _ORPHANING != 0:
             return ()
-        enrolment = self._events.deleted_enrolment(slot, standing)
-        return enrolment.at(enrolment.opened + enrolment.period)[0][:_ORPHANS]
+        rhythm = self._rhythms[slot]
+        end = rhythm.birth(standing.last_deleted) + rhythm.lifetime
+        last = standing_at(rhythm, end - 1)
+        enrolment = enrolment_of(self._event(slot, last).json, last.born, rhythm.lifetime)
+        return enrolment.at(end)[0][:_ORPHANS]
 
+    def _identifier(self, slot: int, generation: int) -> UUID:
+        return uuid5(self._organization, f"{slot}/{generation}")
 
-def _identifier(campus: Campus, slot: int, generation: int) -> UUID:
-    return uuid5(campus.organization, f"{slot}/{generation}")
+    def _event(self, slot: int, standing: Standing) -> Row:
+        """The slot's event at its version.
+
+        `LastChangeTime` is the instant of the newest change, and only members that the changes so
+        far have touched differ between two versions.
+        """
+        key = f"{self._seed}/{self._organization}/{slot}/{standing.generation}"
+        # Not for secrets: repeatable chance is the point.
+        chance = Random(key)  # noqa: S311
+        venue = chance.choice(self._venues)
+        draft = Draft(self._organization, chance, slot, standing.born, venue)
+        fill, change_type, possible = draft.one_of(_BIRTHS)
+        fill(draft)
+        identifier = self._identifier(slot, standing.generation)
+        draft.values["EventIdentifier"] = identifier
+        if (draft.values.get("EventFormat") or "").casefold() == "paper":
+            possible = changes.PAPER_EXAM_CHANGES
+        offset = draft.one_of(_SERVER_OFFSETS)
+        if draft.values["EventSource"] != vocabulary.IMPORT:
+            _mark(draft, change_type, offset)
+        elif draft.happens(0.5):
+            # The other half of what is imported carries no trace of a change until it changes.
+            _mark(draft, "ClassImported", offset)
+        for version in range(1, (standing.version or 0) + 1):
+            draft.now = standing.born + version * standing.step
+            _mark(draft, draft.one_of(possible)(draft), offset)
+        changed = draft.values.get("LastChangeTime")
+        return WrittenRow(
+            identifier=identifier,
+            order=wire.identifier_order(identifier),
+            changed=None if changed is None else changed.ticks,
+            json=wire.row_of(draft.values, EVENTS.kinds),
+        )
 
 
 def _mark(draft: Draft, change_type: str, offset: int) -> None:

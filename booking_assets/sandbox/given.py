@@ -25,17 +25,6 @@ _OPENED = 20_000 * DAY
 _PERIOD = 30 * DAY
 
 
-class GivenRows:
-    """Rows that never change."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    def at(self, now: int) -> Rows:  # noqa: ARG002 - nothing moves here
-        """The rows, at any time."""
-        return self._rows
-
-
 def given_events(path: Path) -> dict[UUID, Rows]:
     """The events of a file, by organization.
 

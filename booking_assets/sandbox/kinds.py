@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
-from booking_assets.sandbox import packages, vocabulary
+from booking_assets.sandbox import vocabulary
+from booking_assets.sandbox.changes import order_package, plan_package
 from booking_assets.sandbox.draft import DAY, MINUTE, Draft, publish
 
 _HOURS = (3, 4, 6, 7, 8)
@@ -26,7 +27,7 @@ def draft_class(draft: Draft) -> None:
     values["EventTitle"] = title
     values["Content"] = _content(draft, title, draft.number(0, 2))
     values["RegistrationFields"] = _registration_fields(draft, draft.number(1, 2))
-    values["AchievementIdentifier"] = draft.one_of(draft.campus.awards)
+    values["AchievementIdentifier"] = draft.reference("award", 14)
     values["EventClassCode"] = f"{title[:3].upper()}-{draft.number(100, 999)}"
     values["EventCalendarColor"] = draft.one_of(vocabulary.COLOURS)
     values["DurationQuantity"] = draft.number(1, 10)
@@ -45,8 +46,8 @@ def draft_class(draft: Draft) -> None:
     if draft.happens(0.2):
         values["AllowRegistrationWithLink"] = True
     if draft.happens(0.15):
-        values["LearnerRegistrationGroupIdentifier"] = draft.one_of(draft.campus.groups)
-        values["MandatorySurveyFormIdentifier"] = draft.one_of(draft.campus.forms)
+        values["LearnerRegistrationGroupIdentifier"] = draft.reference("group", 5)
+        values["MandatorySurveyFormIdentifier"] = draft.reference("form", 5)
     if draft.happens(0.08):
         values["RegistrationLocked"] = draft.venue.instant(draft.now)
     if draft.happens(0.03):
@@ -71,8 +72,8 @@ def draft_exam(draft: Draft) -> None:
     values["EventRequisitionStatus"] = draft.one_of(vocabulary.REQUISITION)
     values["EventClassCode"] = f"X{draft.number(1000, 9999)}"
     if draft.happens(0.5):
-        values["VenueOfficeIdentifier"] = draft.one_of(draft.campus.offices)
-        values["AchievementIdentifier"] = draft.one_of(draft.campus.awards)
+        values["VenueOfficeIdentifier"] = draft.reference("office", 5)
+        values["AchievementIdentifier"] = draft.reference("award", 14)
     values["DurationQuantity"] = values["ExamDurationInMinutes"] = minutes
     values["DurationUnit"] = "Minute"
     individual = values["ExamType"].startswith("Individual")
@@ -81,10 +82,10 @@ def draft_exam(draft: Draft) -> None:
     values["IntegrationWithholdGrades"] = draft.happens(0.15)
     _status(draft, vocabulary.EXAM_SCHEDULING)
     if (values["EventFormat"] or "").casefold() == "paper":
-        packages.plan(draft)
+        plan_package(draft)
     elif values["EventFormat"] == "Online" and draft.happens(0.1):
         # An exam that was on paper once: its code and status stay behind.
-        packages.order(draft, draft.now, fails=False)
+        order_package(draft, draft.now, fails=False)
         values["DistributionOrdered"] = None
     if draft.start <= draft.now and draft.happens(0.8):
         values["ExamStarted"] = draft.venue.instant(draft.start + draft.number(0, 15) * MINUTE)
@@ -117,7 +118,7 @@ def draft_appointment(draft: Draft) -> None:
 
 def _common(draft: Draft, event_type: str) -> None:
     values = draft.values
-    values["OrganizationIdentifier"] = draft.campus.organization
+    values["OrganizationIdentifier"] = draft.organization
     is_usual = not draft.happens(0.015)
     values["EventType"] = event_type if is_usual else draft.one_of(vocabulary.UNUSUAL_TYPES)
     values["EventNumber"] = _FIRST_NUMBER + draft.slot
@@ -128,7 +129,7 @@ def _common(draft: Draft, event_type: str) -> None:
         values["VenueLocationIdentifier"] = draft.venue.identifier
         values["VenueRoom"] = draft.one_of(draft.venue.rooms) if draft.happens(0.94) else None
     if draft.happens(0.01):
-        values["VenueCoordinatorIdentifier"] = draft.one_of(draft.campus.groups)
+        values["VenueCoordinatorIdentifier"] = draft.reference("group", 5)
         values["EventSummary"] = draft.one_of(vocabulary.SENTENCES)
 
 

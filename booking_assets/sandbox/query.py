@@ -26,16 +26,11 @@ _TYPES: Mapping[Kind | None, Any] = {
     Kind.NUMBER: _Int32,
     Kind.MEASURE: float,
 }
+SortItem = tuple[str, bool]
+"""One name of a request's `Sort`, and whether it is descending."""
+
 _Members = Mapping[str, tuple[str, Kind | None]]
 """By name in lower case: the proper name and the type; no type for an object."""
-
-
-@dataclass(frozen=True, slots=True)
-class SortItem:
-    """One name of a request's `Sort`."""
-
-    member: str
-    descending: bool
 
 
 @dataclass(frozen=True)
@@ -69,14 +64,10 @@ def query_of_body(body: bytes, resource: Resource) -> Query:
     Raises:
         Refusal: 400 where a value does not convert, 500 where `Filter` is null.
     """
-    if not body.strip():
-        raise invalid({"": ["A non-empty request body is required."]})
     try:
-        document = msgspec.json.decode(body)
+        document = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid({"": [f"Invalid JSON: {error}."]}) from None
-    if not isinstance(document, dict):
-        raise invalid({"": ["The request body must be a JSON object."]})
+        raise invalid({"": [f"The request body must be a JSON object: {error}."]}) from None
     return _bound(document, resource)
 
 
@@ -109,7 +100,7 @@ def sort_items(text: str, resource: Resource) -> tuple[SortItem, ...]:
         if member is None or direction.lower() not in {"", "asc", "desc"}:
             entity = f"{resource.noun}Entity"
             raise server_fault(f"No property or field '{item}' exists in type '{entity}'")
-        items.append(SortItem(member, descending=direction.lower() == "desc"))
+        items.append((member, direction.lower() == "desc"))
     return tuple(items)
 
 

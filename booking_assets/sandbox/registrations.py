@@ -125,12 +125,10 @@ class RegistrationRow:
 
     @property
     def changed(self) -> int | None:
-        """Ticks of the last change; None for a row without `LastChangeTime`."""
+        """Ticks of the last change."""
         identifier = self.identifier
-        if _shares(identifier, 112)[0] < _UNDATED:
-            return None
         requested, turned, _ = self.enrolment.moments(self.role, identifier)
-        return turned if turned <= self.now else requested
+        return _changed(identifier, requested, turned, self.now)
 
     @property
     def json(self) -> bytes:
@@ -185,7 +183,8 @@ def _members(row: RegistrationRow) -> dict[str, Any]:
     # Not for secrets: repeatable chance is the point.
     chance = Random(identifier.int)  # noqa: S311
     offset = _one_of(chance, vocabulary.OFFICE_OFFSETS)
-    changed, requested = row.changed, Instant(requested_at, offset)
+    changed = _changed(identifier, requested_at, turned, row.now)
+    requested = Instant(requested_at, offset)
     values: dict[str, Any] = {
         "RegistrationIdentifier": identifier,
         "EventIdentifier": enrolment.event,
@@ -259,6 +258,13 @@ def _canary(member: str, chance: Random, texts: Sequence[str]) -> Any:
     if kind is Kind.IDENTIFIER:
         return UUID(f"{CANARY_IDENTIFIER}{chance.getrandbits(96):024x}", version=4)
     return Decimal(CANARY_NUMBER * 100).scaleb(-2) if kind is Kind.MEASURE else CANARY_NUMBER
+
+
+def _changed(identifier: UUID, requested: int, turned: int, now: int) -> int | None:
+    """Ticks of the last change; a few registrations have none."""
+    if _shares(identifier, 112)[0] < _UNDATED:
+        return None
+    return turned if turned <= now else requested
 
 
 def _shares(identifier: UUID, *places: int) -> list[float]:

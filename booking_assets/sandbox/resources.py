@@ -50,72 +50,60 @@ def _kinds(members: Mapping[Kind, str]) -> Mapping[str, Kind]:
     return {member: kind for kind, names in members.items() for member in names.split()}
 
 
+_EVENT_MEMBERS = {
+    Kind.IDENTIFIER: """
+        AchievementIdentifier EventIdentifier LearnerRegistrationGroupIdentifier
+        MandatorySurveyFormIdentifier OrganizationIdentifier VenueCoordinatorIdentifier
+        VenueLocationIdentifier VenueOfficeIdentifier""",
+    Kind.FLAG: """
+        AllowMultipleRegistrations AllowRegistrationWithLink BillingCodeEnabled
+        IntegrationWithholdDistribution IntegrationWithholdGrades PersonCodeIsRequired
+        WaitlistEnabled""",
+    Kind.TEXT: """
+        AppointmentType Content DistributionCode DistributionErrors DistributionProcess
+        DistributionStatus DurationUnit EventBillingType EventCalendarColor EventClassCode
+        EventDescription EventFormat EventPublicationStatus EventRequisitionStatus
+        EventSchedulingStatus EventSource EventSummary EventTitle EventType
+        ExamMaterialReturnShipmentCode ExamMaterialReturnShipmentCondition ExamScoreWarnings
+        ExamType LastChangeType LastChangeUser PublicationErrors RegistrationFields VenueRoom""",
+    Kind.NUMBER: """
+        CapacityMaximum CapacityMinimum DurationQuantity EventNumber ExamDurationInMinutes
+        InvigilatorMinimum""",
+    Kind.MEASURE: "CreditHours",
+    Kind.INSTANT: """
+        DistributionExpected DistributionOrdered DistributionShipped DistributionTracked
+        EventScheduledEnd EventScheduledStart ExamMaterialReturnShipmentReceived ExamStarted
+        LastChangeTime RegistrationDeadline RegistrationLocked RegistrationStart""",
+}
+_REGISTRATION_MEMBERS = {
+    Kind.IDENTIFIER: """
+        AttemptIdentifier CandidateIdentifier CustomerIdentifier EmployerIdentifier EventIdentifier
+        ExamFormIdentifier OrganizationIdentifier PaymentIdentifier RegistrationIdentifier
+        RegistrationRequestedBy SchoolIdentifier SeatIdentifier""",
+    Kind.FLAG: "IncludeInT2202 MaterialsIncludeDiagramBook",
+    Kind.TEXT: """
+        ApprovalProcess ApprovalReason ApprovalStatus AttendanceStatus BillingCode BillingCustomer
+        CandidateType EligibilityProcess EligibilityStatus EventPotentialConflicts Grade
+        GradeWithheldReason GradingProcess GradingStatus LastChangeType LastChangeUser
+        MaterialsPackagedForDistribution MaterialsPermittedToCandidates RegistrationComment
+        RegistrationPassword RegistrationSource SynchronizationProcess SynchronizationStatus""",
+    Kind.NUMBER: "ExamTimeLimit RegistrationSequence WorkBasedHoursToDate",
+    Kind.MEASURE: "RegistrationFee Score",
+    Kind.INSTANT: """
+        AttendanceTaken DistributionExpected EligibilityUpdated GradeAssigned GradePublished
+        GradeReleased GradeWithheld LastChangeTime RegistrationRequestedOn""",
+}
+
 EVENTS = Resource(
     noun="Event",
-    kinds=_kinds(
-        {
-            Kind.IDENTIFIER: """
-                AchievementIdentifier EventIdentifier LearnerRegistrationGroupIdentifier
-                MandatorySurveyFormIdentifier OrganizationIdentifier VenueCoordinatorIdentifier
-                VenueLocationIdentifier VenueOfficeIdentifier
-            """,
-            Kind.FLAG: """
-                AllowMultipleRegistrations AllowRegistrationWithLink BillingCodeEnabled
-                IntegrationWithholdDistribution IntegrationWithholdGrades PersonCodeIsRequired
-                WaitlistEnabled
-            """,
-            Kind.TEXT: """
-                AppointmentType Content DistributionCode DistributionErrors DistributionProcess
-                DistributionStatus DurationUnit EventBillingType EventCalendarColor EventClassCode
-                EventDescription EventFormat EventPublicationStatus EventRequisitionStatus
-                EventSchedulingStatus EventSource EventSummary EventTitle EventType
-                ExamMaterialReturnShipmentCode ExamMaterialReturnShipmentCondition
-                ExamScoreWarnings ExamType LastChangeType LastChangeUser PublicationErrors
-                RegistrationFields VenueRoom
-            """,
-            Kind.NUMBER: """
-                CapacityMaximum CapacityMinimum DurationQuantity EventNumber ExamDurationInMinutes
-                InvigilatorMinimum
-            """,
-            Kind.MEASURE: "CreditHours",
-            Kind.INSTANT: """
-                DistributionExpected DistributionOrdered DistributionShipped DistributionTracked
-                EventScheduledEnd EventScheduledStart ExamMaterialReturnShipmentReceived
-                ExamStarted LastChangeTime RegistrationDeadline RegistrationLocked
-                RegistrationStart
-            """,
-        }
-    ),
+    kinds=_kinds(_EVENT_MEMBERS),
     required=frozenset({"EventIdentifier", "OrganizationIdentifier"}),
     not_sortable=frozenset({"ExamScoreWarnings"}),
     not_criteria=frozenset({"EventIdentifier", "BillingCodeEnabled"}),
 )
 REGISTRATIONS = Resource(
     noun="Registration",
-    kinds=_kinds(
-        {
-            Kind.IDENTIFIER: """
-                AttemptIdentifier CandidateIdentifier CustomerIdentifier EmployerIdentifier
-                EventIdentifier ExamFormIdentifier OrganizationIdentifier PaymentIdentifier
-                RegistrationIdentifier RegistrationRequestedBy SchoolIdentifier SeatIdentifier
-            """,
-            Kind.FLAG: "IncludeInT2202 MaterialsIncludeDiagramBook",
-            Kind.TEXT: """
-                ApprovalProcess ApprovalReason ApprovalStatus AttendanceStatus BillingCode
-                BillingCustomer CandidateType EligibilityProcess EligibilityStatus
-                EventPotentialConflicts Grade GradeWithheldReason GradingProcess GradingStatus
-                LastChangeType LastChangeUser MaterialsPackagedForDistribution
-                MaterialsPermittedToCandidates RegistrationComment RegistrationPassword
-                RegistrationSource SynchronizationProcess SynchronizationStatus
-            """,
-            Kind.NUMBER: "ExamTimeLimit RegistrationSequence WorkBasedHoursToDate",
-            Kind.MEASURE: "RegistrationFee Score",
-            Kind.INSTANT: """
-                AttendanceTaken DistributionExpected EligibilityUpdated GradeAssigned
-                GradePublished GradeReleased GradeWithheld LastChangeTime RegistrationRequestedOn
-            """,
-        }
-    ),
+    kinds=_kinds(_REGISTRATION_MEMBERS),
     required=frozenset(
         {
             *("CandidateIdentifier", "EventIdentifier", "OrganizationIdentifier"),

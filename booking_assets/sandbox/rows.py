@@ -93,13 +93,13 @@ class Rows:
 
     def _sorted_by(self, items: tuple[SortItem, ...]) -> Sequence[Row]:
         """The rows in the order of the items, ties by identifier; kept until a row changes."""
-        if not items or items[0] == SortItem(self.resource.identifier, descending=False):
+        if not items or items[0] == (self.resource.identifier, False):
             return self._ordered
         if items not in self._sorted:
             rows = list(self._ordered)
             # Sorting is stable: the last item first, so that the first decides.
-            for item in reversed(items):
-                rows.sort(key=self._sort_key(item.member), reverse=item.descending)
+            for member, descending in reversed(items):
+                rows.sort(key=self._sort_key(member), reverse=descending)
             self._sorted[items] = rows
         return self._sorted[items]
 

@@ -44,11 +44,7 @@ class SandboxServer:
     def __init__(
         self, world: World, *, port: int = 0, prefix: str = PREFIX, faults: Faults = NO_FAULTS
     ) -> None:
-        """Describe a sandbox; a port of 0 takes a free one.
-
-        Raises:
-            FaultError: A fault names an organization that the world does not have.
-        """
+        """Describe a sandbox; a port of 0 takes a free one. A `FaultError` names a bad fault."""
         self.world = world
         self._port = port
         self._prefix = prefix
@@ -56,12 +52,7 @@ class SandboxServer:
         self._thread = threading.Thread(target=self._run, name="booking-sandbox", daemon=True)
 
     def __enter__(self) -> Self:
-        """Listen and answer.
-
-        Raises:
-            OSError: The port is taken.
-            RuntimeError: The server did not start; its log says why.
-        """
+        """Listen and respond; an `OSError` where the port is taken."""
         self._listening = socket.create_server((HOST, self._port))
         self.base_url = _base_url(self._listening, self._prefix)
         self._thread.start()
@@ -117,7 +108,9 @@ def _config(world: World, prefix: str, faults: Faults) -> uvicorn.Config:
         log_config=None,
         log_level="warning",
         access_log=False,
+        # Middleware sees HTTP alone.
         lifespan="off",
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -71,12 +71,14 @@ def identifier_order(identifier: UUID) -> bytes:
 
 def json_text(value: Any) -> bytes:
     """Indented JSON as Newtonsoft writes it on Windows."""
-    return _formatted(value).replace(b"\n", _NEW_LINE)
+    # Within strings line feeds are escaped: every line feed here is the formatter's.
+    return msgspec.json.format(_ENCODER.encode(value), indent=2).replace(b"\n", _NEW_LINE)
 
 
 def row_json(members: Mapping[str, Any]) -> bytes:
     """One row as an item of an indented array; members that are null must be left out already."""
-    return b"  " + _formatted(members).replace(b"\n", _NEW_LINE + b"  ")
+    text = msgspec.json.format(_ENCODER.encode(members), indent=2)
+    return b"  " + text.replace(b"\n", _NEW_LINE + b"  ")
 
 
 def array_of(rows: list[bytes]) -> bytes:
@@ -100,8 +102,3 @@ def row_of(values: Mapping[str, Any], members: Iterable[str]) -> bytes:
             if (value := values.get(member)) is not None
         }
     )
-
-
-def _formatted(value: Any) -> bytes:
-    # Within strings line feeds are escaped: every line feed here is the formatter's.
-    return msgspec.json.format(_ENCODER.encode(value), indent=2)

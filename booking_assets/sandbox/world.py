@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from booking_assets.sandbox import tokens, wire
-from booking_assets.sandbox.generated import GeneratedEvents, GeneratedRegistrations
-from booking_assets.sandbox.given import GivenRows, given_events, given_registrations
+from booking_assets.sandbox.generated import GeneratedOrganization
+from booking_assets.sandbox.given import given_events, given_registrations
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
 from booking_assets.sandbox.rows import Rows
 from booking_assets.sandbox.tenants import Tenant, generated_tenants, tenants_of
@@ -22,11 +21,8 @@ Clock = Callable[[], datetime]
 wall_clock: Clock = partial(datetime.now, UTC)
 
 
-class Source(Protocol):
-    """The rows of one organization and resource."""
-
-    def at(self, now: int) -> Rows:
-        """The rows that exist at `now` (ticks)."""
+Source = Callable[[int], Rows]
+"""From an instant (ticks) to the rows of one organization and resource that exist then."""
 
 
 class World:
@@ -38,19 +34,11 @@ class World:
     def __init__(self, sources: Mapping[Resource, Mapping[Tenant, Source]], clock: Clock) -> None:
         self.sources = sources
         self.now = clock
+        self.resources = tuple(sources)
+        self.tenants = tuple(sources[EVENTS])
         self._latest = 0
         self._by_identifier = {tenant.identifier: tenant for tenant in self.tenants}
         self._by_secret = {tenant.secret: tenant for tenant in self.tenants}
-
-    @property
-    def tenants(self) -> tuple[Tenant, ...]:
-        """Every tenant, in order."""
-        return tuple(self.sources[EVENTS])
-
-    @property
-    def resources(self) -> tuple[Resource, ...]:
-        """What the server has below `/booking`."""
-        return tuple(self.sources)
 
     def tenant_of_token(self, token: str) -> Tenant:
         """The tenant that a bearer token is bound to.
@@ -70,7 +58,7 @@ class World:
     def rows(self, tenant: Tenant, resource: Resource = EVENTS) -> Rows:
         """The tenant's rows at this moment; a clock that goes back is taken to stand still."""
         self._latest = max(self._latest, wire.ticks_of(self.now()))
-        return self.sources[resource][tenant].at(self._latest)
+        return self.sources[resource][tenant](self._latest)
 
 
 def generated_world(
@@ -87,14 +75,15 @@ def generated_world(
     event, cost nothing until a tenant's are asked for.
     """
     moment = clock()
-    sources = {
-        tenant: GeneratedEvents(tenant.identifier, events, seed, wire.ticks_of(moment))
+    organizations_of = {
+        tenant: GeneratedOrganization(tenant.identifier, events, seed, wire.ticks_of(moment))
         for tenant in generated_tenants(organizations, seed)
     }
-    registrations = {tenant: GeneratedRegistrations(own) for tenant, own in sources.items()}
-    return World(
-        {EVENTS: sources, REGISTRATIONS: registrations}, (lambda: moment) if still else clock
-    )
+    sources: dict[Resource, dict[Tenant, Source]] = {
+        EVENTS: {tenant: own.events for tenant, own in organizations_of.items()},
+        REGISTRATIONS: {tenant: own.registrations for tenant, own in organizations_of.items()},
+    }
+    return World(sources, (lambda: moment) if still else clock)
 
 
 def given_world(
@@ -111,10 +100,12 @@ def given_world(
     if registrations is not None:
         rows[REGISTRATIONS] = given_registrations(registrations, rows[EVENTS])
     tenants = tenants_of(rows[EVENTS])
-    return World(
-        {
-            resource: {tenant: GivenRows(own[tenant.identifier]) for tenant in tenants}
-            for resource, own in rows.items()
-        },
-        clock,
-    )
+    sources = {
+        resource: {tenant: _at_rest(own[tenant.identifier]) for tenant in tenants}
+        for resource, own in rows.items()
+    }
+    return World(sources, clock)
+
+
+def _at_rest(rows: Rows) -> Source:
+    return lambda _: rows

@@ -113,7 +113,7 @@ class Booking:
 def booking() -> Iterator[Booking]:
     tenant = generated_tenants(1, 1)[0]
     events = Events(tenant)
-    world = World({EVENTS: {tenant: events}}, lambda: NOW)
+    world = World({EVENTS: {tenant: events.at}}, lambda: NOW)
     with SandboxServer(world) as server, open_http(10) as http:
         yield Booking(events, server, http)
 

@@ -20,7 +20,6 @@ from starlette.types import Receive, Scope, Send
 from booking_assets.sandbox import answers
 from booking_assets.sandbox.faults.availability import (
     LIMIT,
-    Limit,
     limited,
     sometimes,
     too_many_requests,
@@ -98,7 +97,7 @@ def never_lifts(seconds: int, setup: Setup) -> Handler:
 
 
 @switch(LIMIT)
-def throttle_date(limit: Limit, setup: Setup) -> Handler:
+def throttle_date(limit: tuple[float, float], setup: Setup) -> Handler:
     """More requests than that: 429, Retry-After as an HTTP date, without fractions of a second."""
 
     def refuse(wait: int) -> Response:
@@ -109,7 +108,7 @@ def throttle_date(limit: Limit, setup: Setup) -> Handler:
 
 
 @switch(LIMIT)
-def throttle_403(limit: Limit, setup: Setup) -> Handler:
+def throttle_403(limit: tuple[float, float], setup: Setup) -> Handler:
     """More requests than that: 403 Rate Limit Exceeded, without Retry-After."""
 
     def refuse(wait: int) -> Response:
@@ -122,7 +121,7 @@ def throttle_403(limit: Limit, setup: Setup) -> Handler:
 
 
 @switch(LIMIT)
-def quota(limit: Limit, setup: Setup) -> Handler:
+def quota(limit: tuple[float, float], setup: Setup) -> Handler:
     """More requests than that: 403 Quota Exceeded, with X-Request-Quota-Remaining."""
     headers = {"X-Request-Quota-Remaining": "0"}
     status = HTTPStatus.FORBIDDEN

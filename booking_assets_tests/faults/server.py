@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 from booking_assets.sandbox import tokens
@@ -13,11 +14,11 @@ from booking_assets.sandbox.faults import registry
 from booking_assets.sandbox.faults.contract import AnySwitch, Switch
 from booking_assets.sandbox.faults.data import stranger_to
 from booking_assets.sandbox.faults.registry import Faults
-from booking_assets.sandbox.given import GivenRows
+from booking_assets.sandbox.resources import Resource
 from booking_assets.sandbox.rows import Rows
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
-from booking_assets.sandbox.world import World
+from booking_assets.sandbox.world import Source, World
 from booking_assets_tests.faults import availability, data
 from booking_assets_tests.faults.request_log import RequestLog
 
@@ -82,10 +83,14 @@ def with_stranger(world: World, tenant: Tenant) -> tuple[World, tuple[Tenant, ..
         token=tokens.token_of(identifier, "stranger", opaque=False),
         secret=tokens.secret_of(identifier),
     )
-    sources = {
-        resource: {**own, stranger: GivenRows(Rows(resource, ()))}
+    sources: dict[Resource, dict[Tenant, Source]] = {
+        resource: {**own, stranger: partial(_empty, resource)}
         for resource, own in world.sources.items()
     }
     mistaken = replace(tenant, token=stranger.token, secret=stranger.secret)
     configured = tuple(mistaken if one == tenant else one for one in world.tenants)
     return World(sources, world.now), configured
+
+
+def _empty(resource: Resource, now: int) -> Rows:
+    return Rows(resource, ())

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking_assets.sandbox.timeline import Rhythm, rhythm_of, standing_at
+from booking_assets.sandbox.generated import Rhythm, rhythm_of, standing_at
 
 rhythms = st.builds(
     Rhythm,

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from random import Random
-from typing import NamedTuple
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -38,59 +37,40 @@ _FAILURES = (
 )
 
 
-class Limit(NamedTuple):
-    """So many requests in a window of so many seconds, for each organization."""
-
-    requests: int
-    seconds: float
-
-
-class Outage(NamedTuple):
-    """So many seconds from the `first` request on (1 is the first of all)."""
-
-    seconds: float
-    first: int
-
-
-def _limit(text: str) -> Limit:
-    requests, _, seconds = text.partition("/")
-    return Limit(int(requests), float(seconds or "1"))
-
-
-def _outage(text: str) -> Outage:
-    seconds, _, first = text.partition("/")
-    return Outage(float(seconds), int(first or "1"))
+def _pair(text: str) -> tuple[float, float]:
+    first, _, second = text.partition("/")
+    return float(first), float(second or "1")
 
 
 LIMIT = Value(
     "REQUESTS[/SECONDS]",
     "REQUESTS is a whole number, SECONDS (1) a number above 0",
-    _limit,
-    lambda limit: limit.requests >= 0 and SECONDS.holds(limit.seconds),
+    _pair,
+    lambda limit: limit[0] >= 0 and limit[0].is_integer() and SECONDS.holds(limit[1]),
 )
 OUTAGE = Value(
     "SECONDS[/FIRST]",
     "SECONDS is a number above 0, FIRST (1) a whole number above 0",
-    _outage,
-    lambda outage: SECONDS.holds(outage.seconds) and outage.first > 0,
+    _pair,
+    lambda outage: SECONDS.holds(outage[0]) and outage[1] > 0 and outage[1].is_integer(),
 )
 _OPERATIONS = ("collect", "count", "search", "download", "retrieve")
 SCOPE = one_of("SCOPE", "all", "events", "registrations", *_OPERATIONS)
 
 
 @switch(OUTAGE, everywhere=True)
-def downtime(outage: Outage, setup: Setup) -> Handler:
+def downtime(outage: tuple[float, float], setup: Setup) -> Handler:
     """503 for everything, health and tokens too, from request FIRST on for SECONDS."""
-    requests = 0
-    ends = math.inf
+    seconds, first = outage
+    requests, ends = 0, math.inf
 
     async def handle(asked: Asked, forward: Forward) -> Response:
         nonlocal requests, ends
         requests += 1
         now = setup.seconds()
-        if requests == outage.first:
-            ends = now + outage.seconds
-        if requests >= outage.first and now < ends:
+        if requests == first:
+            ends = now + seconds
+        if requests >= first and now < ends:
             return _failure(HTTPStatus.SERVICE_UNAVAILABLE)
         return await forward(asked)
 
@@ -109,7 +89,7 @@ def latency(seconds: float, _: Setup) -> Handler:
 
 
 @switch(LIMIT)
-def throttle(limit: Limit, setup: Setup) -> Handler:
+def throttle(limit: tuple[float, float], setup: Setup) -> Handler:
     """More requests than that in a window of SECONDS: 429, Retry-After in seconds."""
     return limited(limit, lambda wait: too_many_requests(str(wait)), setup)
 
@@ -156,23 +136,24 @@ SWITCHES = (
 )
 
 
-def limited(limit: Limit, refuse: Callable[[int], Response], setup: Setup) -> Handler:
+def limited(limit: tuple[float, float], refuse: Callable[[int], Response], setup: Setup) -> Handler:
     """Refuse what is more than the limit until the window, which opens with a request, is over.
 
     `refuse` gets the whole seconds to wait.
     """
+    requests, seconds = limit
     opened: dict[str, float] = {}
     used: Counter[str] = Counter()
 
     async def handle(asked: Asked, forward: Forward) -> Response:
         slug = asked.tenant.slug if asked.tenant else ""
         now = setup.seconds()
-        if slug not in opened or now - opened[slug] >= limit.seconds:
+        if slug not in opened or now - opened[slug] >= seconds:
             opened[slug], used[slug] = now, 0
         used[slug] += 1
-        if used[slug] <= limit.requests:
+        if used[slug] <= requests:
             return await forward(asked)
-        return refuse(math.ceil(opened[slug] + limit.seconds - now))
+        return refuse(math.ceil(opened[slug] + seconds - now))
 
     return handle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -57,57 +58,51 @@ class FaultsMiddleware:
     def __init__(
         self, app: ASGIApp, handlers: Sequence[tuple[Fault, Handler]], world: World
     ) -> None:
-        self._app = app
         self._world = world
         self._requests: Counter[Tenant | None] = Counter()
         self._collects: Counter[tuple[Tenant | None, Resource | None]] = Counter()
-        self._forward: Forward = self._routed
+        self._forward: Forward = partial(_routed, app)
         for fault, handler in reversed(handlers):
             self._forward = _behind(fault, handler, self._forward)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond as the faults will have it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         request = Request(scope, receive)
         answer = await self._forward(self._asked(request, await request.body()))
         await answer(scope, receive, send)
 
     def _asked(self, request: Request, body: bytes) -> Asked:
-        tenant, (resource, operation) = self._tenant(request), _target(request.scope["path"])
+        try:
+            header = request.headers.get("authorization", "")
+            tenant = self._world.tenant_of_token(header.removeprefix("Bearer "))
+        except tokens.RefusedTokenError:
+            tenant = None
+        resource, operation = _target(request.scope["path"])
         collected = self._collects[tenant, resource]
         self._requests[tenant] += resource is not None
         self._collects[tenant, resource] += operation == "collect"
         number = self._requests[tenant]
         return Asked(request.scope, body, tenant, resource, operation, number, collected)
 
-    def _tenant(self, request: Request) -> Tenant | None:
-        """Whose token came with the request."""
-        header = request.headers.get("authorization", "")
-        try:
-            return self._world.tenant_of_token(header.removeprefix("Bearer "))
-        except tokens.RefusedTokenError:
-            return None
 
-    async def _routed(self, asked: Asked) -> Response:
-        """The whole response of the routes."""
-        answer = Response()
-        chunks: list[bytes] = []
+async def _routed(app: ASGIApp, asked: Asked) -> Response:
+    """The whole response of the routes."""
+    answer = Response()
+    chunks: list[bytes] = []
 
-        async def receive() -> Message:
-            return {"type": "http.request", "body": asked.body}
+    async def receive() -> Message:
+        return {"type": "http.request", "body": asked.body}
 
-        async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer.status_code = message["status"]
-                answer.raw_headers = list(message["headers"])
-            else:
-                chunks.append(message.get("body", b""))
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer.status_code = message["status"]
+            answer.raw_headers = list(message["headers"])
+        else:
+            chunks.append(message.get("body", b""))
 
-        await self._app(asked.scope, receive, send)
-        answer.body = b"".join(chunks)
-        return answer
+    await app(asked.scope, receive, send)
+    answer.body = b"".join(chunks)
+    return answer
 
 
 def _behind(fault: Fault, handler: Handler, forward: Forward) -> Forward:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from booking_assets.sandbox.faults.availability import Limit, Outage
 from booking_assets.sandbox.faults.contract import FaultError
 from booking_assets.sandbox.faults.middleware import fault_middleware
 from booking_assets.sandbox.faults.registry import NO_FAULTS, SWITCHES, fault_table
@@ -22,10 +21,10 @@ from booking_assets_tests.faults.server import parse_faults
         ("no_header", "", None),
         ("no_header@harbour-trades", "", "harbour-trades"),
         ("count_off=-3", -3, None),
-        ("throttle=20", Limit(20, 1), None),
-        ("throttle=20/0.5", Limit(20, 0.5), None),
-        ("downtime=60", Outage(60, 1), None),
-        ("downtime=60/7", Outage(60, 7), None),
+        ("throttle=20", (20, 1), None),
+        ("throttle=20/0.5", (20, 0.5), None),
+        ("downtime=60", (60, 1), None),
+        ("downtime=60/7", (60, 7), None),
         ("era=C", "C", None),
         ("bad_rows=all", "all", None),
         ("foreign_token=other@harbour-trades", "other", "harbour-trades"),

@@ -5,6 +5,11 @@ What must not: work. Loading reads the settings, and needs no network, no databa
 Read more: https://docs.dagster.io/guides/build/projects-and-components
 """
 
+from booking_assets.system import unsupported_system
+
+if reason := unsupported_system():
+    raise ImportError(reason)
+
 import dagster as dg
 
 from booking_assets.collect.collection import NoProgress, Progress

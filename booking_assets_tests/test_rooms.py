@@ -39,9 +39,10 @@ RULES = {
     "sandbox": rule("sandbox tables", "starlette uvicorn msgspec polars"),
     "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
     "defs": rule(f"defs {ALL}", "dagster polars sqlalchemy"),
-    "definitions": rule("defs settings collect", "dagster"),
+    "system": rule("", ""),
+    "definitions": rule("defs settings collect system", "dagster"),
     "cli": rule("settings defs definitions sandbox", "click rich dagster dotenv"),
-    "__main__": rule("cli", ""),
+    "__main__": rule("cli system", ""),
 }
 
 

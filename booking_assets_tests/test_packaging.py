@@ -15,7 +15,7 @@ import pytest
 import booking_assets
 
 PACKAGE = Path(booking_assets.__file__).parent
-PROJECT = PACKAGE.parent
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ from booking_assets.tables.catalog import MART_TABLES, TABLES
 from booking_assets.tables.contract import Table
 from booking_assets_tests.commands import shell
 
-PROJECT = Path(booking_assets.__file__).parents[1]
+PACKAGE = Path(booking_assets.__file__).parent
+PROJECT = Path(__file__).parents[2]
 
 # A check that stops what follows, and one that only warns.
 BLOCKING, WARNING = True, False
@@ -66,7 +67,7 @@ def test_dagster_validates_a_fresh_checkout_without_network_or_environment(tmp_p
     for name in ("workspace.yaml", "dagster.yaml", "pyproject.toml"):
         shutil.copy(PROJECT / name, checkout.folder)
     shutil.copytree(
-        PROJECT / "booking_assets",
+        PACKAGE,
         checkout.folder / "booking_assets",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
@@ -274,7 +275,7 @@ def test_every_fault_of_the_settings_is_told_when_loading(
 
 def test_a_checkout_and_the_installed_package_run_dagster_alike() -> None:
     checkout = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
-    package = (PROJECT / "booking_assets/dagster.yaml").read_text(encoding="utf-8")
+    package = (PACKAGE / "dagster.yaml").read_text(encoding="utf-8")
     first = "run_monitoring:"
     state, shared = checkout.partition(first)[::2]
     assert re.findall(r"^\w+", state, re.MULTILINE) == [

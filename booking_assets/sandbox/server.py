@@ -147,6 +147,7 @@ def _config(app: Starlette, faults: Faults) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BreakableProtocol if faults else "auto",
+        ws="none",
         # The process keeps its own logging: the sandbox may be a guest in it.
         log_config=None,
         log_level="warning",

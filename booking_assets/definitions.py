@@ -6,6 +6,11 @@ schedules, sensors and resources are in `defs`.
 
 from pathlib import Path
 
+from booking_assets.system import unsupported_system
+
+if reason := unsupported_system():
+    raise ImportError(reason)
+
 import dagster as dg
 
 from booking_assets.defs.checks import raw_checks

@@ -15,7 +15,7 @@ import pytest
 import booking_assets
 
 PACKAGE = Path(booking_assets.__file__).parent
-PROJECT = PACKAGE.parent
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +97,27 @@ def test_dagster_and_its_webserver_are_the_same_version(project: dict[str, Any])
         requirement.split("==") for requirement in project["dependencies"] if "==" in requirement
     )
     assert pinned["dagster"] == pinned["dagster-webserver"] == metadata.version("dagster")
+
+
+def test_the_python_versions_that_are_declared_are_those_that_are_tested(
+    project: dict[str, Any],
+) -> None:
+    language = "Programming Language :: Python :: "
+    declared = [
+        name.removeprefix(language)
+        for name in project["classifiers"]
+        if re.fullmatch(rf"{language}3\.\d+", name)
+    ]
+    workflow = (PROJECT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    tested = set(re.findall(r'python: "(3\.\d+)"', workflow))
+    assert set(declared) == tested
+    assert project["requires-python"] == f">={declared[0]}"
+    for version in declared:
+        assert version in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_lock_names_no_index_but_the_public_one() -> None:
+    locked = tomllib.loads((PROJECT / "uv.lock").read_text(encoding="utf-8"))
+    sources = [package["source"] for package in locked["package"]]
+    assert {source.get("registry") for source in sources} == {None, "https://pypi.org/simple"}
+    assert [source for source in sources if "registry" not in source] == [{"editable": "."}]

@@ -39,9 +39,10 @@ RULES = {
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
     "defs": rule(f"defs {ALL}", "dagster polars pydantic sqlalchemy"),
-    "definitions": rule("defs settings", "dagster"),
+    "system": rule("", ""),
+    "definitions": rule("defs settings system", "dagster"),
     "cli": rule("cli settings pipeline defs definitions sandbox", "click rich dagster dotenv"),
-    "__main__": rule("cli", ""),
+    "__main__": rule("cli system", ""),
 }
 
 

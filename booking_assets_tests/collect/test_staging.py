@@ -276,10 +276,12 @@ def test_the_users_umask_decides_who_may_read(tmp_path: Path) -> None:
 def files_of_at_most(size: int) -> Iterator[None]:
     """No file of this process may grow beyond `size` bytes: writing fails as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = writes_no_bytecode
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 

@@ -22,7 +22,8 @@ from booking_assets.tables.catalog import MART_TABLES, TABLES
 from booking_assets.tables.contract import Table
 from booking_assets_tests.commands import Shell, shell
 
-PROJECT = Path(booking_assets.__file__).parents[1]
+PACKAGE = Path(booking_assets.__file__).parent
+PROJECT = Path(__file__).parents[2]
 
 # A check that stops what follows, and one that only warns.
 BLOCKING, WARNING = True, False
@@ -72,7 +73,7 @@ def checkout(tmp_path: Path) -> Shell:
     for name in ("workspace.yaml", "dagster.yaml", "pyproject.toml"):
         shutil.copy(PROJECT / name, copied.folder)
     shutil.copytree(
-        PROJECT / "booking_assets",
+        PACKAGE,
         copied.folder / "booking_assets",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
@@ -106,8 +107,8 @@ def test_the_code_location_has_one_name_however_it_is_started() -> None:
         project["dagster"]["code_location_name"],
         project["dg"]["project"]["code_location_name"],
     }
-    for workspace in ("workspace.yaml", "booking_assets/workspace.yaml"):
-        names |= {*re.findall(r"location_name: (.+)", (PROJECT / workspace).read_text("utf-8"))}
+    for workspace in (PROJECT / "workspace.yaml", PACKAGE / "workspace.yaml"):
+        names |= {*re.findall(r"location_name: (.+)", workspace.read_text(encoding="utf-8"))}
     assert names == {"booking_assets"}
 
 
@@ -341,7 +342,7 @@ def test_every_fault_of_the_settings_is_told_when_loading(
 
 def test_a_checkout_and_the_installed_package_run_dagster_alike() -> None:
     here = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
-    package = (PROJECT / "booking_assets/dagster.yaml").read_text(encoding="utf-8")
+    package = (PACKAGE / "dagster.yaml").read_text(encoding="utf-8")
     first = "run_monitoring:"
     state, shared = here.partition(first)[::2]
     assert re.findall(r"^\w+", state, re.MULTILINE) == [

@@ -83,6 +83,8 @@ def main() -> None:
     sys.stdout.write(f"{READY}\n")
     sys.stdout.flush()
     if asked.largest_file:
+        # Python 3.11 would leave truncated bytecode of what is imported from here on.
+        sys.dont_write_bytecode = True
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked.largest_file, asked.largest_file))
     if asked.dies_at:
         _die_at(asked.dies_at)

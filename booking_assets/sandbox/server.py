@@ -104,7 +104,6 @@ def _config(world: World, prefix: str, faults: Faults) -> uvicorn.Config:
     return uvicorn.Config(
         application(world, middleware=fault_middleware(faults, world), prefix=prefix),
         http=BreakableProtocol if faults.chosen else "auto",
-        ws="none",
         # The process keeps its own logging: the sandbox may be a guest in it.
         log_config=None,
         log_level="warning",

@@ -1,7 +1,6 @@
-"""The Booking API: one client for counting, collecting, searching, retrieving and downloading.
+"""HTTP client for the Booking API: authentication, retries, error classes, wire format.
 
-What lives here: `client` (the front door), `authentication`, `retry`, `answers` (what a status
-means), `transport` (one request), `errors` (what a person should do), `wire` (names and bodies).
-What must not: frames, DuckDB, Dagster, and whether a collection is complete (`collect`).
-Read more: `docs/reliability.md`; https://www.python-httpx.org and https://stamina.hynek.me.
+`client.BookingClient` is the entry point: count, collect, search, retrieve, exists, download. The
+package may import httpx and stamina, and no other package of the project. Typed rows and whether a
+collection is complete belong to `collect`; frames, DuckDB and Dagster do not belong here.
 """

@@ -1,9 +1,6 @@
-"""Who asks: a bearer token, or a client secret that is exchanged for tokens and renewed.
+"""Credentials: bearer tokens, and client secrets that are exchanged for tokens and renewed.
 
-What lives here: the two credentials, the keeping of an exchanged token, and the comparison of a
-token's own organization with the one that is asked for.
-What must not: sending the exchange (`client`), reading the environment (`settings`).
-Read more: `docs/reliability.md`.
+The exchange request is sent by `client`; the environment variables are read by `settings`.
 """
 
 from __future__ import annotations
@@ -18,20 +15,20 @@ from uuid import UUID
 from booking_assets.api.errors import BookingError
 
 LIFETIME_SECONDS = 3600
-_MARGIN_SECONDS = 60.0
+_RENEWAL_MARGIN_SECONDS = 60.0
 _JWT_PARTS = 3
 
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token, sent as it is. Its text is not in its repr."""
+    """A bearer token, sent as it is."""
 
     value: str = field(repr=False)
 
 
 @dataclass(frozen=True)
 class ClientSecret:
-    """A client secret, sent to the token endpoint alone. Its text is not in its repr."""
+    """A client secret, sent to the token endpoint only."""
 
     value: str = field(repr=False)
 
@@ -39,63 +36,60 @@ class ClientSecret:
 Credential = Token | ClientSecret
 
 
-class ExchangedToken:
-    """The current token of a client secret, renewed before the server lets it expire.
+class TokenCache:
+    """The access token of a client secret, renewed before it expires.
 
-    Threads share one exchange: the others wait for it, and for its failure too, so that a wrong
-    secret is tried once and not once a thread.
-
-    The `exp` claim is not read: the server sets it sixty times too far ahead.
+    Threads that wait for the same exchange share its token or its error, so that a wrong secret is
+    sent once and not once per thread. The lifetime comes from `ExpiresIn`, because the server sets
+    the `exp` claim sixty times too far ahead.
     """
 
     def __init__(
         self, exchange: Callable[[], tuple[str, float]], clock: Callable[[], float]
     ) -> None:
-        """Takes what fetches a token with its seconds to live, and a monotonic clock."""
+        """Takes the exchange, which returns a token and its lifetime, and a monotonic clock."""
         self._exchange = exchange
         self._clock = clock
         self._lock = Lock()
         self._token: str | None = None
         self._renew_at = 0.0
-        self._failure: BookingError | None = None
-        self._failures = 0
+        self._error: BookingError | None = None
+        self._errors = 0
 
-    def current(self, refused: str | None = None) -> str:
-        """A token that is still good; another one than `refused` where that is given.
+    def token(self, rejected: str | None = None) -> str:
+        """Returns a valid token, never the one that the server `rejected`.
 
         Raises:
-            BookingError: When the exchange fails for good.
+            BookingError: The exchange failed.
         """
-        failures = self._failures
+        errors = self._errors
         with self._lock:
-            if self._failures != failures and self._failure is not None:
-                raise self._failure
-            if self._token is None or self._token == refused or self._clock() >= self._renew_at:
-                self._token = self._renewed()
+            if self._errors != errors and self._error is not None:
+                raise self._error
+            if self._token is None or self._token == rejected or self._clock() >= self._renew_at:
+                self._token = self._renew()
             return self._token
 
-    def _renewed(self) -> str:
-        asked_at = self._clock()
+    def _renew(self) -> str:
+        sent_at = self._clock()
         try:
             token, seconds = self._exchange()
-        except BookingError as failure:
-            self._failure = failure
-            self._failures += 1
+        except BookingError as error:
+            self._error = error
+            self._errors += 1
             raise
-        self._renew_at = asked_at + seconds - min(_MARGIN_SECONDS, seconds / 10)
+        self._renew_at = sent_at + seconds - min(_RENEWAL_MARGIN_SECONDS, seconds / 10)
         return token
 
 
-def foreign_organization(token: str, identifier: UUID) -> str | None:
-    """The organization in the token's `org_id` claim where it is not `identifier`, else None.
+def mismatched_organization(token: str, identifier: UUID) -> str | None:
+    """Returns the token's `org_id` claim where it is another organization's, else None.
 
-    The signature is not checked: the claim only tells what the server will answer for. A token
-    that is no JWT, or a JWT without the claim, tells nothing.
+    The server returns the rows of the token's organization and ignores the one in the request. The
+    signature is not verified. An opaque token, or a JWT without the claim, returns None.
     """
-    found = _claims(token).get("org_id")
-    if found is None or str(found).lower() == str(identifier):
-        return None
-    return str(found)
+    claim = _claims(token).get("org_id")
+    return None if claim is None or str(claim).lower() == str(identifier) else str(claim)
 
 
 def _claims(token: str) -> dict[str, object]:
@@ -103,8 +97,7 @@ def _claims(token: str) -> dict[str, object]:
     if len(parts) != _JWT_PARTS:
         return {}
     try:
-        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        claims = json.loads(payload)
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}

@@ -1,8 +1,7 @@
-"""The front door: `BookingClient`, one organization's view of the Booking API.
+"""`BookingClient`: the operations of the API for one organization, one method each.
 
-What lives here: the operations of the API, each as one method; what they send and what they return.
-What must not: whether a collection is complete (`collect`), rules of retry (`retry`, `answers`).
-Read more: `docs/reliability.md`.
+Whether a collection is complete is decided in `collect`; retries are in `retry`, the classification
+of responses in `responses`, request and response bodies in `wire`.
 """
 
 from __future__ import annotations
@@ -20,45 +19,47 @@ from booking_assets.api.authentication import (
     LIFETIME_SECONDS,
     ClientSecret,
     Credential,
-    ExchangedToken,
-    foreign_organization,
+    Token,
+    TokenCache,
+    mismatched_organization,
 )
-from booking_assets.api.download import replaced_whole, require_json_array
+from booking_assets.api.download import atomic_write, require_json_array
 from booking_assets.api.errors import (
-    ForeignCredential,
+    CredentialMismatch,
+    InvalidCredential,
     MalformedBody,
     NotFound,
-    UnusableCredential,
+    Unauthorized,
 )
-from booking_assets.api.responses import OK, UNAUTHORIZED, Response, failure
-from booking_assets.api.retry import Retryable, RetryPolicy, retried
+from booking_assets.api.responses import OK, Response, error_for
+from booking_assets.api.retry import RetryableError, RetryPolicy, call_with_retries
 from booking_assets.api.transport import Request, Transport, Usage, open_http
 from booking_assets.api.wire import (
     EVENTS,
     PAGINATION_HEADER,
     TOKEN_PATH,
     Resource,
-    criteria,
-    is_header_word,
+    is_header_value,
+    query_body,
     read_count,
     read_identifiers,
     read_object,
     read_pagination,
     read_token,
-    token_request,
+    token_request_body,
 )
 
-__all__ = ["BookingClient", "Page", "Usage", "open_http"]  # the names that other rooms use
+__all__ = ["BookingClient", "Page", "Usage", "open_http"]  # imported by other packages
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """One page: its number from 1, what was decoded from it, and what its header says.
+    """One page: its number from 1, its decoded content, and its pagination header.
 
     `total_count` is the number of rows in the organization when the page was read, `page_size` the
-    rows a page as the server understood the request; each None where the header does not tell.
+    page size that the server applied; each is None where the header does not name it.
     """
 
     number: int
@@ -68,10 +69,10 @@ class Page(Generic[T]):
 
 
 class BookingClient:
-    """One organization's resource, asked through the HTTP client that all organizations share.
+    """Client for one resource of one organization. Thread-safe.
 
-    Any number of threads may use one client at once. Every method may raise any `BookingError`
-    (see `errors`); a method names only what it raises besides, or with a meaning of its own.
+    Every method may raise any `BookingError` (see `errors`); a method lists only what it raises
+    besides, or with a special meaning.
     """
 
     def __init__(
@@ -86,17 +87,17 @@ class BookingClient:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen: sharing the default is harmless
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Takes the address, the organization, its credential and the shared HTTP client.
+        """Creates a client; no request is sent.
 
         Args:
-            base_url: Everything before `/booking`.
+            base_url: The part of the address before `/booking`.
             organization: The organization's slug, for messages.
             identifier: The organization's identifier in the API.
-            credential: What proves that the caller may read this organization.
-            http: The shared client, from `open_http`; it stays open.
-            resource: What is asked for.
-            retry: How long to go on after failures that may pass.
-            clock: Seconds that never run backwards.
+            credential: The organization's own token or client secret.
+            http: The shared HTTP client, from `open_http`; it stays open.
+            resource: Events or registrations.
+            retry: Limits of the retries.
+            clock: A monotonic clock in seconds.
         """
         self._organization = organization
         self._identifier = identifier
@@ -105,17 +106,17 @@ class BookingClient:
         self._retry = retry
         self._clock = clock
         self._transport = Transport(http, base_url, organization, (credential.value,))
-        self._exchanged = ExchangedToken(self._exchange, clock)
+        self._tokens = TokenCache(self._exchange_secret, clock)
 
     @property
     def usage(self) -> Usage:
-        """What this client has used so far, its retries and token requests included."""
-        return self._transport.meter.usage
+        """Requests, retries and bytes so far."""
+        return self._transport.usage
 
     def count(self) -> int:
-        """The number of rows in the organization; criteria would not change it."""
-        request = self._query("count", "count", criteria(self._identifier))
-        return self._ask(request, lambda answer: read_count(answer.content))
+        """Returns the number of rows in the organization."""
+        request = self._query("count", "count", query_body(self._identifier))
+        return self._request(request, lambda response: read_count(response.content))
 
     def collect(
         self,
@@ -125,73 +126,71 @@ class BookingClient:
         *,
         sort: str | None = None,
     ) -> Page[T]:
-        """One page of whole rows, decoded.
+        """Returns one page of rows, decoded.
 
         Args:
-            page: The page, from 1.
-            page_size: Rows a page, from 1; there is no upper limit that the API documents.
-            decode: Reads the body. It may raise `MalformedBody`: then the page is asked again.
-            sort: Column names of the server, separated by commas, each perhaps with " desc". By
-                default the resource's identifier, without which pages would overlap.
+            page: The page number, from 1.
+            page_size: Rows per page, from 1; the API documents no upper limit.
+            decode: Decodes the body. If it raises `MalformedBody`, the page is requested again.
+            sort: Column names of the server, separated by commas, each optionally with " desc".
+                Defaults to the resource's identifier, without which pages would overlap.
 
         Raises:
-            ValueError: When page or page_size is below 1: 0 means "everything" to the server.
+            ValueError: page or page_size is below 1: the server returns all rows for 0.
         """
         return self._page("collect", page, page_size, sort, decode)
 
     def search(self, page: int, page_size: int) -> Page[tuple[str, ...]]:
-        """One page of identifiers, in the same order as `collect` gives the rows.
+        """Returns one page of identifiers, in the order of `collect`.
 
         Raises:
-            ValueError: As `collect`.
+            ValueError: As for `collect`.
         """
         return self._page(
             "search", page, page_size, None, lambda body: read_identifiers(body, self._resource)
         )
 
     def retrieve(self, identifier: str) -> bytes:
-        """One row, as the JSON object that came.
+        """Returns one row as the JSON object that the server sent.
 
         Raises:
-            NotFound: When the organization has no such row (any more), or the identifier is no
-                UUID: the server has no route for one.
+            NotFound: The organization has no such row, or the identifier is not a UUID.
         """
-        return self._ask(self._one("GET", identifier), lambda answer: read_object(answer.content))
+        request = self._row_request("GET", "retrieve", identifier)
+        return self._request(request, lambda response: read_object(response.content))
 
     def exists(self, identifier: str) -> bool:
-        """Whether the organization has this row; without one request when it is no UUID."""
+        """Whether the organization has this row; False, without a request, if it is not a UUID."""
         try:
-            return self._ask(self._one("HEAD", identifier), lambda _: True)
+            return self._request(self._row_request("HEAD", "exists", identifier), lambda _: True)
         except NotFound:
             return False
 
     def download(self, path: Path, file_format: Literal["json", "csv"]) -> Path:
-        """The whole organization as one file, streamed to `path`, which is replaced only by all.
+        """Downloads all rows to `path`, which is replaced only when the download is complete.
 
         The server neither sorts nor pages it; its CSV loses line breaks, fractions of seconds and
-        the difference between "no" and "unknown". The time is bounded by the server's silences,
-        not by the file's length.
+        the difference between false and null. Only each read has a timeout, not the whole file.
 
         Raises:
-            OSError: When the file cannot be written.
+            OSError: The file cannot be written.
         """
-        body = criteria(self._identifier, Format=file_format)
         request = self._query(
             f"download as {file_format}",
             "download",
-            body,
-            # Uncompressed, because a compressed body that breaks off is not noticed.
+            query_body(self._identifier, Format=file_format),
+            # Uncompressed, because httpx does not notice that a compressed body is truncated.
             (("Accept", "*/*"), ("Accept-Encoding", "identity")),
         )
 
         def attempt() -> Path:
-            with replaced_whole(path) as file:
-                self._answer(request, file)
+            with atomic_write(path) as file:
+                self._send(request, file)
                 if file_format == "json":
                     require_json_array(file)
             return path
 
-        return self._retried(request, attempt)
+        return self._with_retries(request, attempt)
 
     def _page(
         self,
@@ -202,15 +201,15 @@ class BookingClient:
         decode: Callable[[bytes], T],
     ) -> Page[T]:
         if page < 1 or page_size < 1:
-            raise ValueError(f"pages and their sizes begin at 1, not at {page} and {page_size}")
+            raise ValueError(f"page and page_size start at 1, got {page} and {page_size}")
         sort = self._resource.identifier if sort is None else sort
-        body = criteria(self._identifier, Page=page, PageSize=page_size, Sort=sort)
+        body = query_body(self._identifier, Page=page, PageSize=page_size, Sort=sort)
 
-        def read(answer: Response) -> Page[T]:
-            header = read_pagination(answer.headers.get(PAGINATION_HEADER))
-            return Page(page, decode(answer.content), header.total_count, header.page_size)
+        def read(response: Response) -> Page[T]:
+            pagination = read_pagination(response.headers.get(PAGINATION_HEADER))
+            return Page(page, decode(response.content), *pagination)
 
-        return self._ask(self._query(f"{verb} page {page}", verb, body), read)
+        return self._request(self._query(f"{verb} page {page}", verb, body), read)
 
     def _query(
         self,
@@ -222,85 +221,79 @@ class BookingClient:
         name = f"{self._resource.name}: {operation}"
         return Request(name, "POST", f"{self._resource.path}/{verb}", body, headers)
 
-    def _one(self, method: str, identifier: str) -> Request:
-        verb = "retrieve" if method == "GET" else "exists"
+    def _row_request(self, method: str, verb: str, identifier: str) -> Request:
         operation = f"{self._resource.name}: {verb}"
         try:
             row = UUID(identifier)
         except ValueError:
-            # Not sent: an empty identifier, for one, would address the whole resource.
-            raise NotFound(
-                self._organization, operation, None, "the identifier is no UUID"
-            ) from None
+            # Not sent: an empty identifier, for example, would address the whole resource.
+            detail = "the identifier is not a UUID"
+            raise NotFound(self._organization, operation, None, detail) from None
         return Request(f"{operation} {row}", method, f"{self._resource.path}/{row}")
 
-    def _exchange(self) -> tuple[str, float]:
-        """Exchanges the client secret for a token and its seconds to live."""
-        body = token_request(self._credential.value, LIFETIME_SECONDS)
+    def _exchange_secret(self) -> tuple[str, float]:
+        """Exchanges the client secret for a token and its lifetime in seconds."""
+        body = token_request_body(self._credential.value, LIFETIME_SECONDS)
         request = Request("exchange of the client secret", "POST", TOKEN_PATH, body)
-
-        def attempt() -> tuple[str, float]:
-            answer = self._transport.send(request, token=None)
-            self._require_good(request, answer)
-            return read_token(answer.content)
-
-        token, seconds = self._retried(request, attempt)
-        self._transport.conceal(token)
+        token, seconds = self._with_retries(
+            request, lambda: read_token(self._send_once(request, None).content)
+        )
+        self._transport.add_secret(token)
         return token, seconds
 
-    def _ask(self, request: Request, read: Callable[[Response], T]) -> T:
-        return self._retried(request, lambda: read(self._answer(request)))
+    def _request(self, request: Request, read: Callable[[Response], T]) -> T:
+        return self._with_retries(request, lambda: read(self._send(request)))
 
-    def _retried(self, request: Request, attempt: Callable[[], T]) -> T:
+    def _with_retries(self, request: Request, attempt: Callable[[], T]) -> T:
         def checked() -> T:
             try:
                 return attempt()
             except MalformedBody as error:
-                raise Retryable(self._transport.redact(str(error)), OK) from None
+                raise RetryableError(self._transport.redact(str(error)), OK) from None
 
-        return retried(
+        return call_with_retries(
             checked,
             self._retry,
             organization=self._organization,
             operation=request.operation,
             clock=self._clock,
-            on_retry=lambda: self._transport.meter.add(retries=1),
+            on_retry=lambda: self._transport.add_usage(retries=1),
         )
 
-    def _answer(self, request: Request, sink: BinaryIO | None = None) -> Response:
-        """The answer with status 200; a refused token is renewed once where there is a secret."""
+    def _send(self, request: Request, sink: BinaryIO | None = None) -> Response:
+        """Sends the request with a token; a client secret renews a rejected token once."""
         token = self._token(request)
-        answer = self._transport.send(request, token, sink)
-        if answer.status == UNAUTHORIZED and isinstance(self._credential, ClientSecret):
-            token = self._token(request, refused=token)
-            answer = self._transport.send(request, token, sink)
-        self._require_good(request, answer)
-        return answer
+        try:
+            return self._send_once(request, token, sink)
+        except Unauthorized:
+            if isinstance(self._credential, Token):
+                raise
+        return self._send_once(request, self._token(request, rejected=token), sink)
 
-    def _token(self, request: Request, refused: str | None = None) -> str:
-        if not is_header_word(self._credential.value):
-            detail = "the credential is empty, or holds a space, a line break or such"
-            raise UnusableCredential(self._organization, request.operation, None, detail)
-        if isinstance(self._credential, ClientSecret):
-            token = self._exchanged.current(refused)
-        else:
-            token = self._credential.value
-        foreign = foreign_organization(token, self._identifier)
-        if foreign is not None:
-            raise ForeignCredential(
-                self._organization,
-                request.operation,
-                str(self._identifier),
-                self._transport.redact(foreign),
-            )
-        return token
-
-    def _require_good(self, request: Request, answer: Response) -> None:
-        error = failure(
-            answer,
+    def _send_once(
+        self, request: Request, token: str | None, sink: BinaryIO | None = None
+    ) -> Response:
+        """Sends the request and returns the response; raises for every status but 200."""
+        response = self._transport.send(request, token, sink)
+        error = error_for(
+            response,
             organization=self._organization,
             operation=request.operation,
             redact=self._transport.redact,
         )
         if error is not None:
             raise error
+        return response
+
+    def _token(self, request: Request, rejected: str | None = None) -> str:
+        if not is_header_value(self._credential.value):
+            detail = "the credential is empty, or contains a space, a line break or non-ASCII text"
+            raise InvalidCredential(self._organization, request.operation, None, detail)
+        token = self._credential.value
+        if isinstance(self._credential, ClientSecret):
+            token = self._tokens.token(rejected)
+        other = mismatched_organization(token, self._identifier)
+        if other is not None:
+            expected, found = str(self._identifier), self._transport.redact(other)
+            raise CredentialMismatch(self._organization, request.operation, expected, found)
+        return token

@@ -1,8 +1,6 @@
-"""A file that is there whole or not at all.
+"""Writing a download to disk: atomic replacement of the target, and a check for a whole JSON array.
 
-What lives here: the new file beside the target, its way to disk, and a look at its two ends.
-What must not: HTTP (`transport`).
-Read more: `docs/reliability.md`.
+The request is sent by `client`.
 """
 
 from __future__ import annotations
@@ -16,14 +14,14 @@ from uuid import uuid4
 
 from booking_assets.api.errors import MalformedBody
 
-_END_BYTES = 64
+_EDGE_BYTES = 64
 
 
 @contextmanager
-def replaced_whole(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path`, synced, when the block succeeds.
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Opens a temporary file that replaces `path`, synced, when the block succeeds.
 
-    When the block fails, the new file is removed and what was at `path` stays.
+    When the block fails, the temporary file is removed and `path` stays as it was.
     """
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
@@ -37,15 +35,15 @@ def replaced_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def require_json_array(file: BinaryIO) -> None:
-    """Looks at both ends of a file for the brackets of an array, without reading all of it.
+    """Checks that a file starts with `[` and ends with `]`, without reading all of it.
 
     Raises:
-        MalformedBody: When one of them is missing.
+        MalformedBody: A bracket is missing.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    head = file.read(_END_BYTES).lstrip()
-    file.seek(max(0, size - _END_BYTES))
-    tail = file.read(_END_BYTES).rstrip()
+    head = file.read(_EDGE_BYTES).lstrip()
+    file.seek(max(0, size - _EDGE_BYTES))
+    tail = file.read(_EDGE_BYTES).rstrip()
     if not (head.startswith(b"[") and tail.endswith(b"]")):
-        raise MalformedBody("the file is no JSON array, or not all of it")
+        raise MalformedBody("the file is not a JSON array, or it is truncated")

@@ -1,9 +1,8 @@
-"""What can go wrong with the Booking API, sorted by what a person should do about it.
+"""Exceptions of the API client: each has a reason, and a remedy for the operator.
 
-What lives here: the tree under `BookingError`: wait (`TryLater`), repair the settings
-(`FixConfiguration`), tell the maintainers (`ReportDefect`), or take it as an answer (`NotFound`).
-What must not: how an answer is judged (`answers`), how often it is asked again (`retry`).
-Read more: `docs/reliability.md`.
+The base classes say who acts: wait (`TransientError`), correct the settings or the credential
+(`ConfigurationError`), report it to the maintainers (`ContractViolation`). Which response raises
+which exception is decided in `responses`; what is retried, in `retry`.
 """
 
 from __future__ import annotations
@@ -12,21 +11,21 @@ from typing import ClassVar
 
 
 class MalformedBody(Exception):
-    """A body that is not what the operation answers: truncated, HTML, or JSON of another shape.
+    """A response body of the wrong format: truncated, HTML, or JSON of another shape.
 
-    A reader of bodies raises it; the client takes it for a broken connection and asks again. It
-    leaves the client only inside `Unavailable`.
+    Body readers raise it, and the client retries the request. It leaves the client only as the
+    detail of `Unavailable`. Its text must not quote the body.
     """
 
 
 class BookingError(Exception):
-    """An operation that failed for good.
+    """An operation that failed after all retries.
 
     Attributes:
         organization: The organization's slug.
-        operation: What was asked, such as "events: collect page 3".
-        status: The HTTP status, or None where no answer came or none was asked for.
-        detail: What the server or the network said: short, and without the credential.
+        operation: What was requested, such as "events: collect page 3".
+        status: The HTTP status; None where no response came or no request was sent.
+        detail: What the server or the network reported: short, and without the credential.
         remedy: What to do about it.
     """
 
@@ -46,17 +45,15 @@ class BookingError(Exception):
     @property
     def reason(self) -> str:
         """What happened, without the organization and the remedy."""
-        return f"{self.operation} {self.outcome}{self._effort()} ({self._cause()})"
-
-    def _cause(self) -> str:
-        return self.detail if self.status is None else f"HTTP {self.status}: {self.detail}"
+        cause = self.detail if self.status is None else f"HTTP {self.status}: {self.detail}"
+        return f"{self.operation} {self.outcome}{self._effort()} ({cause})"
 
     def _effort(self) -> str:
         return ""
 
 
-class TryLater(BookingError):
-    """Nothing is wrong on this side: wait."""
+class TransientError(BookingError):
+    """The server or the network failed: run it again later."""
 
     def __init__(
         self,
@@ -67,7 +64,7 @@ class TryLater(BookingError):
         attempts: int,
         seconds: float,
     ) -> None:
-        """Takes what `BookingError` takes, and how often and how long the client tried."""
+        """Takes the arguments of `BookingError`, and the attempts and seconds that were spent."""
         super().__init__(organization, operation, status, detail)
         self.args = (organization, operation, status, detail, attempts, seconds)
         self.attempts = attempts
@@ -78,26 +75,26 @@ class TryLater(BookingError):
         return f" after {self.attempts} {noun} in {self.seconds:.0f} s"
 
 
-class Unavailable(TryLater):
+class Unavailable(TransientError):
     """The server or the network kept failing until attempts or time ran out."""
 
     outcome = "was given up"
-    remedy = "Run it again later; if it goes on, look at base_url and the API's health page."
+    remedy = "Run it again later; if it persists, check base_url and the API's health page."
 
 
-class RateLimited(TryLater):
-    """The server kept asking to slow down, or for a longer wait than there was time."""
+class RateLimited(TransientError):
+    """The server kept throttling, or its `Retry-After` is longer than the time that is left."""
 
     outcome = "was throttled"
     remedy = "Run it again later, or lower max_concurrency in booking.toml."
 
 
-class FixConfiguration(BookingError):
-    """The settings or the credential do not fit: repeating cannot help."""
+class ConfigurationError(BookingError):
+    """The settings or the credential are wrong: a retry cannot help."""
 
 
-class MissingCredential(FixConfiguration):
-    """The environment does not hold the credential that the settings name."""
+class MissingCredential(ConfigurationError):
+    """The environment variable that the settings name is not set."""
 
     remedy = "Set the variable, in the environment or in .env beside booking.toml."
 
@@ -109,14 +106,32 @@ class MissingCredential(FixConfiguration):
         self.variable = variable
 
 
-class UnusableCredential(FixConfiguration):
-    """The credential cannot travel in a header, such as with a line break within."""
+class InvalidCredential(ConfigurationError):
+    """The credential is not a valid header value, such as a text with a line break."""
 
     outcome = "was not sent"
     remedy = "Set the organization's environment variable to the credential alone."
 
 
-class Unauthorized(FixConfiguration):
+class CredentialMismatch(ConfigurationError):
+    """The token belongs to another organization: the server would return that one's rows."""
+
+    outcome = "was not sent"
+    remedy = (
+        "The server returns the rows of the token's own organization: "
+        "give each organization in booking.toml its own credential."
+    )
+
+    def __init__(self, organization: str, operation: str, expected: str, found: str) -> None:
+        """Takes the organization's identifier and the token's `org_id` claim."""
+        detail = f"the credential belongs to organization {found}, not to {expected}"
+        super().__init__(organization, operation, None, detail)
+        self.args = (organization, operation, expected, found)
+        self.expected = expected
+        self.found = found
+
+
+class Unauthorized(ConfigurationError):
     """401: the credential is missing, wrong or expired."""
 
     outcome = "was not authorized"
@@ -126,58 +141,43 @@ class Unauthorized(FixConfiguration):
     )
 
 
-class Forbidden(FixConfiguration):
-    """403 that does not speak of a limit: the credential lacks a permission."""
+class Forbidden(ConfigurationError):
+    """403 without a rate limit: the credential lacks a permission."""
 
     outcome = "was forbidden"
     remedy = "Ask the organization's administrator to let this credential read the resource."
 
 
-class ForeignCredential(FixConfiguration):
-    """The token belongs to another organization: the server would answer with foreign rows."""
-
-    outcome = "was not sent"
-    remedy = (
-        "A token answers for its own organization whatever is asked: "
-        "give each organization in booking.toml its own credential."
-    )
-
-    def __init__(self, organization: str, operation: str, expected: str, found: str) -> None:
-        """Takes the identifier of the organization and the one in the token's `org_id` claim."""
-        detail = f"the credential belongs to organization {found}, not to {expected}"
-        super().__init__(organization, operation, None, detail)
-        self.args = (organization, operation, expected, found)
-        self.expected = expected
-        self.found = found
-
-
-class Redirected(FixConfiguration):
-    """The server points elsewhere; a redirected POST may lose its body or its credential."""
+class Redirected(ConfigurationError):
+    """3xx: redirects are not followed, since a POST may lose its body or its credential."""
 
     outcome = "was redirected"
-    remedy = "Set base_url in booking.toml to the address that answers itself, with https."
+    remedy = "Set base_url in booking.toml to the API's final address, with https."
 
 
-class ReportDefect(BookingError):
-    """Client and server no longer understand each other: the code must learn something."""
+class ContractViolation(BookingError):
+    """The API no longer behaves as documented: the client must be changed."""
 
-    remedy = "Report this message to the maintainers: the API answers otherwise than documented."
+    remedy = "Report this message to the maintainers: the API does not behave as documented."
 
 
-class Rejected(ReportDefect):
-    """The server refuses the request itself: 400, 406, 415, an illegal sort, and the like."""
+class RequestRejected(ContractViolation):
+    """The server rejects the request itself: 400, 406, 415, or 500 for an illegal sort."""
 
     outcome = "was rejected"
 
 
-class UnexpectedAnswer(ReportDefect):
-    """A status that the operation does not have, such as 204."""
+class UnexpectedStatus(ContractViolation):
+    """A status that the operation does not document, such as 204."""
 
-    outcome = "got an unexpected answer"
+    outcome = "got an unexpected status"
 
 
 class NotFound(BookingError):
-    """404: for one event, it is gone; for a whole resource, the address is wrong."""
+    """404: for one row, it was deleted; for a whole resource, the address is wrong."""
 
     outcome = "found nothing"
-    remedy = "One event is gone; a whole resource: base_url must be all that precedes /booking."
+    remedy = (
+        "A single row was deleted; for a whole resource, base_url must be the part of the address "
+        "before /booking."
+    )

@@ -1,8 +1,7 @@
-"""What an answer means: its text, its verdict, and how long it asks to wait.
+"""Classification of HTTP responses: success, retryable, rate limited, or which exception.
 
-What lives here: `Response`, and the one place that judges a status.
-What must not: sending (`transport`), asking again (`retry`).
-Read more: `docs/reliability.md`.
+Also reads the error text of a body and the `Retry-After` header. Bodies with data are parsed in
+`wire` and, for pages, in `collect`; the retry loop is in `retry`.
 """
 
 from __future__ import annotations
@@ -22,38 +21,39 @@ from booking_assets.api.errors import (
     Forbidden,
     NotFound,
     Redirected,
-    Rejected,
+    RequestRejected,
     Unauthorized,
-    UnexpectedAnswer,
+    UnexpectedStatus,
 )
-from booking_assets.api.retry import Retryable
+from booking_assets.api.retry import RetryableError
 
 OK = 200
-UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
 _RETRYABLE = frozenset({408, 425, _TOO_MANY_REQUESTS})
-_REFUSALS: dict[int, type[BookingError]] = {
-    UNAUTHORIZED: Unauthorized,
+_REDIRECTS = range(300, 400)
+_CLIENT_ERROR = 400
+_ERROR_CLASSES: dict[int, type[BookingError]] = {
+    401: Unauthorized,
     _FORBIDDEN: Forbidden,
     404: NotFound,
 }
 
-# In the order of how much they tell; every release spells and cases them otherwise.
+# The most specific first; each release of the API spells and cases them differently.
 _TEXT_MEMBERS = ("detail", "message", "description", "summary", "errors", "error", "title")
-_LIMIT = re.compile(r"rate.?limit|quota|throttl|\b(rate|limits?)\b", re.IGNORECASE)
-_LIMIT_HEADER = re.compile(r"x-(rate-?limit|request-quota)-remaining", re.IGNORECASE)
-_THROTTLING_HEADER = re.compile(
+_RATE_LIMIT = re.compile(r"rate.?limit|quota|throttl|\b(rate|limits?)\b", re.IGNORECASE)
+_REMAINING_HEADER = re.compile(r"x-(rate-?limit|request-quota)-remaining", re.IGNORECASE)
+_RATE_LIMIT_HEADER = re.compile(
     r"retry-after|x-request-cost|x-rate-?limit-.+|x-request-quota-.+", re.IGNORECASE
 )
-# The server answers 500 to an illegal sort or a null filter: a fault of ours that stays.
-_OUR_FAULT = re.compile(
+# The server returns 500 for an illegal sort or a null filter: a retry cannot help.
+_INVALID_REQUEST = re.compile(
     r"argument|\bparameter '|value cannot be null|\bsort(ed|ing)?\b|\border(ed|ing| by)\b|orderby"
     r"|property or field",
     re.IGNORECASE,
 )
-_HIDDEN = re.compile(r"<(style|script)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_INVISIBLE = re.compile(r"<(style|script)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 _SEARCHED_BYTES = 64 * 1024
 _SEARCHED_HTML_BYTES = 8 * 1024
@@ -61,7 +61,7 @@ _SEARCHED_HTML_BYTES = 8 * 1024
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP answer, read to its end. `content` is empty where it went to a file."""
+    """One HTTP response, read to its end. `content` is empty where the body went to a file."""
 
     status: int
     reason: str
@@ -70,91 +70,89 @@ class Response:
 
     @property
     def is_html(self) -> bool:
-        """Whether a page for people came instead of data."""
-        kind: str = self.headers.get("Content-Type", "")
-        return "html" in kind.lower() or self.content[:64].lstrip()[:1] == b"<"
+        """Whether the body is HTML instead of JSON."""
+        content_type: str = self.headers.get("Content-Type", "")
+        return "html" in content_type.lower() or self.content[:64].lstrip()[:1] == b"<"
 
 
-def failure(
-    answer: Response, *, organization: str, operation: str, redact: Callable[[str], str]
-) -> Retryable | BookingError | None:
-    """What to raise for an answer; None for 200 with data.
+def error_for(
+    response: Response, *, organization: str, operation: str, redact: Callable[[str], str]
+) -> RetryableError | BookingError | None:
+    """Returns the exception to raise for a response; None for 200 with data.
 
-    A page for people with 200 comes from something between here and the server, and passes. A 403
-    is a limit where it says so, else a missing permission. A 500 is weather unless its text names a
-    fault of the request.
+    HTML with status 200 comes from a proxy or a gateway and is retryable. A 403 is a rate limit
+    where its text or headers name one, else a missing permission. A 500 is retryable unless its
+    text names an invalid request.
     """
-    if answer.status == OK and not answer.is_html:
+    if response.status == OK and not response.is_html:
         return None
-    said = described(answer)
-    detail = redact(said)
-    if answer.status == OK:
-        return Retryable(f"a page for people came instead of data: {detail}", OK)
-    throttled = _is_throttled(answer, said)
-    if throttled or answer.status in _RETRYABLE or _is_weather(answer, said):
-        wait = retry_after(answer.headers)
-        return Retryable(detail, answer.status, retry_after=wait, throttled=throttled)
-    return _kind(answer.status)(organization, operation, answer.status, detail)
+    text = error_text(response)
+    detail = redact(text)
+    if response.status == OK:
+        return RetryableError(f"HTML instead of JSON: {detail}", OK)
+    throttled = _is_throttled(response, text)
+    if throttled or response.status in _RETRYABLE or _is_transient(response, text):
+        wait = retry_after(response.headers)
+        return RetryableError(detail, response.status, retry_after=wait, throttled=throttled)
+    return _error_class(response.status)(organization, operation, response.status, detail)
 
 
-def described(answer: Response) -> str:
-    """What the answer says for people, in full; never empty. Redact it before showing it."""
-    said = _first_text(answer.content) if answer.is_html else _text(answer.content)
-    if 300 <= answer.status < 400:  # noqa: PLR2004 - the class of redirects
-        said = f"to {answer.headers.get('Location', 'nowhere').partition('?')[0]}"
-    header: str = answer.headers.get("X-Authentication-Failed", "")
-    return said or header or answer.reason or "no text in the answer"
+def error_text(response: Response) -> str:
+    """Returns the error message of a response, in full and never empty; redact it for display."""
+    text = _html_text(response.content) if response.is_html else _json_text(response.content)
+    if response.status in _REDIRECTS:
+        text = f"to {response.headers.get('Location', 'nowhere').partition('?')[0]}"
+    header: str = response.headers.get("X-Authentication-Failed", "")
+    return text or header or response.reason or "the response has no text"
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """The seconds to wait that `Retry-After` asks for; None where it is absent, unreadable or past.
+    """Returns the seconds of `Retry-After`; None where it is absent, unreadable or past.
 
-    A date is measured against the answer's own `Date`, so that a wrong clock here does no harm.
+    A date is compared with the response's own `Date`, so that a wrong local clock has no effect.
     """
     value: str = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value) or None
-    then = _date(value)
+    then = _parse_date(value)
     if then is None:
         return None
-    now = _date(headers.get("Date", "")) or datetime.now(UTC)
+    now = _parse_date(headers.get("Date", "")) or datetime.now(UTC)
     seconds = (then - now).total_seconds()
     return seconds if seconds > 0 else None
 
 
-def throttling(headers: httpx.Headers) -> dict[str, str]:
-    """The headers in which a release may speak of its limits, for the log."""
-    return {name: value for name, value in headers.items() if _THROTTLING_HEADER.fullmatch(name)}
+def rate_limit_headers(headers: httpx.Headers) -> dict[str, str]:
+    """Returns the headers about rate limits, for the log."""
+    return {name: value for name, value in headers.items() if _RATE_LIMIT_HEADER.fullmatch(name)}
 
 
-def _is_throttled(answer: Response, said: str) -> bool:
-    if answer.status == _TOO_MANY_REQUESTS:
-        return True
-    if answer.status != _FORBIDDEN:
-        return False
-    body = "" if answer.is_html else answer.content[:_SEARCHED_BYTES].decode(errors="replace")
-    spent = any(
-        _LIMIT_HEADER.fullmatch(name) and value.strip() in {"0", "0.0"}
-        for name, value in answer.headers.items()
+def _is_throttled(response: Response, text: str) -> bool:
+    if response.status != _FORBIDDEN:
+        return response.status == _TOO_MANY_REQUESTS
+    body = "" if response.is_html else response.content[:_SEARCHED_BYTES].decode(errors="replace")
+    exhausted = any(
+        _REMAINING_HEADER.fullmatch(name) and value.strip() in {"0", "0.0"}
+        for name, value in response.headers.items()
     )
-    speaks = any(_LIMIT.search(text) for text in (said, answer.reason, body))
-    return spent or speaks or "Retry-After" in answer.headers
+    is_named = any(_RATE_LIMIT.search(part) for part in (text, response.reason, body))
+    return exhausted or is_named or "Retry-After" in response.headers
 
 
-def _is_weather(answer: Response, said: str) -> bool:
-    ours = answer.status == _SERVER_ERROR and _OUR_FAULT.search(said) is not None
-    return answer.status >= _SERVER_ERROR and not ours
+def _is_transient(response: Response, text: str) -> bool:
+    if response.status == _SERVER_ERROR:
+        return _INVALID_REQUEST.search(text) is None
+    return response.status > _SERVER_ERROR
 
 
-def _kind(status: int) -> type[BookingError]:
-    if status in _REFUSALS:
-        return _REFUSALS[status]
-    if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
+def _error_class(status: int) -> type[BookingError]:
+    if status in _REDIRECTS:
         return Redirected
-    return Rejected if status >= 400 else UnexpectedAnswer  # noqa: PLR2004 - refusals
+    default = RequestRejected if status >= _CLIENT_ERROR else UnexpectedStatus
+    return _ERROR_CLASSES.get(status, default)
 
 
-def _date(value: str) -> datetime | None:
+def _parse_date(value: str) -> datetime | None:
     try:
         then = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
@@ -162,34 +160,32 @@ def _date(value: str) -> datetime | None:
     return then if then.tzinfo else then.replace(tzinfo=UTC)
 
 
-def _text(content: bytes) -> str:
+def _json_text(content: bytes) -> str:
     try:
-        return _said(json.loads(content))
+        value = json.loads(content)
     except (ValueError, RecursionError):
         return content[:_SEARCHED_BYTES].decode(errors="replace").strip()
-
-
-def _said(value: object) -> str:
     if not isinstance(value, dict):
         return "" if value is None else str(value)
     members = {name.lower(): member for name, member in value.items()}
-    texts = (" ".join(_flat(members.get(name))) for name in _TEXT_MEMBERS)
+    texts = (" ".join(_strings_in(members.get(name))) for name in _TEXT_MEMBERS)
     return next((text for text in texts if text.strip()), "")
 
 
-def _flat(value: object) -> Iterable[str]:
+def _strings_in(value: object) -> Iterable[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for name, member in value.items():
             yield f"{name}:"
-            yield from _flat(member)
+            yield from _strings_in(member)
     elif isinstance(value, list):
         for member in value:
-            yield from _flat(member)
+            yield from _strings_in(member)
 
 
-def _first_text(content: bytes) -> str:
-    page = _HIDDEN.sub("", content[:_SEARCHED_HTML_BYTES].decode(errors="replace"))
+def _html_text(content: bytes) -> str:
+    """Returns the first visible text, which is the page's title."""
+    page = _INVISIBLE.sub("", content[:_SEARCHED_HTML_BYTES].decode(errors="replace"))
     texts = (unescape(text).strip() for text in _TAG.split(page))
     return next((text for text in texts if text), "")

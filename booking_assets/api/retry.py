@@ -1,8 +1,6 @@
-"""Asking again: which failures pass, how long to wait, and when to stop.
+"""Retries with exponential backoff: `RetryPolicy`, `RetryableError` and the loop around stamina.
 
-What lives here: `RetryPolicy`, the signal `Retryable`, and `retried`, which drives stamina.
-What must not: which answers are retryable (`answers`), sending (`transport`).
-Read more: https://stamina.hynek.me/en/stable/motivation.html
+Which responses are retryable is decided in `responses`; the requests are sent by `transport`.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long the client goes on: waits double from the initial one, plus a random jitter.
+    """Limits of the retries: waits double from the initial one, plus a random jitter.
 
-    No wait begins after `timeout_seconds`, and none that the server asks for reaches beyond it.
-    The defaults outlast two minutes without a server.
+    No wait starts after `timeout_seconds`, and no `Retry-After` is waited for beyond it. The
+    defaults outlast two minutes without a server.
     """
 
     attempts: int = 10
@@ -38,14 +36,17 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.timeout_seconds <= 0:
-            raise ValueError("a retry policy needs at least one attempt and a time above zero")
+            raise ValueError("a retry policy needs at least one attempt and a timeout above zero")
 
 
-class Retryable(Exception):
-    """A failure that may pass.
+class RetryableError(Exception):
+    """A failed attempt that may succeed when it is repeated.
 
-    `retry_after` is the wait in seconds that the server asks for, or None; `throttled` tells
-    whether it asks to slow down. The detail is redacted already.
+    Attributes:
+        detail: What failed, redacted.
+        status: The HTTP status; None where no response came.
+        retry_after: The server's `Retry-After` in seconds, or None.
+        throttled: Whether the server named a rate limit.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Retryable(Exception):
         self.throttled = throttled
 
 
-def retried(
+def call_with_retries(
     attempt: Callable[[], T],
     policy: RetryPolicy,
     *,
@@ -72,16 +73,16 @@ def retried(
     clock: Callable[[], float],
     on_retry: Callable[[], None],
 ) -> T:
-    """What `attempt` returns, asked again while it raises `Retryable` and the policy allows.
+    """Calls `attempt` until it returns, while it raises `RetryableError` and the policy allows.
 
     Raises:
-        RateLimited: When attempts or time ran out and the last failure was a limit.
-        Unavailable: When they ran out otherwise.
+        RateLimited: Attempts or time ran out, and the last failure was a rate limit.
+        Unavailable: Attempts or time ran out otherwise.
     """
     started = clock()
     attempts = 0
 
-    def numbered() -> T:
+    def counted() -> T:
         nonlocal attempts
         if attempts:
             on_retry()
@@ -89,28 +90,28 @@ def retried(
         return attempt()
 
     def backoff(error: Exception) -> bool | float:
-        """False: no more. True: stamina's own wait. Seconds: the server's wish, spread a little."""
-        if not isinstance(error, Retryable):
+        """False: give up. True: stamina's own wait. A number: `Retry-After` plus a jitter."""
+        if not isinstance(error, RetryableError):
             return False
-        # stamina holds both bounds as well, but only later: no warning may announce a retry that
-        # does not come.
+        # stamina checks both limits too, but later: a warning must not announce a retry that does
+        # not follow.
         remaining = policy.timeout_seconds - (clock() - started)
-        wish = error.retry_after or 0.0
-        if attempts >= policy.attempts or wish >= remaining:
+        wait = error.retry_after or 0.0
+        if attempts >= policy.attempts or wait >= remaining:
             return False
         logger.warning(
-            "%s: %s: attempt %d of %d failed (status %s: %s); trying again %s",
+            "%s: %s: attempt %d of %d failed (status %s: %s); retrying %s",
             organization,
             operation,
             attempts,
             policy.attempts,
             error.status,
             error.detail,
-            f"in {wish:.0f} s, as the server asks" if wish else "soon",
+            f"in {wait:.0f} s (Retry-After)" if wait else "with backoff",
         )
-        # The spread keeps many waiting threads from coming back in the same instant.
-        spread = random.uniform(0, policy.wait_jitter_seconds)  # noqa: S311 - no cryptography
-        return min(wish + spread, remaining) if wish else True
+        # The jitter keeps waiting threads from retrying at the same instant.
+        jitter = random.uniform(0, policy.wait_jitter_seconds)  # noqa: S311 - not cryptography
+        return min(wait + jitter, remaining) if wait else True
 
     caller = stamina.RetryingCaller(
         attempts=policy.attempts,
@@ -120,17 +121,18 @@ def retried(
         wait_jitter=policy.wait_jitter_seconds,
     )
     try:
-        return caller(backoff, numbered)
-    except Retryable as last:
-        kind = RateLimited if last.throttled else Unavailable
-        seconds = clock() - started
-        raise kind(organization, operation, last.status, last.detail, attempts, seconds) from None
+        return caller(backoff, counted)
+    except RetryableError as last:
+        error_class = RateLimited if last.throttled else Unavailable
+        raise error_class(
+            organization, operation, last.status, last.detail, attempts, clock() - started
+        ) from None
 
 
 def silence_stamina() -> None:
-    """Have stamina keep quiet in this process, as `retried` logs each retry itself.
+    """Disables stamina's own log of retries in this process: `call_with_retries` logs each one.
 
-    stamina's own hook prints through structlog wherever that is installed, and Dagster installs
-    it: each retry would stand on the standard output once more. For the process's entry point.
+    stamina prints through structlog where that is installed, and Dagster installs it. For the
+    process's entry point.
     """
     stamina.instrumentation.set_on_retry_hooks(())

@@ -1,8 +1,6 @@
-"""One request, one answer: sent, read to the end, counted and logged.
+"""Sending one request and reading its response; the shared HTTP client; requests and bytes used.
 
-What lives here: the shared HTTP client's settings, `Transport`, and the count of its use.
-What must not: what a status means (`answers`), asking again (`retry`).
-Read more: https://www.python-httpx.org/advanced/clients/
+What a status means is decided in `responses`; retries are in `retry`.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from typing import BinaryIO
 import httpx
 
 from booking_assets.api.redaction import redact
-from booking_assets.api.responses import OK, Response, throttling
-from booking_assets.api.retry import Retryable
+from booking_assets.api.responses import OK, Response, rate_limit_headers
+from booking_assets.api.retry import RetryableError
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +27,11 @@ _KEEP_ALIVE_SECONDS = 30.0
 
 
 def open_http(timeout_seconds: float) -> httpx.Client:
-    """The one HTTP client of a process, for all organizations; the caller closes it.
+    """Opens the HTTP client that all organizations of a process share; the caller closes it.
 
-    `timeout_seconds` bounds connecting, each read and write, the wait for a free connection, and
-    the time in which a whole answer must have come.
+    `timeout_seconds` limits connecting, each read and write, the wait for a free connection, and
+    the time until a response is complete.
     """
-    # A cookie of the server's is a credential: one organization's must never travel with another's
-    # request over the shared client.
-    no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
     return httpx.Client(
         headers={
             "Accept": "application/json",
@@ -48,16 +43,17 @@ def open_http(timeout_seconds: float) -> httpx.Client:
             max_keepalive_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_KEEP_ALIVE_SECONDS,
         ),
-        cookies=no_cookies,
+        # A cookie may be a credential: it must not be sent with another organization's request.
+        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
     )
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What the client has used so far: requests of all kinds, repeated attempts, body bytes.
+    """Requests (retries and token requests included), retries, and body bytes of a client.
 
-    Bytes are counted as they came over the network, compressed or not, also of answers that failed.
+    Bytes are counted as received, before decompression, also of failed responses.
     """
 
     requests: int
@@ -65,33 +61,11 @@ class Usage:
     bytes_received: int
 
 
-class Meter:
-    """Counts usage; any thread may add to it."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._usage = Usage(0, 0, 0)
-
-    def add(self, *, requests: int = 0, retries: int = 0, bytes_received: int = 0) -> None:
-        """Adds to what was counted so far."""
-        with self._lock:
-            self._usage = Usage(
-                self._usage.requests + requests,
-                self._usage.retries + retries,
-                self._usage.bytes_received + bytes_received,
-            )
-
-    @property
-    def usage(self) -> Usage:
-        """What was counted so far."""
-        return self._usage
-
-
 @dataclass(frozen=True)
 class Request:
-    """What is asked: `operation` in words for people, the rest for the server.
+    """A request to send: `operation` names it in logs and errors.
 
-    `path` is below the base URL; `body` is JSON, encoded once for all attempts.
+    `path` is relative to the base URL; `body` is JSON, encoded once for all attempts.
     """
 
     operation: str
@@ -102,37 +76,43 @@ class Request:
 
 
 class Transport:
-    """Sends one organization's requests over the shared client, and knows its secrets.
-
-    Thread-safe, as the shared client is.
-    """
+    """Sends one organization's requests through the shared HTTP client. Thread-safe."""
 
     def __init__(
         self, http: httpx.Client, base_url: str, organization: str, secrets: tuple[str, ...]
     ) -> None:
-        self.meter = Meter()
+        self.usage = Usage(0, 0, 0)
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._organization = organization
         self._secrets = secrets
-        self._secrets_lock = Lock()
+        self._lock = Lock()
 
-    def conceal(self, secret: str) -> None:
-        """Remembers another text that no message may show."""
-        with self._secrets_lock:
+    def add_usage(self, *, requests: int = 0, retries: int = 0, bytes_received: int = 0) -> None:
+        """Adds to `usage`."""
+        with self._lock:
+            self.usage = Usage(
+                self.usage.requests + requests,
+                self.usage.retries + retries,
+                self.usage.bytes_received + bytes_received,
+            )
+
+    def add_secret(self, secret: str) -> None:
+        """Adds a text that `redact` removes."""
+        with self._lock:
             self._secrets = (*self._secrets, secret)
 
     def redact(self, text: str) -> str:
-        """The text as one short line without any secret of the organization."""
+        """Returns the text as one short line without the organization's secrets."""
         return redact(text, self._secrets)
 
     def send(self, request: Request, token: str | None, sink: BinaryIO | None = None) -> Response:
-        """Sends the request once and reads its answer to the end, whatever the status.
+        """Sends the request once and reads the response of any status to its end.
 
-        A body that comes with 200 goes to `sink` where one is given, else into the answer.
+        The body of a 200 is written to `sink` if given, else returned as `content`.
 
         Raises:
-            Retryable: When no whole answer came.
+            RetryableError: No complete response came.
         """
         headers = dict(request.headers)
         if request.body is not None:
@@ -140,46 +120,46 @@ class Transport:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         started = time.monotonic()
-        self.meter.add(requests=1)
+        self.add_usage(requests=1)
         try:
             with self._http.stream(
                 request.method, self._base_url + request.path, content=request.body, headers=headers
-            ) as response:
-                answer = self._read(response, sink, started)
+            ) as stream:
+                response = self._read(stream, sink, started)
         except (httpx.TransportError, httpx.DecodingError) as error:
-            # Not chained: the error holds the request, and the request holds the credential.
-            failure = Retryable(self.redact(f"{type(error).__name__}: {error}"))
+            # Raised below and not chained: the httpx error refers to the request's credential.
+            failure = RetryableError(self.redact(f"{type(error).__name__}: {error}"))
         else:
-            self._log(request, answer, time.monotonic() - started)
-            return answer
+            self._log(request, response, time.monotonic() - started)
+            return response
         raise failure
 
-    def _read(self, response: httpx.Response, sink: BinaryIO | None, started: float) -> Response:
+    def _read(self, stream: httpx.Response, sink: BinaryIO | None, started: float) -> Response:
         try:
-            if sink is not None and response.status_code == OK:
-                sink.writelines(response.iter_bytes())
+            if sink is not None and stream.status_code == OK:
+                sink.writelines(stream.iter_bytes())
                 content = b""
             else:
-                content = b"".join(self._in_time(response, started))
+                content = b"".join(self._chunks(stream, started))
         finally:
-            self.meter.add(bytes_received=response.num_bytes_downloaded)
-        return Response(response.status_code, response.reason_phrase, response.headers, content)
+            self.add_usage(bytes_received=stream.num_bytes_downloaded)
+        return Response(stream.status_code, stream.reason_phrase, stream.headers, content)
 
-    def _in_time(self, response: httpx.Response, started: float) -> Iterator[bytes]:
-        """The body's parts; a server that drips them never runs into the timeout of one read."""
+    def _chunks(self, stream: httpx.Response, started: float) -> Iterator[bytes]:
+        """Yields the body; a slow body never exceeds httpx's timeout, which is for one read."""
         seconds = self._http.timeout.read
-        for part in response.iter_bytes():
+        for chunk in stream.iter_bytes():
             if seconds is not None and time.monotonic() - started > seconds:
-                raise httpx.ReadTimeout(f"the answer was not complete after {seconds:g} s")
-            yield part
+                raise httpx.ReadTimeout(f"the response was not complete after {seconds:g} s")
+            yield chunk
 
-    def _log(self, request: Request, answer: Response, seconds: float) -> None:
-        limits = throttling(answer.headers)
+    def _log(self, request: Request, response: Response, seconds: float) -> None:
+        limits = rate_limit_headers(response.headers)
         logger.debug(
             "%s: %s: %d in %.0f ms%s",
             self._organization,
             request.operation,
-            answer.status,
+            response.status,
             seconds * 1000,
             f", {self.redact(str(limits))}" if limits else "",
         )

@@ -1,9 +1,6 @@
-"""What goes over the wire: paths, member names, request bodies, and how answers are read.
+"""Wire format: resources, paths, field aliases, request bodies, and parsers of small responses.
 
-What lives here: `Resource`, the other aliases of a member, the criteria that are sent, and one
-reader for each small answer.
-What must not: HTTP (`transport`), the typing of rows (`collect`).
-Read more: `docs/reliability.md`.
+Pages of rows are decoded in `collect`; HTTP statuses are classified in `responses`.
 """
 
 from __future__ import annotations
@@ -23,10 +20,10 @@ PAGINATION_HEADER = "X-Query-Pagination"
 
 @dataclass(frozen=True)
 class Resource:
-    """A collection of the API: its `name` in the path, and the member that identifies a row.
+    """A resource of the API: its `name` in the path, and the field that identifies a row.
 
-    Rows are sorted by that member's name in every release, also where the rows spell it otherwise:
-    the server sorts by its own column names.
+    Rows are sorted by `identifier` in every release, also where the rows use an alias of it: the
+    server sorts by its own column names.
     """
 
     name: str
@@ -34,7 +31,7 @@ class Resource:
 
     @property
     def path(self) -> str:
-        """The path below the base URL."""
+        """The path relative to the base URL."""
         return f"/booking/{self.name}"
 
 
@@ -53,118 +50,107 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "VenueOfficeId": "VenueOfficeIdentifier",
     }
 )
-"""Every other spelling of a member that a release has used -> the reference's."""
+"""Field names of other API releases -> the names in the API reference."""
 
 
-@dataclass(frozen=True)
-class Pagination:
-    """What a page's header says: rows in the organization, and rows a page as the server reads it.
-
-    Both are None where the header is absent or malformed.
-    """
-
-    total_count: int | None
-    page_size: int | None
-
-
-def criteria(organization: UUID, **members: str | int) -> bytes:
-    """The body of a query: the organization, and `members` as its filter.
+def query_body(organization: UUID, **query_filter: str | int) -> bytes:
+    """Returns the body of a query: the organization, and `query_filter` as its `Filter`.
 
     An empty filter is left out: an explicit null is a server error.
     """
     body: dict[str, object] = {"OrganizationIdentifier": str(organization)}
-    if members:
-        body["Filter"] = members
+    if query_filter:
+        body["Filter"] = query_filter
     return json.dumps(body).encode()
 
 
-def token_request(secret: str, lifetime_seconds: int) -> bytes:
-    """The body that exchanges a client secret for a token."""
+def token_request_body(secret: str, lifetime_seconds: int) -> bytes:
+    """Returns the body that exchanges a client secret for a token."""
     return json.dumps({"Secret": secret, "Lifetime": lifetime_seconds}).encode()
 
 
-def read_pagination(header: str | None) -> Pagination:
-    """The pagination header's numbers; a server that says nothing usable stops nobody."""
+def read_pagination(header: str | None) -> tuple[int | None, int | None]:
+    """Returns a page's total count and page size; None for each that is absent or malformed."""
     try:
-        value = _parsed(header or "")
+        value = _parse(header or "")
     except MalformedBody:
         value = None
-    members = value if isinstance(value, dict) else {}
-    return Pagination(_whole(members.get("TotalCount")), _whole(members.get("PageSize")))
+    fields = value if isinstance(value, dict) else {}
+    return _natural(fields.get("TotalCount")), _natural(fields.get("PageSize"))
 
 
 def read_count(body: bytes) -> int:
-    """The number in `{"Count": n}`.
+    """Returns the number in `{"Count": n}`.
 
     Raises:
-        MalformedBody: When the body is anything else.
+        MalformedBody: The body is anything else.
     """
-    value = _parsed(body)
-    count = _whole(value.get("Count")) if isinstance(value, dict) else None
+    value = _parse(body)
+    count = _natural(value.get("Count")) if isinstance(value, dict) else None
     if count is None:
-        raise MalformedBody("the body is no object with a whole number as Count")
+        raise MalformedBody("the body is not an object with a whole number as Count")
     return count
 
 
 def read_identifiers(body: bytes, resource: Resource) -> tuple[str, ...]:
-    """The identifiers in an array of one-member objects, in either spelling.
+    """Returns the identifiers in an array of objects, also under their alias.
 
     Raises:
-        MalformedBody: When the body is no such array.
+        MalformedBody: The body is not such an array.
     """
-    value = _parsed(body)
+    value = _parse(body)
     if not isinstance(value, list):
-        raise MalformedBody("the body is no JSON array")
-    others = (other for other, name in ALIASES.items() if name == resource.identifier)
-    aliases = (resource.identifier, *others)
-    return tuple(_identifier(row, aliases) for row in value)
+        raise MalformedBody("the body is not a JSON array")
+    aliases = (alias for alias, name in ALIASES.items() if name == resource.identifier)
+    names = (resource.identifier, *aliases)
+    return tuple(_identifier(row, names) for row in value)
 
 
 def read_object(body: bytes) -> bytes:
-    """The body itself, when it is one JSON object.
+    """Returns the body unchanged if it is a JSON object.
 
     Raises:
-        MalformedBody: When it is not.
+        MalformedBody: It is not.
     """
-    if not isinstance(_parsed(body), dict):
-        raise MalformedBody("the body is no JSON object")
+    if not isinstance(_parse(body), dict):
+        raise MalformedBody("the body is not a JSON object")
     return body
 
 
 def read_token(body: bytes) -> tuple[str, float]:
-    """The access token and the seconds for which the server vouches for it.
+    """Returns the access token and its lifetime in seconds.
 
     Raises:
-        MalformedBody: When either is missing. The message never quotes the body.
+        MalformedBody: Either is missing.
     """
-    value = _parsed(body)
-    members = value if isinstance(value, dict) else {}
-    token, seconds = members.get("AccessToken"), members.get("ExpiresIn")
-    if not isinstance(token, str) or not is_header_word(token):
-        raise MalformedBody("the body has no AccessToken that fits into a header")
+    value = _parse(body)
+    fields = value if isinstance(value, dict) else {}
+    token, seconds = fields.get("AccessToken"), fields.get("ExpiresIn")
+    if not isinstance(token, str) or not is_header_value(token):
+        raise MalformedBody("the body has no AccessToken that is a valid header value")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise MalformedBody("the body has no positive ExpiresIn")
     return token, float(seconds)
 
 
-def is_header_word(text: str) -> bool:
-    """Whether `text` is one word of printable ASCII, as a bearer token must be."""
+def is_header_value(text: str) -> bool:
+    """Whether `text` is printable ASCII without spaces, as a bearer token must be."""
     return text.isascii() and text.isprintable() and text != "" and " " not in text
 
 
-def _identifier(row: object, aliases: tuple[str, ...]) -> str:
-    for name in aliases:
+def _identifier(row: object, names: tuple[str, ...]) -> str:
+    for name in names:
         if isinstance(row, dict) and isinstance(value := row.get(name), str):
             return value
-    raise MalformedBody(f"a row of the array has no {aliases[0]}")
+    raise MalformedBody(f"a row of the array has no {names[0]}")
 
 
-def _parsed(body: bytes | str) -> Any:
+def _parse(body: bytes | str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise MalformedBody("the body is not JSON, or not all of it") from None
+        raise MalformedBody("the body is not JSON, or it is truncated") from None
 
 
-def _whole(value: object) -> int | None:
+def _natural(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,4 +1,4 @@
-"""Fixtures: a scripted server, the shared HTTP client, and a clock that only moves by sleeping."""
+"""Fixtures: a scripted server, the shared HTTP client, and a fake clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXACT = RetryPolicy(
 
 
 class Clock:
-    """Time that passes only when someone sleeps; the sleeps are kept."""
+    """A fake clock that advances only by `sleep`; records the sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -51,7 +51,7 @@ def running() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def server(running: ScriptedServer) -> ScriptedServer:
-    running.forget()
+    running.reset()
     return running
 
 
@@ -63,7 +63,7 @@ def http() -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Replaces the clock and the sleep of tenacity, on which stamina stands, and nobody else's."""
+    """Replaces the clock and the sleep of tenacity, which stamina uses, and no other clock."""
     clock = Clock()
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=clock.sleep))
     monkeypatch.setattr("tenacity.time", SimpleNamespace(monotonic=clock))
@@ -77,7 +77,7 @@ def _quiet_stamina() -> None:
 
 @pytest.fixture
 def make_client(server: ScriptedServer, http: httpx.Client, clock: Clock) -> ClientFactory:
-    """Makes a client of the scripted server; keywords override."""
+    """Creates clients of the scripted server; keywords override the defaults."""
 
     def make(**overrides: Any) -> BookingClient:
         arguments: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""An HTTP server on the loopback that answers by a script and remembers what it was asked.
+"""A loopback HTTP server that sends scripted replies and records the requests it received.
 
-What lives here: `ScriptedServer`, and `Reply`, which can also break off, drip or reset.
-What must not: the behaviour of the Booking API (`booking_assets.sandbox`).
+A `Reply` can also be truncated, slow, or a connection reset. The behavior of the Booking API is in
+`booking_assets.sandbox`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """One scripted answer."""
+    """One scripted response."""
 
     status: int = 200
     body: bytes = b""
@@ -30,12 +30,12 @@ class Reply:
     reason: str | None = None
     missing_bytes: int = 0  # announced in Content-Length, never sent
     drip_seconds: float = 0.0  # between single bytes of the body
-    reset: bool = False  # no answer at all, a reset connection instead
+    reset: bool = False  # no response: the connection is reset
 
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came."""
+    """One received request."""
 
     method: str
     path: str
@@ -47,25 +47,25 @@ class Received:
         return json.loads(self.body)
 
 
-def reply_json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
-    """A reply of JSON."""
+def json_reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    """A reply with a JSON body."""
     named = {"Content-Type": "application/json", **(headers or {})}
     return Reply(status, json.dumps(value).encode(), named)
 
 
 class ScriptedServer:
-    """Answers in the order of its script; the last reply again and again."""
+    """Sends the scripted replies in order, and repeats the last one."""
 
     def __init__(self) -> None:
         self.port = 0
         self._lock = Lock()
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begins anew, for the next test."""
+    def reset(self) -> None:
+        """Clears the script and the records, for the next test."""
         self.received: list[Received] = []
         self._replies: list[Reply] = [Reply(418, b"nothing scripted")]
-        self._by_path: dict[str, Callable[[Received], Reply]] = {}
+        self._routes: dict[str, Callable[[Received], Reply]] = {}
 
     @property
     def base_url(self) -> str:
@@ -74,45 +74,45 @@ class ScriptedServer:
     def script(self, *replies: Reply) -> None:
         self._replies = list(replies)
 
-    def at(self, path: str, answer: Callable[[Received], Reply]) -> None:
-        """Answers at one path (below the base URL) by a function instead."""
-        self._by_path[f"/v2/E01{path}"] = answer
+    def route(self, path: str, handler: Callable[[Received], Reply]) -> None:
+        """Lets a function reply at one path, which is relative to the base URL."""
+        self._routes[f"/v2/E01{path}"] = handler
 
-    def asked(self, path: str) -> list[Received]:
+    def requests_to(self, path: str) -> list[Received]:
         return [request for request in self.received if request.path == f"/v2/E01{path}"]
 
     def reply(self, request: Received) -> Reply:
         with self._lock:
             self.received.append(request)
-            answer = self._by_path.get(request.path)
-            if answer is not None:
-                return answer(request)
+            handler = self._routes.get(request.path)
+            if handler is not None:
+                return handler(request)
             return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
 
 class _Server(ThreadingHTTPServer):
-    """The socket behind a `ScriptedServer`."""
+    """The listening socket of a `ScriptedServer`."""
 
     def __init__(self, script: ScriptedServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = script
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is part of the script; anything else is shown."""
+        """Ignores a client that closes the connection; prints every other error."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Hands each request to the script and sends the reply, as broken as it asks to be."""
+    """Passes each request to the script and sends the reply."""
 
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = 10
-    # Else Nagle's algorithm and delayed acknowledgements cost 40 ms an answer.
+    # Nagle's algorithm with delayed acknowledgements would cost 40 ms per response.
     disable_nagle_algorithm = True
 
-    def answer(self) -> None:
+    def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         reply = self.server.script.reply(Received(self.command, self.path, self.headers, body))
         self.close_connection = reply.reset or reply.missing_bytes > 0
@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.send_body(reply)
 
-    do_GET = do_HEAD = do_POST = answer  # noqa: N815 - the names that http.server looks for
+    do_GET = do_HEAD = do_POST = handle_any  # noqa: N815 - the names that http.server looks for
 
     def send_body(self, reply: Reply) -> None:
         if not reply.drip_seconds:
@@ -139,12 +139,12 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(reply.drip_seconds)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        """Requests are in the script; the tests' output stays clean."""
+        """Logs nothing: the script records the requests."""
 
 
 @contextmanager
 def running_server() -> Iterator[ScriptedServer]:
-    """A scripted server on a free port, stopped at the end."""
+    """Runs a scripted server on a free port; stops it at the end."""
     script = ScriptedServer()
     with _Server(script) as server:
         script.port = server.server_address[1]

@@ -1,4 +1,4 @@
-"""A download is there whole or not at all."""
+"""A download is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from booking_assets_tests.api.server import Reply, ScriptedServer
 ROWS = b'[\r\n  {"EventIdentifier": "a"}\r\n]\r\n'
 
 
-def test_a_download_asks_for_its_format_and_streams_it_to_the_path(
+def test_a_download_requests_its_format_and_is_streamed_to_the_path(
     client: BookingClient, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.script(Reply(200, ROWS, {"Content-Type": "application/json"}))
@@ -32,14 +32,14 @@ def test_a_download_asks_for_its_format_and_streams_it_to_the_path(
     assert client.usage.bytes_received == len(ROWS)
 
 
-def test_an_empty_csv_is_a_file(
+def test_an_empty_csv_is_written(
     client: BookingClient, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.script(Reply(200, b"", {"Content-Type": "text/csv"}))
     assert client.download(tmp_path / "events.csv", "csv").read_bytes() == b""
 
 
-def test_a_download_that_broke_off_starts_anew(
+def test_a_truncated_download_is_requested_again(
     client: BookingClient, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.script(Reply(200, ROWS[:9], missing_bytes=9), Reply(503), Reply(200, ROWS))
@@ -48,17 +48,17 @@ def test_a_download_that_broke_off_starts_anew(
 
 
 FAILURES = {
-    "it breaks off": (Reply(200, ROWS[:9], missing_bytes=9), Unavailable),
-    "it ends early": (Reply(200, ROWS[:9]), Unavailable),
-    "an object comes": (Reply(200, b'{"Title": "no"}'), Unavailable),
-    "nothing comes": (Reply(200), Unavailable),
-    "HTML comes": (Reply(200, b"<p>", {"Content-Type": "text/html"}), Unavailable),
-    "it is forbidden": (Reply(403), Forbidden),
+    "truncated": (Reply(200, ROWS[:9], missing_bytes=9), Unavailable),
+    "not a whole array": (Reply(200, ROWS[:9]), Unavailable),
+    "an object": (Reply(200, b'{"Title": "no"}'), Unavailable),
+    "an empty body": (Reply(200), Unavailable),
+    "HTML": (Reply(200, b"<p>", {"Content-Type": "text/html"}), Unavailable),
+    "forbidden": (Reply(403), Forbidden),
 }
 
 
 @pytest.mark.parametrize(("reply", "kind"), FAILURES.values(), ids=FAILURES)
-def test_a_failed_download_leaves_what_was_there_and_nothing_else(
+def test_a_failed_download_keeps_the_old_file_and_leaves_no_other(
     client: BookingClient,
     server: ScriptedServer,
     tmp_path: Path,
@@ -74,7 +74,7 @@ def test_a_failed_download_leaves_what_was_there_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_cannot_be_written_is_an_error_of_the_system(
+def test_a_path_that_cannot_be_written_raises_the_os_error(
     client: BookingClient, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.script(Reply(200, ROWS))
@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_written_is_an_error_of_the_system(
         client.download(tmp_path / "missing" / "events.json", "json")
 
 
-def test_a_download_has_the_permissions_that_the_user_gives_to_new_files(
+def test_a_download_has_the_default_permissions_of_new_files(
     client: BookingClient, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.script(Reply(200, ROWS))

@@ -1,4 +1,4 @@
-"""Errors are whole sentences, and survive the way between processes."""
+"""Error messages name the organization, operation, cause and remedy; errors can be pickled."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ import pytest
 
 from booking_assets.api.errors import (
     BookingError,
+    CredentialMismatch,
     Forbidden,
-    ForeignCredential,
+    InvalidCredential,
     MissingCredential,
     NotFound,
     RateLimited,
     Redirected,
-    Rejected,
+    RequestRejected,
     Unauthorized,
     Unavailable,
-    UnexpectedAnswer,
-    UnusableCredential,
+    UnexpectedStatus,
 )
 
-PLAIN: list[type[BookingError]] = [
-    UnusableCredential,
+STATUS_ERRORS: list[type[BookingError]] = [
+    InvalidCredential,
     Unauthorized,
     Forbidden,
     Redirected,
-    Rejected,
-    UnexpectedAnswer,
+    RequestRejected,
+    UnexpectedStatus,
     NotFound,
 ]
 ERRORS: list[BookingError] = [
-    *(kind("acme", "events: count", 400, "why") for kind in PLAIN),
+    *(kind("acme", "events: count", 400, "why") for kind in STATUS_ERRORS),
     Unavailable("acme", "events: count", None, "ConnectError: refused", 10, 61.5),
     RateLimited("acme", "events: count", 429, "slow down", 1, 0.2),
-    ForeignCredential("acme", "events: count", "expected-id", "found-id"),
+    CredentialMismatch("acme", "events: count", "expected-id", "found-id"),
     MissingCredential("acme", "BOOKING_TOKEN_ACME"),
 ]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_survives_pickling(error: BookingError) -> None:
-    again = pickle.loads(pickle.dumps(error))
-    assert type(again) is type(error)
-    assert vars(again) == vars(error)
-    assert str(again) == str(error)
+def test_an_error_can_be_pickled(error: BookingError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert vars(copy) == vars(error)
+    assert str(copy) == str(error)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

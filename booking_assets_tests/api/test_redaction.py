@@ -1,4 +1,4 @@
-"""A credential reaches no error, no log and no repr, whatever the server says."""
+"""Credentials are removed from errors, logs and reprs, also where the server echoes them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from booking_assets.api.authentication import ClientSecret, Token
 from booking_assets.api.errors import BookingError
-from booking_assets.api.redaction import LONGEST, redact
+from booking_assets.api.redaction import MAX_LENGTH, redact
 from booking_assets_tests.api.conftest import ClientFactory
-from booking_assets_tests.api.server import Reply, ScriptedServer, reply_json
+from booking_assets_tests.api.server import Reply, ScriptedServer, json_reply
 
 CANARY = "canary+token/with=signs"
 ECHOES = {
-    "as a detail": reply_json({"Detail": f"no such token: {CANARY}"}, 401),
-    "as a bearer": reply_json({"detail": f"got 'Bearer {CANARY}'"}, 403),
+    "as a detail": json_reply({"Detail": f"no such token: {CANARY}"}, 401),
+    "as a bearer": json_reply({"detail": f"got 'Bearer {CANARY}'"}, 403),
     "escaped as .NET does": Reply(400, b'{"title": "canary\\u002Btoken\\/with=signs"}'),
     "in a URL": Reply(500, b"GET /x?t=canary%2Btoken%2Fwith%3Dsigns failed"),
     "in HTML": Reply(502, f"<h1>{CANARY}</h1>".encode()),
@@ -29,7 +29,7 @@ ECHOES = {
     "in a header": Reply(401, headers={"X-Authentication-Failed": CANARY}),
     "in a redirect": Reply(302, headers={"Location": f"https://a.example/{CANARY}"}),
     "in a limit": Reply(429, headers={"X-Rate-Limit-Policy": CANARY}),
-    "at the cut": Reply(400, b"x" * (LONGEST - 10) + CANARY.encode()),
+    "at the maximum length": Reply(400, b"x" * (MAX_LENGTH - 10) + CANARY.encode()),
 }
 
 
@@ -37,7 +37,7 @@ ECHOES = {
 @pytest.mark.parametrize(
     "credential", [Token(CANARY), ClientSecret(CANARY)], ids=["token", "secret"]
 )
-def test_an_echoed_credential_is_cut_out(
+def test_an_echoed_credential_is_redacted(
     make_client: ClientFactory,
     server: ScriptedServer,
     caplog: pytest.LogCaptureFixture,
@@ -63,12 +63,10 @@ def test_an_echoed_credential_is_cut_out(
     assert "canary" not in shown.lower()
 
 
-def test_an_exchanged_token_is_cut_out_too(
-    make_client: ClientFactory, server: ScriptedServer
-) -> None:
+def test_an_exchanged_token_is_redacted(make_client: ClientFactory, server: ScriptedServer) -> None:
     server.script(
-        reply_json({"AccessToken": "issued-canary", "ExpiresIn": 3600}),
-        reply_json({"Detail": "permission missing for issued-canary"}, 403),
+        json_reply({"AccessToken": "issued-canary", "ExpiresIn": 3600}),
+        json_reply({"Detail": "permission missing for issued-canary"}, 403),
     )
     with pytest.raises(BookingError, match=r"missing for \[redacted\]"):
         make_client(credential=ClientSecret("s3cret")).count()
@@ -77,7 +75,7 @@ def test_an_exchanged_token_is_cut_out_too(
 def test_no_library_logs_the_credential_of_a_request(
     make_client: ClientFactory, server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.script(Reply(503), reply_json({"Count": 7}))
+    server.script(Reply(503), json_reply({"Count": 7}))
     with caplog.at_level(logging.DEBUG):
         make_client(credential=Token("canary")).count()
     assert {"httpx", "httpcore.http11"} <= {record.name for record in caplog.records}
@@ -94,12 +92,14 @@ def test_no_library_logs_the_credential_of_a_request(
         ("two\n  lines", "two lines"),
     ],
 )
-def test_what_looks_like_a_credential_is_cut_and_the_rest_stays(text: str, shown: str) -> None:
+def test_text_that_looks_like_a_credential_is_redacted_and_the_rest_stays(
+    text: str, shown: str
+) -> None:
     assert redact(text, ()) == shown
 
 
 @given(st.text(), st.text(alphabet="abc123", min_size=6), st.text())
-def test_a_known_secret_never_survives(before: str, secret: str, after: str) -> None:
+def test_a_known_secret_is_always_redacted(before: str, secret: str, after: str) -> None:
     shown = redact(before + secret + after, [secret])
     assert secret not in shown
-    assert len(shown) <= LONGEST
+    assert len(shown) <= MAX_LENGTH

@@ -1,4 +1,4 @@
-"""What is asked again, how long the client waits, and where it stops."""
+"""Which failures are retried, how long the client waits, and when it gives up."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from booking_assets.api.errors import (
     Forbidden,
     MalformedBody,
     RateLimited,
-    Rejected,
-    TryLater,
+    RequestRejected,
+    TransientError,
     Unauthorized,
     Unavailable,
 )
 from booking_assets.api.retry import RetryPolicy
 from booking_assets_tests.api.conftest import EXACT, ClientFactory, Clock
-from booking_assets_tests.api.server import Reply, ScriptedServer, reply_json
+from booking_assets_tests.api.server import Reply, ScriptedServer, json_reply
 
-SEVEN = reply_json({"Count": 7})
+SEVEN = json_reply({"Count": 7})
 
-PASSING = {
+RETRIED = {
     "408": Reply(408),
     "425": Reply(425),
     "429": Reply(429),
@@ -31,18 +31,18 @@ PASSING = {
     "502 HTML": Reply(502, b"<h1>Bad Gateway</h1>", {"Content-Type": "text/html"}),
     "503": Reply(503),
     "504": Reply(504),
-    "403 that is a limit": Reply(403, b"Quota Exceeded"),
+    "403 rate limit": Reply(403, b"Quota Exceeded"),
     "HTML with 200": Reply(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}),
-    "a body that breaks off": Reply(200, b'{"Cou', missing_bytes=5),
-    "a body that is cut": Reply(200, b'{"Cou'),
+    "a truncated body": Reply(200, b'{"Cou', missing_bytes=5),
+    "a truncated JSON": Reply(200, b'{"Cou'),
     "an empty body": Reply(200),
     "a reset connection": Reply(reset=True),
-    "a broken compression": Reply(200, b"not gzip", {"Content-Encoding": "gzip"}),
+    "invalid gzip": Reply(200, b"not gzip", {"Content-Encoding": "gzip"}),
 }
 
 
-@pytest.mark.parametrize("reply", PASSING.values(), ids=PASSING)
-def test_a_failure_that_passes_is_asked_again(
+@pytest.mark.parametrize("reply", RETRIED.values(), ids=RETRIED)
+def test_a_transient_failure_is_retried(
     client: BookingClient, server: ScriptedServer, clock: Clock, reply: Reply
 ) -> None:
     server.script(reply, SEVEN)
@@ -50,17 +50,20 @@ def test_a_failure_that_passes_is_asked_again(
     assert (len(server.received), clock.sleeps) == (2, [1])
 
 
-STAYING = {
-    "400": (Reply(400), Rejected),
+NOT_RETRIED = {
+    "400": (Reply(400), RequestRejected),
     "401": (Reply(401), Unauthorized),
     "403": (Reply(403), Forbidden),
-    "406": (Reply(406), Rejected),
-    "500 by an illegal sort": (reply_json({"Detail": "cannot sort by EventId"}, 500), Rejected),
+    "406": (Reply(406), RequestRejected),
+    "500 by an illegal sort": (
+        json_reply({"Detail": "cannot sort by EventId"}, 500),
+        RequestRejected,
+    ),
 }
 
 
-@pytest.mark.parametrize(("reply", "kind"), STAYING.values(), ids=STAYING)
-def test_a_failure_that_stays_is_asked_once(
+@pytest.mark.parametrize(("reply", "kind"), NOT_RETRIED.values(), ids=NOT_RETRIED)
+def test_a_permanent_failure_is_not_retried(
     client: BookingClient, server: ScriptedServer, clock: Clock, reply: Reply, kind: type[Exception]
 ) -> None:
     server.script(reply)
@@ -69,7 +72,7 @@ def test_a_failure_that_stays_is_asked_once(
     assert (len(server.received), clock.sleeps) == (1, [])
 
 
-def test_waits_double_and_attempts_end(
+def test_waits_double_until_attempts_run_out(
     client: BookingClient, server: ScriptedServer, clock: Clock
 ) -> None:
     server.script(Reply(503, b"maintenance"))
@@ -79,11 +82,11 @@ def test_waits_double_and_attempts_end(
     assert (caught.value.attempts, caught.value.seconds, caught.value.status) == (4, 7, 503)
     assert str(caught.value) == (
         "acme: events: count was given up after 4 attempts in 7 s (HTTP 503: maintenance). "
-        "Run it again later; if it goes on, look at base_url and the API's health page."
+        "Run it again later; if it persists, check base_url and the API's health page."
     )
 
 
-def test_time_ends_the_attempts_too(
+def test_attempts_end_when_time_runs_out(
     make_client: ClientFactory, server: ScriptedServer, clock: Clock
 ) -> None:
     server.script(Reply(503))
@@ -94,7 +97,7 @@ def test_time_ends_the_attempts_too(
     assert len(server.received) < 10
 
 
-def test_a_wait_in_seconds_wins_over_the_backoff(
+def test_retry_after_in_seconds_replaces_the_backoff(
     client: BookingClient, server: ScriptedServer, clock: Clock
 ) -> None:
     server.script(Reply(429, headers={"Retry-After": "17"}), SEVEN)
@@ -102,7 +105,7 @@ def test_a_wait_in_seconds_wins_over_the_backoff(
     assert clock.sleeps == [17]
 
 
-def test_a_wait_until_a_date_wins_over_the_backoff(
+def test_retry_after_as_a_date_replaces_the_backoff(
     client: BookingClient, server: ScriptedServer, clock: Clock
 ) -> None:
     headers = {
@@ -114,7 +117,7 @@ def test_a_wait_until_a_date_wins_over_the_backoff(
     assert clock.sleeps == [42]
 
 
-def test_a_wait_of_zero_does_not_hammer(
+def test_retry_after_of_zero_uses_the_backoff(
     client: BookingClient, server: ScriptedServer, clock: Clock
 ) -> None:
     server.script(Reply(429, headers={"Retry-After": "0"}), SEVEN)
@@ -122,17 +125,17 @@ def test_a_wait_of_zero_does_not_hammer(
     assert clock.sleeps == [1]
 
 
-def test_a_wait_beyond_the_time_that_is_left_fails_at_once(
+def test_retry_after_beyond_the_remaining_time_fails_at_once(
     client: BookingClient, server: ScriptedServer, clock: Clock
 ) -> None:
     server.script(Reply(429, b"come back tomorrow", headers={"Retry-After": "86400"}))
     with pytest.raises(RateLimited, match=r"after 1 attempt in 0 s .*tomorrow") as caught:
         client.count()
-    assert isinstance(caught.value, TryLater)
+    assert isinstance(caught.value, TransientError)
     assert clock.sleeps == []
 
 
-def test_a_wait_is_spread_by_the_jitter(
+def test_retry_after_gets_a_jitter(
     make_client: ClientFactory, server: ScriptedServer, clock: Clock
 ) -> None:
     server.script(Reply(429, headers={"Retry-After": "10"}), SEVEN)
@@ -140,7 +143,7 @@ def test_a_wait_is_spread_by_the_jitter(
     assert 10 <= clock.sleeps[0] <= 15
 
 
-def test_a_page_that_does_not_decode_is_asked_again(
+def test_a_page_that_cannot_be_decoded_is_requested_again(
     client: BookingClient, server: ScriptedServer
 ) -> None:
     bodies: list[bytes] = []
@@ -148,7 +151,7 @@ def test_a_page_that_does_not_decode_is_asked_again(
     def decode(body: bytes) -> int:
         bodies.append(body)
         if body == b"[1, 2":
-            raise MalformedBody("the page breaks off")
+            raise MalformedBody("the page is truncated")
         return len(body)
 
     server.script(Reply(200, b"[1, 2"), Reply(200, b"[1, 2]"))
@@ -156,7 +159,7 @@ def test_a_page_that_does_not_decode_is_asked_again(
     assert bodies == [b"[1, 2", b"[1, 2]"]
 
 
-def test_a_page_that_never_decodes_is_given_up_with_the_reason(
+def test_a_page_that_can_never_be_decoded_ends_in_unavailable_with_the_reason(
     client: BookingClient, server: ScriptedServer
 ) -> None:
     def decode(body: bytes) -> int:
@@ -167,7 +170,7 @@ def test_a_page_that_never_decodes_is_given_up_with_the_reason(
         client.collect(5, 2, decode)
 
 
-def test_a_fault_of_the_decoder_is_not_asked_again(
+def test_another_exception_of_the_decoder_is_not_retried(
     client: BookingClient, server: ScriptedServer
 ) -> None:
     def decode(body: bytes) -> int:
@@ -179,8 +182,8 @@ def test_a_fault_of_the_decoder_is_not_asked_again(
     assert len(server.received) == 1
 
 
-def test_a_server_that_is_not_there_is_given_up(make_client: ClientFactory, clock: Clock) -> None:
-    # Port 1 of the loopback: nobody listens there.
+def test_a_closed_port_ends_in_unavailable(make_client: ClientFactory, clock: Clock) -> None:
+    # No process listens on port 1 of the loopback.
     client = make_client(base_url="http://127.0.0.1:1")
     with pytest.raises(Unavailable, match="ConnectError") as caught:
         client.count()
@@ -188,20 +191,20 @@ def test_a_server_that_is_not_there_is_given_up(make_client: ClientFactory, cloc
     assert len(clock.sleeps) == 3
 
 
-def test_each_retry_is_a_warning_with_its_reason(
+def test_each_retry_is_logged_as_a_warning_with_its_reason(
     client: BookingClient, server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.script(Reply(503, b"busy"), Reply(429, headers={"Retry-After": "3"}), SEVEN)
     with caplog.at_level(logging.WARNING):
         client.count()
     assert [record.getMessage() for record in caplog.records] == [
-        "acme: events: count: attempt 1 of 4 failed (status 503: busy); trying again soon",
+        "acme: events: count: attempt 1 of 4 failed (status 503: busy); retrying with backoff",
         "acme: events: count: attempt 2 of 4 failed (status 429: Too Many Requests); "
-        "trying again in 3 s, as the server asks",
+        "retrying in 3 s (Retry-After)",
     ]
 
 
-def test_nothing_but_the_log_speaks_of_a_retry(
+def test_a_retry_prints_nothing(
     client: BookingClient, server: ScriptedServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.script(Reply(503), SEVEN)
@@ -210,6 +213,6 @@ def test_nothing_but_the_log_speaks_of_a_retry(
 
 
 @pytest.mark.parametrize("policy", [{"attempts": 0}, {"timeout_seconds": 0}])
-def test_a_policy_without_an_attempt_is_refused(policy: dict[str, int]) -> None:
+def test_a_policy_without_an_attempt_is_rejected(policy: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one attempt"):
         RetryPolicy(**policy)

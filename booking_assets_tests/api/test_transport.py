@@ -1,4 +1,4 @@
-"""One request at a time: what travels with it, what is logged, and when it is given up."""
+"""Sending one request: cookies, redirects, timeouts, the log and the count of bytes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from booking_assets.api.client import BookingClient, open_http
 from booking_assets.api.errors import Redirected, Unavailable
 from booking_assets.api.retry import RetryPolicy
 from booking_assets_tests.api.conftest import ClientFactory
-from booking_assets_tests.api.server import Reply, ScriptedServer, reply_json
+from booking_assets_tests.api.server import Reply, ScriptedServer, json_reply
 
-SEVEN = reply_json({"Count": 7})
+SEVEN = json_reply({"Count": 7})
 
 
-def test_one_organizations_cookie_never_travels_with_anothers_request(
+def test_a_cookie_is_never_sent_with_another_organizations_request(
     make_client: ClientFactory, server: ScriptedServer
 ) -> None:
     server.script(
-        reply_json({"Count": 7}, headers={"Set-Cookie": "InSite.WebToken=acme; Path=/"}), SEVEN
+        json_reply({"Count": 7}, headers={"Set-Cookie": "InSite.WebToken=acme; Path=/"}), SEVEN
     )
     make_client(organization="acme").count()
     make_client(organization="globex", credential=Token("other")).count()
@@ -35,10 +35,10 @@ def test_a_redirect_is_not_followed(client: BookingClient, server: ScriptedServe
     assert len(server.received) == 1
 
 
-def test_a_body_that_drips_is_given_up_when_the_time_for_an_answer_is_over(
+def test_a_slow_body_is_given_up_after_the_timeout_of_a_response(
     make_client: ClientFactory, server: ScriptedServer
 ) -> None:
-    # Each byte comes well within the timeout of a read; all of them do not.
+    # Each byte arrives within the timeout of one read, the whole body does not.
     server.script(Reply(200, b" " * 10_000, drip_seconds=0.02))
     with open_http(timeout_seconds=0.2) as http:
         client = make_client(http=http, retry=RetryPolicy(attempts=1))
@@ -54,11 +54,11 @@ def test_a_silent_server_is_given_up(make_client: ClientFactory, server: Scripte
             client.count()
 
 
-def test_a_request_is_one_debug_line_with_its_limits(
+def test_a_request_is_logged_in_one_debug_line_with_its_rate_limits(
     client: BookingClient, server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.script(
-        reply_json({"Count": 7}, headers={"X-Rate-Limit-Remaining": "41", "X-Other": "quiet"})
+        json_reply({"Count": 7}, headers={"X-Rate-Limit-Remaining": "41", "X-Other": "quiet"})
     )
     with caplog.at_level(logging.DEBUG, logger="booking_assets"):
         client.count()
@@ -67,7 +67,7 @@ def test_a_request_is_one_debug_line_with_its_limits(
     assert line.endswith("{'x-rate-limit-remaining': '41'}")
 
 
-def test_a_compressed_answer_is_counted_as_it_came(
+def test_a_compressed_response_is_counted_before_decompression(
     client: BookingClient, server: ScriptedServer
 ) -> None:
     packed = gzip.compress(b'{"Count":' + b" " * 5000 + b"7}")

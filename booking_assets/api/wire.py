@@ -16,6 +16,8 @@ from booking_assets.api.errors import MalformedBody
 
 TOKEN_PATH = "/security/tokens/generate"  # noqa: S105 - a path, not a password
 PAGINATION_HEADER = "X-Query-Pagination"
+LARGEST_NUMBER = 2**53
+"""The largest count that is accepted; JSON numbers beyond it are not exact in every parser."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,14 @@ def read_count(body: bytes) -> int:
     """Returns the number in `{"Count": n}`.
 
     Raises:
-        MalformedBody: The body is anything else.
+        MalformedBody: The body is anything else, or the number is not from 0 to 2^53.
     """
     value = _parse(body)
-    count = _natural(value.get("Count")) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or "Count" not in value:
+        raise MalformedBody('the body is not an object with a "Count"')
+    count = _natural(value["Count"])
     if count is None:
-        raise MalformedBody("the body is not an object with a whole number as Count")
+        raise MalformedBody(f"Count is not a whole number from 0 to {LARGEST_NUMBER}")
     return count
 
 
@@ -153,4 +157,6 @@ def _parse(body: bytes | str) -> Any:
 
 
 def _natural(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= LARGEST_NUMBER else None

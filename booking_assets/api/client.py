@@ -38,6 +38,7 @@ from booking_assets.api.wire import (
     EVENTS,
     PAGINATION_HEADER,
     TOKEN_PATH,
+    Listing,
     Resource,
     is_header_value,
     query_body,
@@ -140,7 +141,7 @@ class BookingClient:
         """
         return self._page("collect", page, page_size, sort, decode)
 
-    def search(self, page: int, page_size: int) -> Page[tuple[str, ...]]:
+    def search(self, page: int, page_size: int) -> Page[Listing]:
         """Returns one page of identifiers, in the order of `collect`.
 
         Raises:

@@ -6,6 +6,7 @@ The request is sent by `client`.
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ def require_json_array(file: BinaryIO) -> None:
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    head = file.read(_EDGE_BYTES).lstrip()
+    head = file.read(_EDGE_BYTES).removeprefix(BOM_UTF8).lstrip()
     file.seek(max(0, size - _EDGE_BYTES))
     tail = file.read(_EDGE_BYTES).rstrip()
     if not (head.startswith(b"[") and tail.endswith(b"]")):

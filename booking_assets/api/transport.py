@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -143,6 +144,7 @@ class Transport:
                 content = b"".join(self._chunks(stream, started))
         finally:
             self.add_usage(bytes_received=stream.num_bytes_downloaded)
+        content = content.removeprefix(BOM_UTF8)
         return Response(stream.status_code, stream.reason_phrase, stream.headers, content)
 
     def _chunks(self, stream: httpx.Response, started: float) -> Iterator[bytes]:

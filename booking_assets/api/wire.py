@@ -55,6 +55,19 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 """Field names of other API releases -> the names in the API reference."""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """One page of `search`: the rows' identifiers, and the number of rows that have none."""
+
+    identifiers: tuple[str, ...]
+    without_identifier: int
+
+    @property
+    def rows(self) -> int:
+        """All rows of the page."""
+        return len(self.identifiers) + self.without_identifier
+
+
 def query_body(organization: UUID, **query_filter: str | int) -> bytes:
     """Returns the body of a query: the organization, and `query_filter` as its `Filter`.
 
@@ -96,27 +109,38 @@ def read_count(body: bytes) -> int:
     return count
 
 
-def read_identifiers(body: bytes, resource: Resource) -> tuple[str, ...]:
+def read_identifiers(body: bytes, resource: Resource) -> Listing:
     """Returns the identifiers in an array of objects, also under their alias.
 
+    A row without one is counted: it is the same at every request, so a retry cannot help.
+
     Raises:
-        MalformedBody: The body is not such an array.
+        MalformedBody: The body is not an array.
     """
     value = _parse(body)
     if not isinstance(value, list):
         raise MalformedBody("the body is not a JSON array")
     aliases = (alias for alias, name in ALIASES.items() if name == resource.identifier)
     names = (resource.identifier, *aliases)
-    return tuple(_identifier(row, names) for row in value)
+    found = (_identifier(row, names) for row in value)
+    identifiers = tuple(identifier for identifier in found if identifier is not None)
+    return Listing(identifiers, len(value) - len(identifiers))
 
 
 def read_object(body: bytes) -> bytes:
-    """Returns the body unchanged if it is a JSON object.
+    """Returns the body unchanged if it is a JSON object, also one nested too deeply to parse.
 
     Raises:
         MalformedBody: It is not.
     """
-    if not isinstance(_parse(body), dict):
+    try:
+        is_object = isinstance(json.loads(body), dict)
+    except RecursionError:
+        # The same at every request: the row's decoder rejects it and says why.
+        is_object = body.strip().startswith(b"{") and body.strip().endswith(b"}")
+    except ValueError:
+        is_object = False
+    if not is_object:
         raise MalformedBody("the body is not a JSON object")
     return body
 
@@ -142,11 +166,9 @@ def is_header_value(text: str) -> bool:
     return text.isascii() and text.isprintable() and text != "" and " " not in text
 
 
-def _identifier(row: object, names: tuple[str, ...]) -> str:
-    for name in names:
-        if isinstance(row, dict) and isinstance(value := row.get(name), str):
-            return value
-    raise MalformedBody(f"a row of the array has no {names[0]}")
+def _identifier(row: object, names: tuple[str, ...]) -> str | None:
+    values = (row.get(name) for name in names) if isinstance(row, dict) else ()
+    return next((value for value in values if isinstance(value, str) and value), None)
 
 
 def _parse(body: bytes | str) -> Any:

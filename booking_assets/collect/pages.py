@@ -38,8 +38,8 @@ def listed_keys(
     client: BookingClient, page_size: int, expected: int, concurrency: int
 ) -> pl.Series:
     """The keys of a resource's rows, each once; none of an identifier that is no UUID."""
-    pages = walk(client.search, len, page_size, expected, concurrency)
-    keys = [keys_of(pl.Series(page.content, dtype=pl.String)) for page in pages]
+    pages = walk(client.search, lambda listing: listing.rows, page_size, expected, concurrency)
+    keys = [keys_of(pl.Series(page.content.identifiers, dtype=pl.String)) for page in pages]
     return pl.concat(keys).unique()
 
 

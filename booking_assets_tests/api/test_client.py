@@ -11,7 +11,7 @@ import pytest
 
 from booking_assets.api.client import BookingClient, Page, Usage
 from booking_assets.api.errors import NotFound, Unavailable
-from booking_assets.api.wire import REGISTRATIONS
+from booking_assets.api.wire import REGISTRATIONS, Listing
 from booking_assets_tests.api.conftest import ACME, ClientFactory
 from booking_assets_tests.api.server import Reply, ScriptedServer, json_reply
 
@@ -95,7 +95,7 @@ def test_registrations_have_their_own_path_and_sort(
 ) -> None:
     server.script(json_reply([{"RegistrationIdentifier": EVENT}]))
     page = make_client(resource=REGISTRATIONS).search(1, 10)
-    assert page.content == (EVENT,)
+    assert page.content == Listing((EVENT,), 0)
     assert server.received[0].path.endswith("/booking/registrations/search")
     assert server.received[0].json["Filter"]["Sort"] == "RegistrationIdentifier"
 
@@ -155,7 +155,7 @@ def test_identifiers_are_read_under_their_name_or_their_alias(
     client: BookingClient, server: ScriptedServer
 ) -> None:
     server.script(json_reply([{"EventIdentifier": "a"}, {"EventId": "b"}]))
-    assert client.search(1, 10).content == ("a", "b")
+    assert client.search(1, 10).content == Listing(("a", "b"), 0)
 
 
 def test_retrieve_returns_the_body_unchanged(client: BookingClient, server: ScriptedServer) -> None:
@@ -188,12 +188,85 @@ def test_a_malformed_count_is_requested_again(
     assert len(server.received) == 2
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[1]", b'[{"Other": "a"}]', b'[{"EventId": 5}]', b"[{"])
-def test_malformed_identifiers_are_requested_again_and_never_skipped(
+@pytest.mark.parametrize("body", [b"{}", b"[{", b"null", b""])
+def test_a_listing_that_is_not_an_array_is_requested_again(
     client: BookingClient, server: ScriptedServer, body: bytes
 ) -> None:
     server.script(Reply(200, body), json_reply([{"EventId": "a"}]))
-    assert client.search(1, 10).content == ("a",)
+    assert client.search(1, 10).content == Listing(("a",), 0)
+
+
+LISTINGS: dict[str, tuple[list[object], Listing]] = {
+    "no rows": ([], Listing((), 0)),
+    "a row without identifier": ([{"EventId": "a"}, {"Other": "b"}], Listing(("a",), 1)),
+    "a null identifier": ([{"EventIdentifier": None}, {"EventId": "a"}], Listing(("a",), 1)),
+    "a number and an empty text": ([{"EventId": 5}, {"EventId": ""}], Listing((), 2)),
+    "rows that are not objects": ([1, None, "a", ["EventId"]], Listing((), 4)),
+    "null under the name, a text under the alias": (
+        [{"EventIdentifier": None, "EventId": "a"}],
+        Listing(("a",), 0),
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "listing"), LISTINGS.values(), ids=LISTINGS)
+def test_listed_rows_without_identifier_are_counted_and_not_requested_again(
+    client: BookingClient, server: ScriptedServer, rows: list[object], listing: Listing
+) -> None:
+    server.script(json_reply(rows))
+    assert client.search(1, 10).content == listing
+    assert len(server.received) == 1
+
+
+BOM = b"\xef\xbb\xbf"
+BODIES_WITH_BOM: dict[str, tuple[Callable[[BookingClient], object], bytes, object]] = {
+    "count": (lambda client: client.count(), b'{"Count": 7}', 7),
+    "page": (lambda client: client.collect(1, 2, json.loads).content, b"[1, 2]", [1, 2]),
+    "page body": (
+        lambda client: client.collect(1, 2, bytes).content,
+        b"[]",
+        b"[]",
+    ),
+    "listing": (
+        lambda client: client.search(1, 2).content,
+        b'[{"EventId": "a"}]',
+        Listing(("a",), 0),
+    ),
+    "row": (lambda client: client.retrieve(EVENT), b"{}", b"{}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "expected"), BODIES_WITH_BOM.values(), ids=BODIES_WITH_BOM
+)
+def test_a_byte_order_mark_before_the_json_is_removed(
+    client: BookingClient,
+    server: ScriptedServer,
+    call: Callable[[BookingClient], object],
+    body: bytes,
+    expected: object,
+) -> None:
+    server.script(Reply(200, BOM + body))
+    assert call(client) == expected
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("depth", [3_000, 50_000])
+def test_a_row_that_is_nested_too_deeply_is_returned_without_a_retry(
+    client: BookingClient, server: ScriptedServer, depth: int
+) -> None:
+    body = b'{"EventTitle": ' + b"[" * depth + b"]" * depth + b"}"
+    server.script(Reply(200, body))
+    assert client.retrieve(EVENT) == body
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("body", [b"[" * 3_000 + b"]" * 3_000, b'{"a": ' + b"[" * 3_000])
+def test_a_deep_body_that_is_not_an_object_is_requested_again(
+    client: BookingClient, server: ScriptedServer, body: bytes
+) -> None:
+    server.script(Reply(200, body), Reply(200, b"{}"))
+    assert client.retrieve(EVENT) == b"{}"
 
 
 def test_a_row_that_is_not_an_object_ends_in_unavailable_with_the_reason(

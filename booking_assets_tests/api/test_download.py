@@ -47,6 +47,13 @@ def test_a_truncated_download_is_requested_again(
     assert [path.name for path in tmp_path.iterdir()] == ["events.json"]
 
 
+def test_a_json_download_may_start_with_a_byte_order_mark(
+    client: BookingClient, server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.script(Reply(200, b"\xef\xbb\xbf" + ROWS))
+    assert client.download(tmp_path / "events.json", "json").read_bytes().endswith(ROWS)
+
+
 FAILURES = {
     "truncated": (Reply(200, ROWS[:9], missing_bytes=9), Unavailable),
     "not a whole array": (Reply(200, ROWS[:9]), Unavailable),

@@ -83,13 +83,18 @@ class TokenCache:
 
 
 def mismatched_organization(token: str, identifier: UUID) -> str | None:
-    """Returns the token's `org_id` claim where it is another organization's, else None.
+    """Returns the token's `org_id` claim if it is not `identifier`, else None.
 
     The server returns the rows of the token's organization and ignores the one in the request. The
     signature is not verified. An opaque token, or a JWT without the claim, returns None.
     """
     claim = _claims(token).get("org_id")
-    return None if claim is None or str(claim).lower() == str(identifier) else str(claim)
+    if claim is None or str(claim).lower() == str(identifier):
+        return None
+    try:
+        return str(UUID(str(claim)))
+    except ValueError:
+        return "(not a UUID)"  # not shown: an error shows no text that a server may have chosen
 
 
 def _claims(token: str) -> dict[str, object]:

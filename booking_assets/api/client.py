@@ -106,7 +106,7 @@ class BookingClient:
         self._resource = resource
         self._retry = retry
         self._clock = clock
-        self._transport = Transport(http, base_url, organization, (credential.value,))
+        self._transport = Transport(http, base_url, organization)
         self._tokens = TokenCache(self._exchange_secret, clock)
 
     @property
@@ -236,11 +236,9 @@ class BookingClient:
         """Exchanges the client secret for a token and its lifetime in seconds."""
         body = token_request_body(self._credential.value, LIFETIME_SECONDS)
         request = Request("exchange of the client secret", "POST", TOKEN_PATH, body)
-        token, seconds = self._with_retries(
+        return self._with_retries(
             request, lambda: read_token(self._send_once(request, None).content)
         )
-        self._transport.add_secret(token)
-        return token, seconds
 
     def _request(self, request: Request, read: Callable[[Response], T]) -> T:
         return self._with_retries(request, lambda: read(self._send(request)))
@@ -250,7 +248,7 @@ class BookingClient:
             try:
                 return attempt()
             except MalformedBody as error:
-                raise RetryableError(self._transport.redact(str(error)), OK) from None
+                raise RetryableError(str(error), OK) from None
 
         return call_with_retries(
             checked,
@@ -276,12 +274,7 @@ class BookingClient:
     ) -> Response:
         """Sends the request and returns the response; raises for every status but 200."""
         response = self._transport.send(request, token, sink)
-        error = error_for(
-            response,
-            organization=self._organization,
-            operation=request.operation,
-            redact=self._transport.redact,
-        )
+        error = error_for(response, organization=self._organization, operation=request.operation)
         if error is not None:
             raise error
         return response
@@ -295,6 +288,6 @@ class BookingClient:
             token = self._tokens.token(rejected)
         other = mismatched_organization(token, self._identifier)
         if other is not None:
-            expected, found = str(self._identifier), self._transport.redact(other)
-            raise CredentialMismatch(self._organization, request.operation, expected, found)
+            expected = str(self._identifier)
+            raise CredentialMismatch(self._organization, request.operation, expected, other)
         return token

@@ -14,7 +14,7 @@ class MalformedBody(Exception):
     """A response body of the wrong format: truncated, HTML, or JSON of another shape.
 
     Body readers raise it, and the client retries the request. It leaves the client only as the
-    detail of `Unavailable`. Its text must not quote the body.
+    detail of `Unavailable`. Its text must not quote the body, which may echo a credential.
     """
 
 
@@ -25,7 +25,7 @@ class BookingError(Exception):
         organization: The organization's slug.
         operation: What was requested, such as "events: collect page 3".
         status: The HTTP status; None where no response came or no request was sent.
-        detail: What the server or the network reported: short, and without the credential.
+        detail: What the server or the network reported, in known words (see `redaction`).
         remedy: What to do about it.
     """
 

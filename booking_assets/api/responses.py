@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -25,6 +27,7 @@ from booking_assets.api.errors import (
     Unauthorized,
     UnexpectedStatus,
 )
+from booking_assets.api.redaction import known_words
 from booking_assets.api.retry import RetryableError
 
 OK = 200
@@ -45,7 +48,8 @@ _TEXT_MEMBERS = ("detail", "message", "description", "summary", "errors", "error
 _RATE_LIMIT = re.compile(r"rate.?limit|quota|throttl|\b(rate|limits?)\b", re.IGNORECASE)
 _REMAINING_HEADER = re.compile(r"x-(rate-?limit|request-quota)-remaining", re.IGNORECASE)
 _RATE_LIMIT_HEADER = re.compile(
-    r"retry-after|x-request-cost|x-rate-?limit-.+|x-request-quota-.+", re.IGNORECASE
+    r"retry-after|x-request-cost|x-(rate-?limit|request-quota)-(limit|remaining|reset|used)",
+    re.IGNORECASE,
 )
 # The server returns 500 for an illegal sort or a null filter: a retry cannot help.
 _INVALID_REQUEST = re.compile(
@@ -61,12 +65,13 @@ _SEARCHED_HTML_BYTES = 8 * 1024
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP response, read to its end. `content` is empty where the body went to a file."""
+    """One HTTP response of `host`. `content` is empty where the body went to a file."""
 
     status: int
     reason: str
     headers: httpx.Headers
     content: bytes
+    host: str = ""
 
     @property
     def is_html(self) -> bool:
@@ -76,7 +81,7 @@ class Response:
 
 
 def error_for(
-    response: Response, *, organization: str, operation: str, redact: Callable[[str], str]
+    response: Response, *, organization: str, operation: str
 ) -> RetryableError | BookingError | None:
     """Returns the exception to raise for a response; None for 200 with data.
 
@@ -87,7 +92,9 @@ def error_for(
     if response.status == OK and not response.is_html:
         return None
     text = error_text(response)
-    detail = redact(text)
+    detail = known_words(text) or _phrase(response.status)
+    if response.status in _REDIRECTS:
+        detail = _redirect_target(response)
     if response.status == OK:
         return RetryableError(f"HTML instead of JSON: {detail}", OK)
     throttled = _is_throttled(response, text)
@@ -98,12 +105,10 @@ def error_for(
 
 
 def error_text(response: Response) -> str:
-    """Returns the error message of a response, in full and never empty; redact it for display."""
+    """Returns the error message that the server wrote, "" if there is none; not for display."""
     text = _html_text(response.content) if response.is_html else _json_text(response.content)
-    if response.status in _REDIRECTS:
-        text = f"to {response.headers.get('Location', 'nowhere').partition('?')[0]}"
     header: str = response.headers.get("X-Authentication-Failed", "")
-    return text or header or response.reason or "the response has no text"
+    return text or header or response.reason
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
@@ -123,8 +128,27 @@ def retry_after(headers: httpx.Headers) -> float | None:
 
 
 def rate_limit_headers(headers: httpx.Headers) -> dict[str, str]:
-    """Returns the headers about rate limits, for the log."""
-    return {name: value for name, value in headers.items() if _RATE_LIMIT_HEADER.fullmatch(name)}
+    """Returns the headers about rate limits that hold a short number, for the log."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if _RATE_LIMIT_HEADER.fullmatch(name) and re.fullmatch(r"[0-9.]{1,7}", value)
+    }
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "no known text"
+
+
+def _redirect_target(response: Response) -> str:
+    """Describes `Location` without quoting it: it may hold a credential."""
+    try:
+        target = urlsplit(response.headers.get("Location", ""))
+    except ValueError:
+        return "to an invalid address"
+    scheme = target.scheme if target.scheme in {"http", "https"} else "another path"
+    host = "the same host" if target.netloc.partition(":")[0] == response.host else "another host"
+    return f"to {scheme} on {host if target.netloc else 'the same host'}"
 
 
 def _is_throttled(response: Response, text: str) -> bool:

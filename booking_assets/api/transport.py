@@ -17,7 +17,6 @@ from typing import BinaryIO
 
 import httpx
 
-from booking_assets.api.redaction import redact
 from booking_assets.api.responses import OK, Response, rate_limit_headers
 from booking_assets.api.retry import RetryableError
 
@@ -79,14 +78,11 @@ class Request:
 class Transport:
     """Sends one organization's requests through the shared HTTP client. Thread-safe."""
 
-    def __init__(
-        self, http: httpx.Client, base_url: str, organization: str, secrets: tuple[str, ...]
-    ) -> None:
+    def __init__(self, http: httpx.Client, base_url: str, organization: str) -> None:
         self.usage = Usage(0, 0, 0)
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._organization = organization
-        self._secrets = secrets
         self._lock = Lock()
 
     def add_usage(self, *, requests: int = 0, retries: int = 0, bytes_received: int = 0) -> None:
@@ -97,15 +93,6 @@ class Transport:
                 self.usage.retries + retries,
                 self.usage.bytes_received + bytes_received,
             )
-
-    def add_secret(self, secret: str) -> None:
-        """Adds a text that `redact` removes."""
-        with self._lock:
-            self._secrets = (*self._secrets, secret)
-
-    def redact(self, text: str) -> str:
-        """Returns the text as one short line without the organization's secrets."""
-        return redact(text, self._secrets)
 
     def send(self, request: Request, token: str | None, sink: BinaryIO | None = None) -> Response:
         """Sends the request once and reads the response of any status to its end.
@@ -129,7 +116,7 @@ class Transport:
                 response = self._read(stream, sink, started)
         except (httpx.TransportError, httpx.DecodingError) as error:
             # Raised below and not chained: the httpx error refers to the request's credential.
-            failure = RetryableError(self.redact(f"{type(error).__name__}: {error}"))
+            failure = RetryableError(_network_error_text(error))
         else:
             self._log(request, response, time.monotonic() - started)
             return response
@@ -145,7 +132,8 @@ class Transport:
         finally:
             self.add_usage(bytes_received=stream.num_bytes_downloaded)
         content = content.removeprefix(BOM_UTF8)
-        return Response(stream.status_code, stream.reason_phrase, stream.headers, content)
+        reason, host = stream.reason_phrase, stream.url.host
+        return Response(stream.status_code, reason, stream.headers, content, host)
 
     def _chunks(self, stream: httpx.Response, started: float) -> Iterator[bytes]:
         """Yields the body; a slow body never exceeds httpx's timeout, which is for one read."""
@@ -163,5 +151,12 @@ class Transport:
             request.operation,
             response.status,
             seconds * 1000,
-            f", {self.redact(str(limits))}" if limits else "",
+            f", {limits}" if limits else "",
         )
+
+
+def _network_error_text(error: httpx.TransportError | httpx.DecodingError) -> str:
+    """Returns the error's class, with its text unless that quotes a header or the response."""
+    own_text = (httpx.TimeoutException, httpx.NetworkError, httpx.DecodingError)
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, own_text) else name

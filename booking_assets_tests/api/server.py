@@ -31,6 +31,7 @@ class Reply:
     missing_bytes: int = 0  # announced in Content-Length, never sent
     drip_seconds: float = 0.0  # between single bytes of the body
     reset: bool = False  # no response: the connection is reset
+    raw: bytes = b""  # sent instead of a response, and the connection closed
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,13 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         reply = self.server.script.reply(Received(self.command, self.path, self.headers, body))
-        self.close_connection = reply.reset or reply.missing_bytes > 0
+        self.close_connection = reply.reset or reply.missing_bytes > 0 or reply.raw != b""
         if reply.reset:
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            return
+        if reply.raw:
+            self.wfile.write(reply.raw)
             return
         self.send_response_only(reply.status, reply.reason)
         for name, value in reply.headers.items():

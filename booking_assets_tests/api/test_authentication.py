@@ -226,7 +226,8 @@ def test_a_token_without_another_organizations_claim_is_accepted(token: str) -> 
     "claim", [OTHER, "00000000-0000-0000-0000-000000000000", "acme", "", 5], ids=repr
 )
 def test_any_other_claim_is_a_mismatch(claim: object) -> None:
-    assert mismatched_organization(jwt(org_id=claim), ACME) == str(claim)
+    found = mismatched_organization(jwt(org_id=claim), ACME)
+    assert found == (claim if str(claim).count("-") == 4 else "(not a UUID)")
 
 
 @given(st.text())

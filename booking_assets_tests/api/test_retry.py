@@ -163,10 +163,10 @@ def test_a_page_that_can_never_be_decoded_ends_in_unavailable_with_the_reason(
     client: BookingClient, server: ScriptedServer
 ) -> None:
     def decode(body: bytes) -> int:
-        raise MalformedBody(f"no array but {body!r}")
+        raise MalformedBody("not an array")
 
     server.script(Reply(200, b"{}"))
-    with pytest.raises(Unavailable, match=r"collect page 5 .*HTTP 200: no array but b'\{\}'"):
+    with pytest.raises(Unavailable, match=r"collect page 5 .*HTTP 200: not an array"):
         client.collect(5, 2, decode)
 
 

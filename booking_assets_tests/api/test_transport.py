@@ -30,7 +30,7 @@ def test_a_cookie_is_never_sent_with_another_organizations_request(
 
 def test_a_redirect_is_not_followed(client: BookingClient, server: ScriptedServer) -> None:
     server.script(Reply(307, headers={"Location": f"{server.base_url}/elsewhere"}), SEVEN)
-    with pytest.raises(Redirected, match=r"to http.*/elsewhere.*Set base_url"):
+    with pytest.raises(Redirected, match=r"to http on the same host.*Set base_url"):
         client.count()
     assert len(server.received) == 1
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Generic, Literal, TypeVar
 from uuid import UUID
 
 import httpx
 
+from booking_assets.api import bodies
 from booking_assets.api.authentication import (
     LIFETIME_SECONDS,
     ClientSecret,
@@ -31,9 +32,10 @@ from booking_assets.api.errors import (
     NotFound,
     Unauthorized,
 )
+from booking_assets.api.http_client import open_http
 from booking_assets.api.responses import OK, Response, error_for
 from booking_assets.api.retry import RetryableError, RetryPolicy, call_with_retries
-from booking_assets.api.transport import Request, Transport, Usage, open_http
+from booking_assets.api.transport import Request, Transport, Usage
 from booking_assets.api.wire import (
     EVENTS,
     PAGINATION_HEADER,
@@ -53,6 +55,8 @@ from booking_assets.api.wire import (
 __all__ = ["BookingClient", "Page", "Usage", "open_http"]  # imported by other packages
 
 T = TypeVar("T")
+
+DOWNLOAD_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class BookingClient:
         Raises:
             ValueError: page or page_size is below 1: the server returns all rows for 0.
         """
-        return self._page("collect", page, page_size, sort, decode)
+        return self._page("collect", page, page_size, sort, decode, bodies.PAGE)
 
     def search(self, page: int, page_size: int) -> Page[Listing]:
         """Returns one page of identifiers, in the order of `collect`.
@@ -147,9 +151,11 @@ class BookingClient:
         Raises:
             ValueError: As for `collect`.
         """
-        return self._page(
-            "search", page, page_size, None, lambda body: read_identifiers(body, self._resource)
-        )
+
+        def read(body: bytes) -> Listing:
+            return read_identifiers(body, self._resource)
+
+        return self._page("search", page, page_size, None, read, bodies.ROW)
 
     def retrieve(self, identifier: str) -> bytes:
         """Returns one row as the JSON object that the server sent.
@@ -171,17 +177,17 @@ class BookingClient:
         """Downloads all rows to `path`, which is replaced only when the download is complete.
 
         The server neither sorts nor pages it; its CSV loses line breaks, fractions of seconds and
-        the difference between false and null. Only each read has a timeout, not the whole file.
+        the difference between false and null. It may take an hour.
 
         Raises:
             OSError: The file cannot be written.
         """
-        request = self._query(
-            f"download as {file_format}",
-            "download",
-            query_body(self._identifier, Format=file_format),
-            # Uncompressed, because httpx does not notice that a compressed body is truncated.
-            (("Accept", "*/*"), ("Accept-Encoding", "identity")),
+        body = query_body(self._identifier, Format=file_format)
+        request = replace(
+            self._query(f"download as {file_format}", "download", body),
+            headers=(("Accept", "*/*"),),
+            max_bytes=bodies.FILE,
+            seconds=DOWNLOAD_SECONDS,
         )
 
         def attempt() -> Path:
@@ -200,6 +206,7 @@ class BookingClient:
         page_size: int,
         sort: str | None,
         decode: Callable[[bytes], T],
+        max_bytes: int,
     ) -> Page[T]:
         if page < 1 or page_size < 1:
             raise ValueError(f"page and page_size start at 1, got {page} and {page_size}")
@@ -210,17 +217,17 @@ class BookingClient:
             pagination = read_pagination(response.headers.get(PAGINATION_HEADER))
             return Page(page, decode(response.content), *pagination)
 
-        return self._request(self._query(f"{verb} page {page}", verb, body), read)
+        request = self._query(f"{verb} page {page}", verb, body)
+        return self._request(replace(request, max_bytes=max_bytes), read)
 
     def _query(
         self,
         operation: str,
         verb: str,
         body: bytes,
-        headers: tuple[tuple[str, str], ...] = (),
     ) -> Request:
         name = f"{self._resource.name}: {operation}"
-        return Request(name, "POST", f"{self._resource.path}/{verb}", body, headers)
+        return Request(name, "POST", f"{self._resource.path}/{verb}", body)
 
     def _row_request(self, method: str, verb: str, identifier: str) -> Request:
         operation = f"{self._resource.name}: {verb}"
@@ -230,7 +237,8 @@ class BookingClient:
             # Not sent: an empty identifier, for example, would address the whole resource.
             detail = "the identifier is not a UUID"
             raise NotFound(self._organization, operation, None, detail) from None
-        return Request(f"{operation} {row}", method, f"{self._resource.path}/{row}")
+        path = f"{self._resource.path}/{row}"
+        return Request(f"{operation} {row}", method, path, max_bytes=bodies.ROW)
 
     def _exchange_secret(self) -> tuple[str, float]:
         """Exchanges the client secret for a token and its lifetime in seconds."""

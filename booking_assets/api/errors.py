@@ -173,6 +173,16 @@ class UnexpectedStatus(ContractViolation):
     outcome = "got an unexpected status"
 
 
+class ResponseTooLarge(BookingError):
+    """The response is larger than the limit for its operation (see `bodies`)."""
+
+    outcome = "was stopped"
+    remedy = (
+        "For a page, lower page_size in booking.toml; otherwise check that base_url is the "
+        "address of the API."
+    )
+
+
 class NotFound(BookingError):
     """404: for one row, it was deleted; for a whole resource, the address is wrong."""
 

@@ -1,6 +1,7 @@
-"""Sending one request and reading its response; the shared HTTP client; requests and bytes used.
+"""Sending one request and reading its response, and counting requests and bytes.
 
-What a status means is decided in `responses`; retries are in `retry`.
+What a status means is decided in `responses`; retries are in `retry`, the settings of the shared
+HTTP client in `http_client`, the limits of time and size in `deadline` and `bodies`.
 """
 
 from __future__ import annotations
@@ -8,45 +9,22 @@ from __future__ import annotations
 import logging
 import time
 from codecs import BOM_UTF8
-from collections.abc import Iterator
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.metadata import version
 from threading import Lock
 from typing import BinaryIO
 
 import httpx
 
+from booking_assets.api import bodies
+from booking_assets.api.deadline import deadline
+from booking_assets.api.errors import ResponseTooLarge
+from booking_assets.api.http_client import REASON_EXTENSION
 from booking_assets.api.responses import OK, Response, rate_limit_headers
 from booking_assets.api.retry import RetryableError
 
 logger = logging.getLogger(__name__)
 
-_MAX_CONNECTIONS = 100
-_KEEP_ALIVE_SECONDS = 30.0
-
-
-def open_http(timeout_seconds: float) -> httpx.Client:
-    """Opens the HTTP client that all organizations of a process share; the caller closes it.
-
-    `timeout_seconds` limits connecting, each read and write, the wait for a free connection, and
-    the time until a response is complete.
-    """
-    return httpx.Client(
-        headers={
-            "Accept": "application/json",
-            "User-Agent": f"booking-assets/{version('booking-assets')}",
-        },
-        timeout=httpx.Timeout(timeout_seconds),
-        limits=httpx.Limits(
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_CONNECTIONS,
-            keepalive_expiry=_KEEP_ALIVE_SECONDS,
-        ),
-        # A cookie may be a credential: it must not be sent with another organization's request.
-        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
-        follow_redirects=False,
-    )
+_DEFAULT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +43,8 @@ class Usage:
 class Request:
     """A request to send: `operation` names it in logs and errors.
 
-    `path` is relative to the base URL; `body` is JSON, encoded once for all attempts.
+    `path` is relative to the base URL; `body` is JSON, encoded once for all attempts. The response
+    may have `max_bytes` and take `seconds`, by default the HTTP client's timeout.
     """
 
     operation: str
@@ -73,6 +52,8 @@ class Request:
     path: str
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    max_bytes: int = bodies.SMALL
+    seconds: float | None = None
 
 
 class Transport:
@@ -101,6 +82,7 @@ class Transport:
 
         Raises:
             RetryableError: No complete response came.
+            ResponseTooLarge: A 200 has more than the request's `max_bytes`.
         """
         headers = dict(request.headers)
         if request.body is not None:
@@ -108,12 +90,17 @@ class Transport:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         started = time.monotonic()
+        seconds = request.seconds or self._http.timeout.read or _DEFAULT_SECONDS
+        url = self._base_url + request.path
         self.add_usage(requests=1)
         try:
-            with self._http.stream(
-                request.method, self._base_url + request.path, content=request.body, headers=headers
-            ) as stream:
-                response = self._read(stream, sink, started)
+            with (
+                deadline(seconds),
+                self._http.stream(
+                    request.method, url, content=request.body, headers=headers
+                ) as stream,
+            ):
+                response = self._read(stream, request, sink)
         except (httpx.TransportError, httpx.DecodingError) as error:
             # Raised below and not chained: the httpx error refers to the request's credential.
             failure = RetryableError(_network_error_text(error))
@@ -122,26 +109,25 @@ class Transport:
             return response
         raise failure
 
-    def _read(self, stream: httpx.Response, sink: BinaryIO | None, started: float) -> Response:
+    def _read(self, stream: httpx.Response, request: Request, sink: BinaryIO | None) -> Response:
+        status, content = stream.status_code, b""
+        is_ok = status == OK
+        chunks = bodies.chunks(stream, request.max_bytes if is_ok else bodies.SMALL)
         try:
-            if sink is not None and stream.status_code == OK:
-                sink.writelines(stream.iter_bytes())
-                content = b""
+            if is_ok and sink is not None:
+                sink.writelines(chunks)
             else:
-                content = b"".join(self._chunks(stream, started))
+                content = b"".join(chunks).removeprefix(BOM_UTF8)
+        except bodies.BodyTooLarge:
+            if is_ok:
+                detail = f"the response has more than {request.max_bytes:,} bytes"
+                raise ResponseTooLarge(
+                    self._organization, request.operation, status, detail
+                ) from None
         finally:
             self.add_usage(bytes_received=stream.num_bytes_downloaded)
-        content = content.removeprefix(BOM_UTF8)
-        reason, host = stream.reason_phrase, stream.url.host
-        return Response(stream.status_code, reason, stream.headers, content, host)
-
-    def _chunks(self, stream: httpx.Response, started: float) -> Iterator[bytes]:
-        """Yields the body; a slow body never exceeds httpx's timeout, which is for one read."""
-        seconds = self._http.timeout.read
-        for chunk in stream.iter_bytes():
-            if seconds is not None and time.monotonic() - started > seconds:
-                raise httpx.ReadTimeout(f"the response was not complete after {seconds:g} s")
-            yield chunk
+        reason = stream.extensions.get(REASON_EXTENSION, b"").decode("ascii", "replace")
+        return Response(status, reason, stream.headers, content, stream.url.host)
 
     def _log(self, request: Request, response: Response, seconds: float) -> None:
         limits = rate_limit_headers(response.headers)

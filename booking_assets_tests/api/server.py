@@ -32,6 +32,9 @@ class Reply:
     drip_seconds: float = 0.0  # between single bytes of the body
     reset: bool = False  # no response: the connection is reset
     raw: bytes = b""  # sent instead of a response, and the connection closed
+    endless: bytes = (
+        b""  # sent after `raw`, at intervals of `drip_seconds`, until the client closes
+    )
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if reply.raw:
             self.wfile.write(reply.raw)
+            while reply.endless:
+                self.wfile.write(reply.endless)
+                time.sleep(reply.drip_seconds)
             return
         self.send_response_only(reply.status, reply.reason)
         for name, value in reply.headers.items():

@@ -28,7 +28,7 @@ def test_a_download_requests_its_format_and_is_streamed_to_the_path(
         "Filter": {"Format": "json"},
     }
     assert request.headers["Accept"] == "*/*"
-    assert request.headers["Accept-Encoding"] == "identity"
+    assert request.headers["Accept-Encoding"] == "gzip"
     assert client.usage.bytes_received == len(ROWS)
 
 

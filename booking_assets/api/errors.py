@@ -131,6 +131,26 @@ class CredentialMismatch(ConfigurationError):
         self.found = found
 
 
+class InvalidProxy(ConfigurationError):
+    """The proxy that the environment names cannot be used."""
+
+    outcome = "was not sent"
+    remedy = (
+        "Correct or unset the variable, or list the host in NO_PROXY; "
+        "for a socks5 proxy, run pip install 'httpx[socks]'."
+    )
+
+
+class CertificateError(ConfigurationError):
+    """The server's TLS certificate is not trusted, or the trusted certificates cannot be read."""
+
+    outcome = "was not sent"
+    remedy = (
+        "Set SSL_CERT_FILE to a file of PEM certificates that includes the server's authority, "
+        "or unset it."
+    )
+
+
 class Unauthorized(ConfigurationError):
     """401: the credential is missing, wrong or expired."""
 

@@ -1,17 +1,31 @@
-"""`open_http`: the settings of the HTTP client that all organizations share.
+"""`open_http`: the HTTP client that all organizations share, its settings and its proxies.
 
-One request is sent in `transport`; the deadline of a response is in `deadline`.
+One request is sent in `transport`; the deadline of a response is in `deadline`, the reading of the
+proxy and certificate variables in `proxies`.
 """
 
 from __future__ import annotations
 
 import logging
+import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
+from threading import Lock
+from urllib.request import getproxies
 
 import httpx
 
 from booking_assets.api.deadline import DeadlineTransport
+from booking_assets.api.errors import InvalidProxy
+from booking_assets.api.proxies import (
+    InvalidEnvironment,
+    is_loopback,
+    open_proxy,
+    proxy_variable,
+    ssl_context,
+)
+
+logger = logging.getLogger(__name__)
 
 REASON_EXTENSION = "server_reason_phrase"
 """The response extension that holds the status line's reason, in bytes."""
@@ -39,20 +53,65 @@ def open_http(timeout_seconds: float) -> httpx.Client:
             "User-Agent": f"booking-assets/{version('booking-assets')}",
         },
         timeout=httpx.Timeout(timeout_seconds),
-        transport=_Transport(limits=limits),
+        transport=_RoutingTransport(limits),
+        trust_env=False,  # `_RoutingTransport` reads the environment
         # A cookie may be a credential: it must not be sent with another organization's request.
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
     )
 
 
-class _Transport(DeadlineTransport):
+class _RoutingTransport(httpx.BaseTransport):
+    """Sends each request directly or through the environment's proxy.
+
+    A route is opened by the first request that needs it: an invalid proxy or certificate file is
+    an error only for the addresses that it is used for.
+    """
+
+    def __init__(self, limits: httpx.Limits) -> None:
+        self._limits = limits
+        self._proxies = getproxies()
+        self._routes: dict[tuple[str, str | None], DeadlineTransport] = {}
+        self._unencrypted_hosts: set[str] = set()
+        self._lock = Lock()
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Sends the request; moves the reason, which httpx would log, to another extension."""
-        response = super().handle_request(request)
-        reason = response.extensions.pop("reason_phrase", b"")
-        response.extensions[REASON_EXTENSION] = reason
+        with self._lock:
+            self._warn_of_clear_text(request.url)
+            route = self._route(request.url.scheme, proxy_variable(request.url, self._proxies))
+        response = route.handle_request(request)
+        response.extensions[REASON_EXTENSION] = response.extensions.pop("reason_phrase", b"")
         return response
+
+    def close(self) -> None:
+        """Closes all connections."""
+        for route in self._routes.values():
+            route.close()
+
+    def _route(self, scheme: str, key: str | None) -> DeadlineTransport:
+        if (scheme, key) not in self._routes:
+            proxy = None if key is None else open_proxy(key, self._proxies)
+            needs_tls = scheme == "https" or (proxy is not None and proxy.url.scheme == "https")
+            # Without TLS no certificates are loaded: this context would trust no server.
+            verify = ssl_context() if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            try:
+                route = DeadlineTransport(verify=verify, limits=self._limits, proxy=proxy)
+            except ImportError:
+                detail = f"{str(key).upper()}_PROXY is a socks5 proxy, and socksio is not installed"
+                raise InvalidEnvironment(InvalidProxy, detail) from None
+            self._routes[scheme, key] = route
+        return self._routes[scheme, key]
+
+    def _warn_of_clear_text(self, url: httpx.URL) -> None:
+        if url.scheme != "http" or url.host in self._unencrypted_hosts or is_loopback(url.host):
+            return
+        self._unencrypted_hosts.add(url.host)
+        logger.warning(
+            "%s is addressed with http: the token travels in clear text. Set base_url in "
+            "booking.toml to the https address.",
+            url.host,
+        )
 
 
 def _quotes_no_response(record: logging.LogRecord) -> bool:

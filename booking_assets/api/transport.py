@@ -17,8 +17,9 @@ import httpx
 
 from booking_assets.api import bodies
 from booking_assets.api.deadline import deadline
-from booking_assets.api.errors import ResponseTooLarge
+from booking_assets.api.errors import BookingError, CertificateError, ResponseTooLarge
 from booking_assets.api.http_client import REASON_EXTENSION
+from booking_assets.api.proxies import InvalidEnvironment
 from booking_assets.api.responses import OK, Response, rate_limit_headers
 from booking_assets.api.retry import RetryableError
 
@@ -82,7 +83,8 @@ class Transport:
 
         Raises:
             RetryableError: No complete response came.
-            ResponseTooLarge: A 200 has more than the request's `max_bytes`.
+            BookingError: The response has more than `max_bytes`, or the environment names an
+                invalid proxy or certificate.
         """
         headers = dict(request.headers)
         if request.body is not None:
@@ -93,6 +95,7 @@ class Transport:
         seconds = request.seconds or self._http.timeout.read or _DEFAULT_SECONDS
         url = self._base_url + request.path
         self.add_usage(requests=1)
+        failure: RetryableError | BookingError
         try:
             with (
                 deadline(seconds),
@@ -101,12 +104,17 @@ class Transport:
                 ) as stream,
             ):
                 response = self._read(stream, request, sink)
+        except InvalidEnvironment as error:
+            failure = self._error(error.error_class, request, str(error))
         except (httpx.TransportError, httpx.DecodingError) as error:
-            # Raised below and not chained: the httpx error refers to the request's credential.
             failure = RetryableError(_network_error_text(error))
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                text = "the server's certificate is not trusted"
+                failure = self._error(CertificateError, request, text)
         else:
             self._log(request, response, time.monotonic() - started)
             return response
+        # Not chained: the httpx error refers to the request, which holds the credential.
         raise failure
 
     def _read(self, stream: httpx.Response, request: Request, sink: BinaryIO | None) -> Response:
@@ -121,13 +129,14 @@ class Transport:
         except bodies.BodyTooLarge:
             if is_ok:
                 detail = f"the response has more than {request.max_bytes:,} bytes"
-                raise ResponseTooLarge(
-                    self._organization, request.operation, status, detail
-                ) from None
+                raise self._error(ResponseTooLarge, request, detail) from None
         finally:
             self.add_usage(bytes_received=stream.num_bytes_downloaded)
         reason = stream.extensions.get(REASON_EXTENSION, b"").decode("ascii", "replace")
         return Response(status, reason, stream.headers, content, stream.url.host)
+
+    def _error(self, kind: type[BookingError], request: Request, detail: str) -> BookingError:
+        return kind(self._organization, request.operation, None, detail)
 
     def _log(self, request: Request, response: Response, seconds: float) -> None:
         limits = rate_limit_headers(response.headers)

@@ -1,0 +1,107 @@
+"""Proxies and TLS certificates: which the environment names for an address, and their errors.
+
+The variables are those of curl and httpx: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`,
+`SSL_CERT_FILE`, `SSL_CERT_DIR`. The HTTP client that uses them is in `http_client`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
+
+import httpx
+
+from booking_assets.api.errors import BookingError, CertificateError, InvalidProxy
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class InvalidEnvironment(Exception):
+    """A variable of the environment is invalid; `error_class` is what the client raises for it."""
+
+    def __init__(self, error_class: type[BookingError], detail: str) -> None:
+        super().__init__(detail)
+        self.error_class = error_class
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    address = _address(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def proxy_variable(url: httpx.URL, proxies: Mapping[str, str]) -> str | None:
+    """Returns the key in `proxies` of the proxy for `url`: its scheme or "all"; None if direct.
+
+    `proxies` is what `urllib.request.getproxies` returns; `NO_PROXY` may list names, domains,
+    addresses, and ranges of IPv4 and IPv6. A loopback address never goes through a proxy.
+    """
+    key = url.scheme if proxies.get(url.scheme) else "all"
+    if not proxies.get(key) or is_loopback(url.host):
+        return None
+    excluded = re.split(r"[,\s]+", proxies.get("no", ""))
+    return None if any(_excludes(item, url) for item in excluded) else key
+
+
+def open_proxy(key: str, proxies: Mapping[str, str]) -> httpx.Proxy:
+    """Returns the proxy under `key`. Its address may hold a password and is in no message.
+
+    Raises:
+        InvalidEnvironment: The address is invalid, or its scheme is not supported.
+    """
+    value = proxies[key]
+    variable = f"{key.upper()}_PROXY"
+    try:
+        proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
+        is_valid = proxy.url.host != ""
+    except (ValueError, httpx.InvalidURL):
+        is_valid = False
+    if not is_valid:
+        detail = f"{variable} is not the address of an http, https or socks5 proxy"
+        raise InvalidEnvironment(InvalidProxy, detail)
+    return proxy
+
+
+def ssl_context() -> ssl.SSLContext:
+    """Returns the TLS settings with the certificates that the environment names, or httpx's own.
+
+    Raises:
+        InvalidEnvironment: The file or folder cannot be read, or holds no certificates.
+    """
+    folder = os.environ.get("SSL_CERT_DIR", "")
+    file = os.environ.get("SSL_CERT_FILE", "")
+    if folder and not file and not Path(folder).is_dir():
+        raise InvalidEnvironment(CertificateError, f"SSL_CERT_DIR names {folder}, not a folder")
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        detail = f"SSL_CERT_FILE names {file}, which cannot be read as certificates ({error})"
+        raise InvalidEnvironment(CertificateError, detail) from None
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _excludes(item: str, url: httpx.URL) -> bool:
+    """Whether an item of `NO_PROXY` is for `url`: "*", an address, a range, or a name[:port]."""
+    address = _address(url.host)
+    if address is not None:
+        try:
+            return address in ip_network(item.strip("[]"), strict=False)
+        except ValueError:
+            pass
+    name, _, port = item.lower().partition(":")
+    if port and port != str(url.port or _DEFAULT_PORTS.get(url.scheme)):
+        return False
+    name = name.removeprefix("*").removeprefix(".")
+    return item == "*" or (name != "" and f".{url.host}".endswith(f".{name}"))

@@ -24,6 +24,7 @@ from booking_assets.api.authentication import (
     TokenCache,
     mismatched_organization,
 )
+from booking_assets.api.circuit_breaker import CircuitBreaker
 from booking_assets.api.download import atomic_write, require_json_array
 from booking_assets.api.errors import (
     CredentialMismatch,
@@ -32,7 +33,7 @@ from booking_assets.api.errors import (
     NotFound,
     Unauthorized,
 )
-from booking_assets.api.http_client import open_http
+from booking_assets.api.http_client import HttpClient, open_http
 from booking_assets.api.responses import OK, Response, error_for
 from booking_assets.api.retry import RetryableError, RetryPolicy, call_with_retries
 from booking_assets.api.transport import Request, Transport, Usage
@@ -112,6 +113,7 @@ class BookingClient:
         self._clock = clock
         self._transport = Transport(http, base_url, organization)
         self._tokens = TokenCache(self._exchange_secret, clock)
+        self._breaker = http.breaker(base_url) if isinstance(http, HttpClient) else CircuitBreaker()
 
     @property
     def usage(self) -> Usage:
@@ -281,10 +283,13 @@ class BookingClient:
         self, request: Request, token: str | None, sink: BinaryIO | None = None
     ) -> Response:
         """Sends the request and returns the response; raises for every status but 200."""
-        response = self._transport.send(request, token, sink)
-        error = error_for(response, organization=self._organization, operation=request.operation)
-        if error is not None:
-            raise error
+        with self._breaker.request(self._organization):
+            response = self._transport.send(request, token, sink)
+            error = error_for(
+                response, organization=self._organization, operation=request.operation
+            )
+            if error is not None:
+                raise error
         return response
 
     def _token(self, request: Request, rejected: str | None = None) -> str:

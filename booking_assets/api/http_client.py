@@ -11,10 +11,12 @@ import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from threading import Lock
+from typing import Any
 from urllib.request import getproxies
 
 import httpx
 
+from booking_assets.api.circuit_breaker import CircuitBreaker
 from booking_assets.api.deadline import DeadlineTransport
 from booking_assets.api.errors import InvalidProxy
 from booking_assets.api.proxies import (
@@ -34,7 +36,19 @@ _MAX_CONNECTIONS = 100
 _KEEP_ALIVE_SECONDS = 30.0
 
 
-def open_http(timeout_seconds: float) -> httpx.Client:
+class HttpClient(httpx.Client):
+    """An HTTP client with a circuit breaker for each host, shared by all organizations."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._breakers: dict[bytes, CircuitBreaker] = {}
+
+    def breaker(self, base_url: str) -> CircuitBreaker:
+        """Returns the circuit breaker of a base URL's host."""
+        return self._breakers.setdefault(httpx.URL(base_url).netloc, CircuitBreaker())
+
+
+def open_http(timeout_seconds: float) -> HttpClient:
     """Opens the HTTP client that all organizations of a process share; the caller closes it.
 
     `timeout_seconds` limits connecting, each read and write, the wait for a free connection, and
@@ -46,7 +60,7 @@ def open_http(timeout_seconds: float) -> httpx.Client:
         max_keepalive_connections=_MAX_CONNECTIONS,
         keepalive_expiry=_KEEP_ALIVE_SECONDS,
     )
-    return httpx.Client(
+    return HttpClient(
         headers={
             "Accept": "application/json",
             "Accept-Encoding": "gzip",

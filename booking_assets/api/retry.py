@@ -25,7 +25,7 @@ class RetryPolicy:
     """Limits of the retries: waits double from the initial one, plus a random jitter.
 
     No wait starts after `timeout_seconds`, and no `Retry-After` is waited for beyond it. The
-    defaults outlast two minutes without a server.
+    defaults outlast two minutes without a server; `circuit_breaker` ends longer outages.
     """
 
     attempts: int = 10
@@ -47,6 +47,7 @@ class RetryableError(Exception):
         status: The HTTP status; None where no response came.
         retry_after: The server's `Retry-After` in seconds, or None.
         throttled: Whether the server named a rate limit.
+        is_final: Whether no further attempt must follow, because the host is down.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class RetryableError(Exception):
         *,
         retry_after: float | None = None,
         throttled: bool = False,
+        is_final: bool = False,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.status = status
         self.retry_after = retry_after
         self.throttled = throttled
+        self.is_final = is_final
 
 
 def call_with_retries(
@@ -91,7 +94,7 @@ def call_with_retries(
 
     def backoff(error: Exception) -> bool | float:
         """False: give up. True: stamina's own wait. A number: `Retry-After` plus a jitter."""
-        if not isinstance(error, RetryableError):
+        if not isinstance(error, RetryableError) or error.is_final:
             return False
         # stamina checks both limits too, but later: a warning must not announce a retry that does
         # not follow.

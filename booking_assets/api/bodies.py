@@ -7,6 +7,7 @@ a compressed body is truncated. The limit of time is in `deadline`.
 from __future__ import annotations
 
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
 import httpx
@@ -47,6 +48,15 @@ def chunks(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:
         if size > max_bytes:
             raise BodyTooLarge
         yield piece
+
+
+def read(response: httpx.Response, max_bytes: int) -> bytes:
+    """Returns the decompressed body of a streamed response without a UTF-8 byte order mark.
+
+    Raises:
+        BodyTooLarge, httpx.DecodingError: As for `chunks`.
+    """
+    return b"".join(chunks(response, max_bytes)).removeprefix(BOM_UTF8)
 
 
 def _decompress(compressed: Iterable[bytes]) -> Iterator[bytes]:

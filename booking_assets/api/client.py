@@ -187,7 +187,7 @@ class BookingClient:
         body = query_body(self._identifier, Format=file_format)
         request = replace(
             self._query(f"download as {file_format}", "download", body),
-            headers=(("Accept", "*/*"),),
+            accept="*/*",
             max_bytes=bodies.FILE,
             seconds=DOWNLOAD_SECONDS,
         )
@@ -222,12 +222,7 @@ class BookingClient:
         request = self._query(f"{verb} page {page}", verb, body)
         return self._request(replace(request, max_bytes=max_bytes), read)
 
-    def _query(
-        self,
-        operation: str,
-        verb: str,
-        body: bytes,
-    ) -> Request:
+    def _query(self, operation: str, verb: str, body: bytes) -> Request:
         name = f"{self._resource.name}: {operation}"
         return Request(name, "POST", f"{self._resource.path}/{verb}", body)
 

@@ -1,15 +1,17 @@
-"""`open_http`: the HTTP client that all organizations share, its settings and its proxies.
+"""`open_http`: the HTTP client that all organizations share: limits, cookies, proxies, TLS.
 
-One request is sent in `transport`; the deadline of a response is in `deadline`, the reading of the
-proxy and certificate variables in `proxies`.
+One request is sent in `transport`; the deadline of a response is in `deadline`, the choice of a
+proxy in `proxies`.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from urllib.request import getproxies
@@ -18,13 +20,12 @@ import httpx
 
 from booking_assets.api.circuit_breaker import CircuitBreaker
 from booking_assets.api.deadline import DeadlineTransport
-from booking_assets.api.errors import InvalidProxy
+from booking_assets.api.errors import CertificateError, InvalidProxy
 from booking_assets.api.proxies import (
     InvalidEnvironment,
     is_loopback,
     open_proxy,
     proxy_variable,
-    ssl_context,
 )
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,6 @@ def open_http(timeout_seconds: float) -> HttpClient:
     )
     return HttpClient(
         headers={
-            "Accept": "application/json",
             "Accept-Encoding": "gzip",
             "User-Agent": f"booking-assets/{version('booking-assets')}",
         },
@@ -108,7 +108,7 @@ class _RoutingTransport(httpx.BaseTransport):
             proxy = None if key is None else open_proxy(key, self._proxies)
             needs_tls = scheme == "https" or (proxy is not None and proxy.url.scheme == "https")
             # Without TLS no certificates are loaded: this context would trust no server.
-            verify = ssl_context() if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            verify = _ssl_context() if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             try:
                 route = DeadlineTransport(verify=verify, limits=self._limits, proxy=proxy)
             except ImportError:
@@ -126,6 +126,23 @@ class _RoutingTransport(httpx.BaseTransport):
             "booking.toml to the https address.",
             url.host,
         )
+
+
+def _ssl_context() -> ssl.SSLContext:
+    """Returns the TLS settings with the certificates that the environment names, or httpx's own.
+
+    Raises:
+        InvalidEnvironment: The file or folder cannot be read, or holds no certificates.
+    """
+    folder = os.environ.get("SSL_CERT_DIR", "")
+    file = os.environ.get("SSL_CERT_FILE", "")
+    if folder and not file and not Path(folder).is_dir():
+        raise InvalidEnvironment(CertificateError, f"SSL_CERT_DIR names {folder}, not a folder")
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        detail = f"SSL_CERT_FILE names {file}, which cannot be read as certificates ({error})"
+        raise InvalidEnvironment(CertificateError, detail) from None
 
 
 def _quotes_no_response(record: logging.LogRecord) -> bool:

@@ -1,21 +1,17 @@
-"""Proxies and TLS certificates: which the environment names for an address, and their errors.
+"""The proxy for an address: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
-The variables are those of curl and httpx: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`,
-`SSL_CERT_FILE`, `SSL_CERT_DIR`. The HTTP client that uses them is in `http_client`.
+The HTTP client that uses it, and the TLS certificates, are in `http_client`.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import ssl
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from pathlib import Path
 
 import httpx
 
-from booking_assets.api.errors import BookingError, CertificateError, InvalidProxy
+from booking_assets.api.errors import BookingError, InvalidProxy
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -56,33 +52,14 @@ def open_proxy(key: str, proxies: Mapping[str, str]) -> httpx.Proxy:
         InvalidEnvironment: The address is invalid, or its scheme is not supported.
     """
     value = proxies[key]
-    variable = f"{key.upper()}_PROXY"
     try:
         proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
-        is_valid = proxy.url.host != ""
     except (ValueError, httpx.InvalidURL):
-        is_valid = False
-    if not is_valid:
-        detail = f"{variable} is not the address of an http, https or socks5 proxy"
+        proxy = None
+    if proxy is None or not proxy.url.host:
+        detail = f"{key.upper()}_PROXY is not the address of an http, https or socks5 proxy"
         raise InvalidEnvironment(InvalidProxy, detail)
     return proxy
-
-
-def ssl_context() -> ssl.SSLContext:
-    """Returns the TLS settings with the certificates that the environment names, or httpx's own.
-
-    Raises:
-        InvalidEnvironment: The file or folder cannot be read, or holds no certificates.
-    """
-    folder = os.environ.get("SSL_CERT_DIR", "")
-    file = os.environ.get("SSL_CERT_FILE", "")
-    if folder and not file and not Path(folder).is_dir():
-        raise InvalidEnvironment(CertificateError, f"SSL_CERT_DIR names {folder}, not a folder")
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:
-        detail = f"SSL_CERT_FILE names {file}, which cannot be read as certificates ({error})"
-        raise InvalidEnvironment(CertificateError, detail) from None
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -1,6 +1,7 @@
 """Retries with exponential backoff: `RetryPolicy`, `RetryableError` and the loop around stamina.
 
-Which responses are retryable is decided in `responses`; the requests are sent by `transport`.
+Which responses are retryable is decided in `responses`, which also reads `Retry-After`; how long an
+outage of the host is waited for by all organizations together, in `circuit_breaker`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TypeVar
 
 import stamina
@@ -39,32 +40,24 @@ class RetryPolicy:
             raise ValueError("a retry policy needs at least one attempt and a timeout above zero")
 
 
+@dataclass(eq=False)
 class RetryableError(Exception):
     """A failed attempt that may succeed when it is repeated.
 
     Attributes:
-        detail: What failed, redacted.
+        detail: What failed, in known words (see `redaction`).
         status: The HTTP status; None where no response came.
         retry_after: The server's `Retry-After` in seconds, or None.
         throttled: Whether the server named a rate limit.
         is_final: Whether no further attempt must follow, because the host is down.
     """
 
-    def __init__(
-        self,
-        detail: str,
-        status: int | None = None,
-        *,
-        retry_after: float | None = None,
-        throttled: bool = False,
-        is_final: bool = False,
-    ) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.status = status
-        self.retry_after = retry_after
-        self.throttled = throttled
-        self.is_final = is_final
+    detail: str
+    status: int | None = None
+    _: KW_ONLY
+    retry_after: float | None = None
+    throttled: bool = False
+    is_final: bool = False
 
 
 def call_with_retries(

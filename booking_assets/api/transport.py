@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from codecs import BOM_UTF8
 from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO
@@ -52,7 +51,7 @@ class Request:
     method: str
     path: str
     body: bytes | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    accept: str = "application/json"
     max_bytes: int = bodies.SMALL
     seconds: float | None = None
 
@@ -86,7 +85,7 @@ class Transport:
             BookingError: The response has more than `max_bytes`, or the environment names an
                 invalid proxy or certificate.
         """
-        headers = dict(request.headers)
+        headers = {"Accept": request.accept}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         if token is not None:
@@ -120,15 +119,15 @@ class Transport:
     def _read(self, stream: httpx.Response, request: Request, sink: BinaryIO | None) -> Response:
         status, content = stream.status_code, b""
         is_ok = status == OK
-        chunks = bodies.chunks(stream, request.max_bytes if is_ok else bodies.SMALL)
+        max_bytes = request.max_bytes if is_ok else bodies.SMALL
         try:
             if is_ok and sink is not None:
-                sink.writelines(chunks)
+                sink.writelines(bodies.chunks(stream, max_bytes))
             else:
-                content = b"".join(chunks).removeprefix(BOM_UTF8)
+                content = bodies.read(stream, max_bytes)
         except bodies.BodyTooLarge:
             if is_ok:
-                detail = f"the response has more than {request.max_bytes:,} bytes"
+                detail = f"the response has more than {max_bytes:,} bytes"
                 raise self._error(ResponseTooLarge, request, detail) from None
         finally:
             self.add_usage(bytes_received=stream.num_bytes_downloaded)

@@ -61,8 +61,9 @@ def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, R
         raise ValueError(f"{path}: there are no events, so no organization to register with")
     owners = {row.identifier: owner for owner, rows in events.items() for row in rows}
     rows: dict[UUID, list[Row]] = {organization: [] for organization in events}
+    first = min(events)
     for event, seats, waitlisted in _seats(path):
-        organization = owners.get(event, min(events))
+        organization = owners.get(event, first)
         # Each approval of a class takes a seat, as the file has it.
         enrollment = Enrollment(
             event, organization, CLASS, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True

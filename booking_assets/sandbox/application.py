@@ -1,6 +1,6 @@
 """The routes of the stand-in API, which decide in the order of the vendor's server.
 
-Shapes of responses are in `answers`, reading requests in `query`, rows in `world`, faults in
+Shapes of responses are in `responses`, reading requests in `query`, rows in `world`, faults in
 `faults`.
 """
 
@@ -24,10 +24,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from booking_assets.sandbox import answers, downloads, tokens, wire
-from booking_assets.sandbox.answers import Refusal
+from booking_assets.sandbox import downloads, responses, tokens, wire
 from booking_assets.sandbox.query import Query, query_of_body, query_of_parameters
 from booking_assets.sandbox.resources import Resource
+from booking_assets.sandbox.responses import Refusal
 from booking_assets.sandbox.rows import Row, Rows
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
@@ -100,7 +100,7 @@ async def _page(write: Write, resource: Resource, request: Request) -> Response:
         "X-Query-Pagination": msgspec.json.encode(numbers).decode(),
         "Access-Control-Expose-Headers": "X-Query-Pagination",
     }
-    return answers.json(request, write(page.rows, resource), headers)
+    return responses.json(request, write(page.rows, resource), headers)
 
 
 def _whole(rows: Sequence[Row], resource: Resource) -> bytes:  # noqa: ARG001 - a Write
@@ -114,7 +114,7 @@ def _identifiers(rows: Sequence[Row], resource: Resource) -> bytes:
 async def _count(resource: Resource, request: Request) -> Response:
     tenant, _ = _authenticated(request), await _query(resource, request)
     count = _rows(request, tenant, resource).count()
-    return answers.json(request, wire.json_text({"Count": count}))
+    return responses.json(request, wire.json_text({"Count": count}))
 
 
 async def _download(resource: Resource, request: Request) -> Response:
@@ -138,8 +138,8 @@ async def _retrieve(resource: Resource, request: Request) -> Response:
     row = _rows(request, tenant, resource).get(identifier)
     if row is None:
         detail = f"{resource.noun} {identifier} was not found."
-        return answers.problem(HTTPStatus.NOT_FOUND, detail)
-    return answers.json(request, wire.outside_array(row.json))
+        return responses.problem(HTTPStatus.NOT_FOUND, detail)
+    return responses.json(request, wire.outside_array(row.json))
 
 
 async def _generate_token(request: Request) -> Response:
@@ -148,7 +148,7 @@ async def _generate_token(request: Request) -> Response:
     tenant = world.tenant_with(asked.secret)
     if tenant is None:
         reason = "The secret is unknown." if asked.secret else "The secret is missing."
-        return answers.problem(HTTPStatus.UNAUTHORIZED, reason)
+        return responses.problem(HTTPStatus.UNAUTHORIZED, reason)
     lifetime = min(asked.lifetime, _LONGEST_LIFETIME) if asked.lifetime > 0 else _DEFAULT_LIFETIME
     now = int(world.now().timestamp())
     # A minute back, and by the vendor's defect as many minutes ahead as there should be seconds.
@@ -161,11 +161,11 @@ async def _generate_token(request: Request) -> Response:
         "ExpiresIn": lifetime,
         "Lifetime": f"{lifetime} seconds",
     }
-    return answers.json(request, wire.json_text(body))
+    return responses.json(request, wire.json_text(body))
 
 
 async def _constant(body: Mapping[str, str], request: Request) -> Response:
-    return answers.json(request, wire.json_text(body))
+    return responses.json(request, wire.json_text(body))
 
 
 def _authenticated(request: Request) -> Tenant:
@@ -173,13 +173,13 @@ def _authenticated(request: Request) -> Tenant:
     header = request.headers.get("authorization", "")
     if not header.lower().startswith(_SCHEME.lower()):
         challenge = {"WWW-Authenticate": "Bearer"}
-        raise Refusal(lambda _: answers.empty(HTTPStatus.UNAUTHORIZED, challenge))
+        raise Refusal(lambda _: responses.empty(HTTPStatus.UNAUTHORIZED, challenge))
     try:
         # In another case the scheme stays before the token, which is then malformed.
         return _world(request).tenant_of_token(header.removeprefix(_SCHEME))
     except tokens.RefusedTokenError as error:
         reason = str(error)
-        raise Refusal(lambda _: answers.refused_token(reason)) from None
+        raise Refusal(lambda _: responses.refused_token(reason)) from None
 
 
 def _rows(request: Request, tenant: Tenant, resource: Resource) -> Rows:
@@ -199,7 +199,7 @@ async def _query(resource: Resource, request: Request) -> Query:
 async def _json_body(request: Request) -> bytes:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not _JSON_TYPE.fullmatch(content_type):
-        raise Refusal(lambda _: answers.unsupported_media_type())
+        raise Refusal(lambda _: responses.unsupported_media_type())
     return await request.body()
 
 
@@ -215,7 +215,7 @@ def _token_request(body: bytes) -> _TokenRequest:
         known = {name.lower(): value for name, value in members.items() if value is not None}
         return msgspec.convert(known, _TokenRequest)
     except msgspec.MsgspecError as error:
-        raise answers.invalid({"": [str(error)]}) from None
+        raise responses.invalid({"": [str(error)]}) from None
 
 
 def _world(request: Request) -> World:
@@ -223,9 +223,9 @@ def _world(request: Request) -> World:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return cast("Refusal", error).answer(str(request.url))
+    return cast("Refusal", error).respond(str(request.url))
 
 
 async def _without_body(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's
     found = cast("HTTPException", error)
-    return answers.empty(found.status_code, found.headers)
+    return responses.empty(found.status_code, found.headers)

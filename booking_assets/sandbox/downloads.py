@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from booking_assets.sandbox import wire
-from booking_assets.sandbox.answers import JSON
 from booking_assets.sandbox.resources import Kind, Resource
+from booking_assets.sandbox.responses import JSON
 from booking_assets.sandbox.rows import Row, members_of
 
 _NULL = msgspec.Raw(b"null")

@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 
 from booking_assets.sandbox import changes, kinds, vocabulary, wire
 from booking_assets.sandbox.draft import Draft, venues_of
-from booking_assets.sandbox.registrations import enrolment_of
+from booking_assets.sandbox.registrations import enrollment_of
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
 from booking_assets.sandbox.rows import Row, Rows, WrittenRow
 from booking_assets.sandbox.wire import TICKS_A_SECOND
@@ -174,7 +174,7 @@ class GeneratedOrganization:
         standing = standing_at(rhythm, now)
         rows, until = self._orphans(slot, standing), standing.until
         for event in self._events[slot]:
-            enrolled, change = enrolment_of(event.json, standing.born, rhythm.lifetime).at(now)
+            enrolled, change = enrollment_of(event.json, standing.born, rhythm.lifetime).at(now)
             rows = [*rows, *enrolled]
             until = until if change is None else min(until, change)
         return rows, until
@@ -187,8 +187,8 @@ class GeneratedOrganization:
         rhythm = self._rhythms[slot]
         end = rhythm.birth(standing.last_deleted) + rhythm.lifetime
         last = standing_at(rhythm, end - 1)
-        enrolment = enrolment_of(self._event(slot, last).json, last.born, rhythm.lifetime)
-        return enrolment.at(end)[0][:_ORPHANS]
+        enrollment = enrollment_of(self._event(slot, last).json, last.born, rhythm.lifetime)
+        return enrollment.at(end)[0][:_ORPHANS]
 
     def _identifier(self, slot: int, generation: int) -> UUID:
         return uuid5(self._organization, f"{slot}/{generation}")

@@ -13,7 +13,7 @@ import polars as pl
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.draft import DAY
-from booking_assets.sandbox.registrations import CLASS, Enrolment
+from booking_assets.sandbox.registrations import CLASS, Enrollment
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS
 from booking_assets.sandbox.rows import Row, Rows, WrittenRow
 
@@ -61,13 +61,14 @@ def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, R
         raise ValueError(f"{path}: there are no events, so no organization to register with")
     owners = {row.identifier: owner for owner, rows in events.items() for row in rows}
     rows: dict[UUID, list[Row]] = {organization: [] for organization in events}
+    first = min(events)
     for event, seats, waitlisted in _seats(path):
-        organization = owners.get(event, min(events))
+        organization = owners.get(event, first)
         # Each approval of a class takes a seat, as the file has it.
-        enrolment = Enrolment(
+        enrollment = Enrollment(
             event, organization, CLASS, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True
         )
-        rows[organization] += enrolment.at(_OPENED + _PERIOD)[0]
+        rows[organization] += enrollment.at(_OPENED + _PERIOD)[0]
     return {organization: Rows(REGISTRATIONS, own) for organization, own in rows.items()}
 
 

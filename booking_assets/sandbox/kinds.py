@@ -29,7 +29,7 @@ def draft_class(draft: Draft) -> None:
     values["RegistrationFields"] = _registration_fields(draft, draft.number(1, 2))
     values["AchievementIdentifier"] = draft.reference("award", 14)
     values["EventClassCode"] = f"{title[:3].upper()}-{draft.number(100, 999)}"
-    values["EventCalendarColor"] = draft.one_of(vocabulary.COLOURS)
+    values["EventCalendarColor"] = draft.one_of(vocabulary.COLORS)
     values["DurationQuantity"] = draft.number(1, 10)
     values["DurationUnit"] = draft.one_of(("Day", "Day", "Hour", "Week", "Month"))
     values["CreditHours"] = Decimal(draft.number(0, 320) * 25).scaleb(-2)

@@ -14,8 +14,8 @@ from uuid import UUID
 import msgspec
 
 from booking_assets.sandbox import wire
-from booking_assets.sandbox.answers import invalid, server_fault
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Kind, Resource
+from booking_assets.sandbox.responses import invalid, server_fault
 
 _Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 _TYPES: Mapping[Kind | None, Any] = {

@@ -63,7 +63,7 @@ class _Event(msgspec.Struct, rename="pascal"):
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
+class Enrollment:
     """What the registrations of one event follow from: how many there are of each role, and when.
 
     From `opened` on and for a `period` (ticks) they come and change; most were there before, and
@@ -113,7 +113,7 @@ class RegistrationRow:
     """A registration as it is at `now`, written when it is asked for."""
 
     order: bytes
-    enrolment: Enrolment
+    enrollment: Enrollment
     role: str
     number: int
     now: int
@@ -121,13 +121,13 @@ class RegistrationRow:
     @property
     def identifier(self) -> UUID:
         """The row's identifier."""
-        return uuid5(self.enrolment.event, f"{self.role}/{self.number}")
+        return uuid5(self.enrollment.event, f"{self.role}/{self.number}")
 
     @property
     def changed(self) -> int | None:
         """Ticks of the last change."""
         identifier = self.identifier
-        requested, turned, _ = self.enrolment.moments(self.role, identifier)
+        requested, turned, _ = self.enrollment.moments(self.role, identifier)
         return _changed(identifier, requested, turned, self.now)
 
     @property
@@ -136,8 +136,8 @@ class RegistrationRow:
         return wire.row_of(_members(self), REGISTRATIONS.kinds)
 
 
-def enrolment_of(event: bytes, opened: int, period: int) -> Enrolment:
-    """The enrolment of a generated event, given its JSON.
+def enrollment_of(event: bytes, opened: int, period: int) -> Enrollment:
+    """The enrollment of a generated event, given its JSON.
 
     Its size follows from the event's kind and capacity: a class that is full stays full when its
     capacity changes.
@@ -161,7 +161,7 @@ def enrolment_of(event: bytes, opened: int, period: int) -> Enrolment:
         seats = min(wanted, capacity or wanted)
     if event_type == "meeting":
         seats = min(seats, few)
-    return Enrolment(
+    return Enrollment(
         event=read.event_identifier,
         organization=read.organization_identifier,
         kind=kind,
@@ -178,8 +178,8 @@ def enrolment_of(event: bytes, opened: int, period: int) -> Enrolment:
 
 def _members(row: RegistrationRow) -> dict[str, Any]:
     """The members of a registration; those without a value may be None or absent."""
-    enrolment, identifier = row.enrolment, row.identifier
-    requested_at, turned, _ = enrolment.moments(row.role, identifier)
+    enrollment, identifier = row.enrollment, row.identifier
+    requested_at, turned, _ = enrollment.moments(row.role, identifier)
     # Not for secrets: repeatable chance is the point.
     chance = Random(identifier.int)  # noqa: S311
     offset = _one_of(chance, vocabulary.OFFICE_OFFSETS)
@@ -187,8 +187,8 @@ def _members(row: RegistrationRow) -> dict[str, Any]:
     requested = Instant(requested_at, offset)
     values: dict[str, Any] = {
         "RegistrationIdentifier": identifier,
-        "EventIdentifier": enrolment.event,
-        "OrganizationIdentifier": enrolment.organization,
+        "EventIdentifier": enrollment.event,
+        "OrganizationIdentifier": enrollment.organization,
         "RegistrationRequestedOn": requested,
         "RegistrationSequence": row.number + 1,
         "RegistrationSource": _one_of(chance, vocabulary.SOURCES),
@@ -203,10 +203,10 @@ def _members(row: RegistrationRow) -> dict[str, Any]:
     for member, (probability, texts) in vocabulary.PERSONAL_MEMBERS.items():
         if chance.random() < probability:
             values[member] = _canary(member, chance, texts)
-    if enrolment.kind == EXAM:
+    if enrollment.kind == EXAM:
         form = int(chance.random() * _FORMS)
-        values["ExamFormIdentifier"] = uuid5(enrolment.organization, f"form/{form}")
-        values["SeatIdentifier"] = uuid5(enrolment.event, f"tier/{form % _TIERS}")
+        values["ExamFormIdentifier"] = uuid5(enrollment.organization, f"form/{form}")
+        values["SeatIdentifier"] = uuid5(enrollment.event, f"tier/{form % _TIERS}")
         values["DistributionExpected"] = requested
         for member, choices in vocabulary.CANDIDATE_MEMBERS.items():
             values[member] = _one_of(chance, choices)
@@ -223,7 +223,7 @@ def _statuses(row: RegistrationRow, chance: Random, turn: Instant) -> dict[str, 
         asked = answered = _one_of(chance, vocabulary.WAITLISTED)
         attended = _one_of(chance, vocabulary.AWAITED)
     else:
-        asked, answered = _one_of(chance, _APPROVALS[row.enrolment.kind])
+        asked, answered = _one_of(chance, _APPROVALS[row.enrollment.kind])
         attended = _one_of(chance, vocabulary.ATTENDED)
     if row.now < turn.ticks:
         return {

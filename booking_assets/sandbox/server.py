@@ -93,7 +93,7 @@ def serve(
     """
     server = uvicorn.Server(_config(world, prefix, faults))
     with socket.create_server((HOST, port)) as listening, _stopping_on_signals(server):
-        # A search for garbage among 100,000 rows would hold up an answer for 0.3 s now and then.
+        # A search for garbage among 100,000 rows would hold up a response for 0.3 s now and then.
         gc.freeze()
         # Whoever connects now waits until the server runs.
         on_started(_base_url(listening, prefix))

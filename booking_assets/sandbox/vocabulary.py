@@ -46,7 +46,7 @@ FLAGS = (
 )
 """Members that are false where nobody set them."""
 
-COLOURS = ("Default", "Primary", "Success", "Info", "Warning", "Danger", "None", "primary")
+COLORS = ("Default", "Primary", "Success", "Info", "Warning", "Danger", "None", "primary")
 SOURCES = ("Shift UI", "Shift UI", "Shift UI", "Shift API")
 IMPORT = "Sandbox Import 2024"
 USERS = ("Sandbox Scheduler", "Sandbox Registrar", "Sandbox Administrator", "Sandbox Coördinator")

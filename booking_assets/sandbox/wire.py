@@ -1,6 +1,6 @@
 """Text forms and sort order of the vendor's values: JSON, date-times, identifiers.
 
-The members themselves are in `resources`, whole responses in `answers`.
+The members themselves are in `resources`, whole responses in `responses`.
 """
 
 from __future__ import annotations

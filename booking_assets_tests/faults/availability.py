@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from booking_assets.sandbox import answers
+from booking_assets.sandbox import responses
 from booking_assets.sandbox.faults.availability import (
     LIMIT,
     limited,
@@ -27,10 +27,10 @@ from booking_assets.sandbox.faults.availability import (
 from booking_assets.sandbox.faults.contract import (
     SECONDS,
     SHARE,
-    Asked,
+    FaultContext,
+    FaultRequest,
     Forward,
     Handler,
-    Setup,
     Value,
     one_of,
     switch,
@@ -70,88 +70,88 @@ class SlowResponse(Response):
         await send({"type": "http.response.body"})
 
 
-def authorization(asked: Asked) -> str:
-    return Headers(scope=asked.scope).get("authorization", "")
+def authorization(request: FaultRequest) -> str:
+    return Headers(scope=request.scope).get("authorization", "")
 
 
-def authorized_by(asked: Asked, token: str) -> Asked:
+def authorized_by(request: FaultRequest, token: str) -> FaultRequest:
     """The same request with another token."""
-    others = [item for item in asked.scope["headers"] if item[0] != b"authorization"]
+    others = [item for item in request.scope["headers"] if item[0] != b"authorization"]
     headers = [*others, (b"authorization", f"Bearer {token}".encode())]
-    return replace(asked, scope={**asked.scope, "headers": headers})
+    return replace(request, scope={**request.scope, "headers": headers})
 
 
-def with_body(answer: Response, body: bytes) -> Response:
-    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
-    return Response(body, answer.status_code, headers)
+def with_body(response: Response, body: bytes) -> Response:
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    return Response(body, response.status_code, headers)
 
 
 @switch(WAIT)
-def never_lifts(seconds: int, setup: Setup) -> Handler:
+def never_lifts(seconds: int, context: FaultContext) -> Handler:
     """429 for ever, each time with Retry-After of so many seconds."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
         return too_many_requests(str(seconds))
 
     return handle
 
 
 @switch(LIMIT)
-def throttle_date(limit: tuple[float, float], setup: Setup) -> Handler:
+def throttle_date(limit: tuple[float, float], context: FaultContext) -> Handler:
     """More requests than that: 429, Retry-After as an HTTP date, without fractions of a second."""
 
     def refuse(wait: int) -> Response:
         until = datetime.now(UTC) + timedelta(seconds=wait)
         return too_many_requests(format_datetime(until, usegmt=True))
 
-    return limited(limit, refuse, setup)
+    return limited(limit, refuse, context)
 
 
 @switch(LIMIT)
-def throttle_403(limit: tuple[float, float], setup: Setup) -> Handler:
+def throttle_403(limit: tuple[float, float], context: FaultContext) -> Handler:
     """More requests than that: 403 Rate Limit Exceeded, without Retry-After."""
 
     def refuse(wait: int) -> Response:
-        answer = answers.problem(HTTPStatus.FORBIDDEN, "Rate Limit Exceeded")
-        answer.headers["X-Request-Cost"] = "1"
-        answer.headers["X-Rate-Limit-Remaining"] = "0"
-        return answer
+        response = responses.problem(HTTPStatus.FORBIDDEN, "Rate Limit Exceeded")
+        response.headers["X-Request-Cost"] = "1"
+        response.headers["X-Rate-Limit-Remaining"] = "0"
+        return response
 
-    return limited(limit, refuse, setup)
+    return limited(limit, refuse, context)
 
 
 @switch(LIMIT)
-def quota(limit: tuple[float, float], setup: Setup) -> Handler:
+def quota(limit: tuple[float, float], context: FaultContext) -> Handler:
     """More requests than that: 403 Quota Exceeded, with X-Request-Quota-Remaining."""
     headers = {"X-Request-Quota-Remaining": "0"}
     status = HTTPStatus.FORBIDDEN
-    return limited(limit, lambda _: PlainTextResponse("Quota Exceeded", status, headers), setup)
+    return limited(limit, lambda _: PlainTextResponse("Quota Exceeded", status, headers), context)
 
 
 @switch(SHARE)
-def reset_rate(share: float, setup: Setup) -> Handler:
+def reset_rate(share: float, context: FaultContext) -> Handler:
     """Share of responses broken in the middle by a connection reset."""
-    return sometimes(share, setup, lambda answer, _: ResetResponse.of(answer))
+    return sometimes(share, context, lambda response, _: ResetResponse.of(response))
 
 
 @switch(SHARE)
-def truncate_silently_rate(share: float, setup: Setup) -> Handler:
+def truncate_silently_rate(share: float, context: FaultContext) -> Handler:
     """Share of responses cut in half, Content-Length fitting the half."""
 
-    def half(answer: Response) -> Response:
-        body = bytes(answer.body)
-        return with_body(answer, body[: len(body) // 2])
+    def half(response: Response) -> Response:
+        body = bytes(response.body)
+        return with_body(response, body[: len(body) // 2])
 
-    return sometimes(share, setup, lambda answer, _: half(answer))
+    return sometimes(share, context, lambda response, _: half(response))
 
 
 @switch(SPEED)
-def slow(bytes_per_second: float, setup: Setup) -> Handler:
+def slow(bytes_per_second: float, context: FaultContext) -> Handler:
     """Each body trickles at so many bytes a second."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        answer = await forward(asked)
-        response = SlowResponse(bytes(answer.body), answer.status_code, dict(answer.headers))
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        response = await forward(request)
+        response = SlowResponse(bytes(response.body), response.status_code, dict(response.headers))
         response.bytes_per_second = bytes_per_second
         return response
 
@@ -159,46 +159,46 @@ def slow(bytes_per_second: float, setup: Setup) -> Handler:
 
 
 @switch(one_of("STATUS", "301", "302", "303", "307", "308"))
-def redirect(status: str, setup: Setup) -> Handler:
+def redirect(status: str, context: FaultContext) -> Handler:
     """Every request is redirected to https."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        location = str(Request(asked.scope).url.replace(scheme="https"))
-        return answers.empty(int(status), {"Location": location})
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        location = str(Request(request.scope).url.replace(scheme="https"))
+        return responses.empty(int(status), {"Location": location})
 
     return handle
 
 
 @switch(one_of("STATUS", "400", "500"))
-def echo_token(status: str, setup: Setup) -> Handler:
+def echo_token(status: str, context: FaultContext) -> Handler:
     """Every response is an error that repeats the Authorization header."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        text = f"Could not handle the request with Authorization: {authorization(asked)}."
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        text = f"Could not handle the request with Authorization: {authorization(request)}."
         if status == "400":
-            return answers.invalid_request({"": [text]})
-        return answers.problem(HTTPStatus(int(status)), text)
+            return responses.invalid_request({"": [text]})
+        return responses.problem(HTTPStatus(int(status)), text)
 
     return handle
 
 
 @switch(REQUESTS, everywhere=True)
-def expiring_tokens(requests: int, setup: Setup) -> Handler:
+def expiring_tokens(requests: int, context: FaultContext) -> Handler:
     """A token is refused with 401 after so many requests, until it is issued anew."""
     used: Counter[str] = Counter()
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        if asked.scope["path"].endswith("/security/tokens/generate"):
-            answer = await forward(asked)
-            if answer.status_code == HTTPStatus.OK:
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        if request.scope["path"].endswith("/security/tokens/generate"):
+            response = await forward(request)
+            if response.status_code == HTTPStatus.OK:
                 # Two tokens of one second are the same text.
-                token = msgspec.json.decode(bytes(answer.body))["AccessToken"]
+                token = msgspec.json.decode(bytes(response.body))["AccessToken"]
                 used.pop(f"Bearer {token}", None)
-            return answer
-        token = authorization(asked)
-        used[token] += asked.resource is not None
+            return response
+        token = authorization(request)
+        used[token] += request.resource is not None
         if used[token] > requests:
-            return answers.refused_token("The token has expired.")
-        return await forward(asked)
+            return responses.refused_token("The token has expired.")
+        return await forward(request)
 
     return handle

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.faults.contract import (
     FLAG,
-    Asked,
+    FaultContext,
+    FaultRequest,
     Forward,
     Handler,
-    Setup,
     Value,
     of_rows,
     one_of,
@@ -128,19 +128,19 @@ def _capped(most: int, *, silently: bool) -> Handler:
 
 
 @switch(SIZE)
-def cap_page_size(most: int, setup: Setup) -> Handler:
+def cap_page_size(most: int, context: FaultContext) -> Handler:
     """Pages hold at most so many rows, and the header says so."""
     return _capped(most, silently=False)
 
 
 @switch(SIZE)
-def cap_page_size_silently(most: int, setup: Setup) -> Handler:
-    """Pages hold at most so many rows, and the header repeats what was asked."""
+def cap_page_size_silently(most: int, context: FaultContext) -> Handler:
+    """Pages hold at most so many rows, and the header repeats what was asked for."""
     return _capped(most, silently=True)
 
 
 @switch(DIFFERENCE)
-def header_off(difference: int, setup: Setup) -> Handler:
+def header_off(difference: int, context: FaultContext) -> Handler:
     """The header's TotalCount is so much too high, or too low where negative."""
 
     class Off(RowsView):
@@ -152,7 +152,7 @@ def header_off(difference: int, setup: Setup) -> Handler:
 
 
 @switch(one_of("ERA", "B", "C"))
-def era(letter: str, setup: Setup) -> Handler:
+def era(letter: str, context: FaultContext) -> Handler:
     """Names of release B or C; only events of C have short names, below the prefix /api."""
     names = LATER_NAMES if letter == "C" else {}
 
@@ -166,18 +166,18 @@ def era(letter: str, setup: Setup) -> Handler:
         lambda rows, _: EachRow(rows, change) if rows.resource is EVENTS else rows
     )
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        answer = await rows_of_era(asked, forward)
-        if letter == "B" or asked.resource is not EVENTS or asked.operation != "search":
-            return answer
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        response = await rows_of_era(request, forward)
+        if letter == "B" or request.resource is not EVENTS or request.operation != "search":
+            return response
         old, new = (f'"{name}"'.encode() for name in ("EventIdentifier", "EventId"))
-        return with_body(answer, bytes(answer.body).replace(old, new))
+        return with_body(response, bytes(response.body).replace(old, new))
 
     return handle
 
 
 @switch(FLAG)
-def unknown_members(value: str, setup: Setup) -> Handler:
+def unknown_members(value: str, context: FaultContext) -> Handler:
     """Each row has a member that no release documents, of one of JSON's types."""
 
     def change(row: Row) -> Row:
@@ -208,7 +208,7 @@ _FORMS: Mapping[str, Callable[[re.Match[bytes]], bytes]] = {
 
 
 @switch(one_of("FORM", *_FORMS))
-def date_times(form: str, setup: Setup) -> Handler:
+def date_times(form: str, context: FaultContext) -> Handler:
     """Date-times in another form: far is +14:00; no_digits and no_offset lose something."""
 
     def change(row: Row) -> Row:
@@ -226,23 +226,23 @@ def _shifted(by: int) -> Handler:
 
 
 @switch(SIZE)
-def repeat_rows(rows: int, setup: Setup) -> Handler:
+def repeat_rows(rows: int, context: FaultContext) -> Handler:
     """Every page after the first begins so many rows early; the last rows never come."""
     return _shifted(-rows)
 
 
 @switch(SIZE)
-def skip_rows(rows: int, setup: Setup) -> Handler:
+def skip_rows(rows: int, context: FaultContext) -> Handler:
     """Every page after the first begins so many rows late."""
     return _shifted(rows)
 
 
 @switch(FLAG)
-def unsorted(value: str, setup: Setup) -> Handler:
+def unsorted(value: str, context: FaultContext) -> Handler:
     """The sort is ignored: each page is cut from another order."""
 
-    def change(rows: Rows, asked: Asked) -> Rows:
-        chance = Random(f"{setup.seed}/{setup.fault}/{asked.collected}")
+    def change(rows: Rows, request: FaultRequest) -> Rows:
+        chance = Random(f"{context.seed}/{context.fault}/{request.collected}")
         return Recut(rows, lambda own, part: chance.sample(own, len(own))[part])
 
     return of_rows(change)
@@ -262,20 +262,20 @@ def _copied(row: Row, resource: Resource, number: int) -> WrittenRow:
     return replace(copy, identifier=identifier, order=wire.identifier_order(identifier))
 
 
-def _inserting(inserted: Callable[[int], int], setup: Setup) -> Handler:
+def _inserting(inserted: Callable[[int], int], context: FaultContext) -> Handler:
     """Insert copies of the first row, as many as follow from the number of pages asked for."""
     moments: dict[tuple[Tenant | None, Resource, int], int] = {}
 
-    def change(rows: Rows, asked: Asked) -> Rows:
-        numbers = range(inserted(asked.collected))
+    def change(rows: Rows, request: FaultRequest) -> Rows:
+        numbers = range(inserted(request.collected))
         first = next(iter(rows), None)
         if first is None or not numbers:
             return rows
         new = []
         for number in numbers:
             # The moment at which the row was first seen.
-            key = (asked.tenant, rows.resource, number)
-            moment = moments.setdefault(key, wire.ticks_of(setup.world.now()))
+            key = (request.tenant, rows.resource, number)
+            moment = moments.setdefault(key, wire.ticks_of(context.world.now()))
             new.append(_changed_at(_copied(first, rows.resource, number), moment))
         return Rows(rows.resource, [*new, *rows])
 
@@ -283,27 +283,29 @@ def _inserting(inserted: Callable[[int], int], setup: Setup) -> Handler:
 
 
 @switch(PAGES)
-def insert_between(pages: int, setup: Setup) -> Handler:
+def insert_between(pages: int, context: FaultContext) -> Handler:
     """After so many pages a row is inserted before all others."""
-    return _inserting(lambda collected: int(collected >= pages), setup)
+    return _inserting(lambda collected: int(collected >= pages), context)
 
 
 @switch(EVERY)
-def insert_every(pages: int, setup: Setup) -> Handler:
+def insert_every(pages: int, context: FaultContext) -> Handler:
     """Another row is inserted after every so many pages, without end."""
-    return _inserting(lambda collected: collected // pages, setup)
+    return _inserting(lambda collected: collected // pages, context)
 
 
 @switch(PAGES)
-def change_between(pages: int, setup: Setup) -> Handler:
+def change_between(pages: int, context: FaultContext) -> Handler:
     """After so many pages the first and the last row are changed."""
     moments: dict[tuple[Tenant | None, Resource], int] = {}
 
-    def change(rows: Rows, asked: Asked) -> Rows:
+    def change(rows: Rows, request: FaultRequest) -> Rows:
         own = list(rows)
-        if asked.collected < pages or not own:
+        if request.collected < pages or not own:
             return rows
-        moment = moments.setdefault((asked.tenant, rows.resource), wire.ticks_of(setup.world.now()))
+        moment = moments.setdefault(
+            (request.tenant, rows.resource), wire.ticks_of(context.world.now())
+        )
         for place in (0, -1):
             changed = rewritten(own[place], {"LastChangeType": "SandboxChanged"})
             own[place] = _changed_at(changed, moment)
@@ -313,12 +315,12 @@ def change_between(pages: int, setup: Setup) -> Handler:
 
 
 @switch(SLUG)
-def foreign_token(slug: str, setup: Setup) -> Handler:
+def foreign_token(slug: str, context: FaultContext) -> Handler:
     """The token answers for organization SLUG, whatever its claim says."""
-    other = tenant_called(slug, setup.world, setup.fault)
+    other = tenant_called(slug, context.world, context.fault)
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
         # Somebody without a token stays somebody without a token.
-        return await forward(authorized_by(asked, other.token) if asked.tenant else asked)
+        return await forward(authorized_by(request, other.token) if request.tenant else request)
 
     return handle

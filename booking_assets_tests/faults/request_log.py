@@ -1,4 +1,4 @@
-"""What a sandbox was asked: the newest requests, noted by a fault that stands before all others."""
+"""The newest requests to a sandbox, noted by a fault that stands before all others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from threading import Lock
 from starlette.requests import Request
 from starlette.responses import Response
 
-from booking_assets.sandbox.answers import Refusal
-from booking_assets.sandbox.faults.contract import FLAG, Asked, Forward, Switch
+from booking_assets.sandbox.faults.contract import FLAG, FaultRequest, Forward, Switch
 from booking_assets.sandbox.faults.registry import Fault
 from booking_assets.sandbox.query import query_of_body, query_of_parameters
+from booking_assets.sandbox.responses import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +53,29 @@ class RequestLog:
     def fault(self) -> Fault:
         """A fault that changes nothing and notes each request when its response is ready."""
 
-        async def handle(asked: Asked, forward: Forward) -> Response:
-            answer = await forward(asked)
+        async def handle(request: FaultRequest, forward: Forward) -> Response:
+            response = await forward(request)
             self.append(
                 LoggedRequest(
-                    method=asked.scope["method"],
-                    path=asked.scope["path"],
-                    status=answer.status_code,
-                    tenant=asked.tenant.slug if asked.tenant else None,
-                    page=_page(asked),
+                    method=request.scope["method"],
+                    path=request.scope["path"],
+                    status=response.status_code,
+                    tenant=request.tenant.slug if request.tenant else None,
+                    page=_page(request),
                 )
             )
-            return answer
+            return response
 
         return Fault(Switch("log", FLAG, "", lambda *_: handle, everywhere=True), "")
 
 
-def _page(asked: Asked) -> int | None:
-    if asked.tenant is None or asked.resource is None or asked.operation == "retrieve":
+def _page(request: FaultRequest) -> int | None:
+    if request.tenant is None or request.resource is None or request.operation == "retrieve":
         return None
     try:
-        if asked.scope["method"] == "POST":
-            return query_of_body(asked.body, asked.resource).page
-        parameters = Request(asked.scope).query_params.multi_items()
-        return query_of_parameters(parameters, asked.resource).page
+        if request.scope["method"] == "POST":
+            return query_of_body(request.body, request.resource).page
+        parameters = Request(request.scope).query_params.multi_items()
+        return query_of_parameters(parameters, request.resource).page
     except Refusal:
         return None

@@ -354,10 +354,10 @@ def test_registrations_are_not_made_before_they_are_asked_for(
     class Made(Exception):
         """Registrations were made."""
 
-    def enrolment_of(event: bytes, opened: int, period: int) -> None:
+    def enrollment_of(event: bytes, opened: int, period: int) -> None:
         raise Made
 
-    monkeypatch.setattr(generated, "enrolment_of", enrolment_of)
+    monkeypatch.setattr(generated, "enrollment_of", enrollment_of)
     clock = HandClock()
     world = generated_world(1, 100, seed=7, clock=clock)
     clock.now += timedelta(days=1)

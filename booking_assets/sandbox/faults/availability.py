@@ -14,14 +14,14 @@ from random import Random
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from booking_assets.sandbox import answers
+from booking_assets.sandbox import responses
 from booking_assets.sandbox.faults.contract import (
     SECONDS,
     SHARE,
-    Asked,
+    FaultContext,
+    FaultRequest,
     Forward,
     Handler,
-    Setup,
     Value,
     one_of,
     switch,
@@ -59,75 +59,75 @@ SCOPE = one_of("SCOPE", "all", "events", "registrations", *_OPERATIONS)
 
 
 @switch(OUTAGE, everywhere=True)
-def downtime(outage: tuple[float, float], setup: Setup) -> Handler:
+def downtime(outage: tuple[float, float], context: FaultContext) -> Handler:
     """503 for everything, health and tokens too, from request FIRST on for SECONDS."""
     seconds, first = outage
     requests, ends = 0, math.inf
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
         nonlocal requests, ends
         requests += 1
-        now = setup.seconds()
+        now = context.seconds()
         if requests == first:
             ends = now + seconds
         if requests >= first and now < ends:
             return _failure(HTTPStatus.SERVICE_UNAVAILABLE)
-        return await forward(asked)
+        return await forward(request)
 
     return handle
 
 
 @switch(SECONDS)
-def latency(seconds: float, _: Setup) -> Handler:
+def latency(seconds: float, _: FaultContext) -> Handler:
     """Each response waits so long."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
         await asyncio.sleep(seconds)
-        return await forward(asked)
+        return await forward(request)
 
     return handle
 
 
 @switch(LIMIT)
-def throttle(limit: tuple[float, float], setup: Setup) -> Handler:
+def throttle(limit: tuple[float, float], context: FaultContext) -> Handler:
     """More requests than that in a window of SECONDS: 429, Retry-After in seconds."""
-    return limited(limit, lambda wait: too_many_requests(str(wait)), setup)
+    return limited(limit, lambda wait: too_many_requests(str(wait)), context)
 
 
 @switch(SHARE)
-def truncate_rate(share: float, setup: Setup) -> Handler:
+def truncate_rate(share: float, context: FaultContext) -> Handler:
     """Share of responses cut in half, Content-Length promising the whole."""
-    return sometimes(share, setup, lambda answer, _: CutResponse.of(answer))
+    return sometimes(share, context, lambda response, _: CutResponse.of(response))
 
 
 @switch(SHARE)
-def html_rate(share: float, setup: Setup) -> Handler:
+def html_rate(share: float, context: FaultContext) -> Handler:
     """Share of responses that are an HTML page with status 200."""
-    return sometimes(share, setup, lambda *_: HTMLResponse(_PAGE.format("Maintenance")))
+    return sometimes(share, context, lambda *_: HTMLResponse(_PAGE.format("Maintenance")))
 
 
 @switch(SHARE)
-def error_rate(share: float, setup: Setup) -> Handler:
+def error_rate(share: float, context: FaultContext) -> Handler:
     """Share of responses that are 500, 502, 503 or 504."""
-    return sometimes(share, setup, lambda _, chance: _failure(chance.choice(_FAILURES)))
+    return sometimes(share, context, lambda _, chance: _failure(chance.choice(_FAILURES)))
 
 
 @switch(SCOPE)
-def unauthorized(scope: str, _: Setup) -> Handler:
+def unauthorized(scope: str, _: FaultContext) -> Handler:
     """401 with JSON and X-Authentication-Failed for a resource, an operation or all."""
-    return _refused(scope, lambda: answers.refused_token("The token has been revoked."))
+    return _refused(scope, lambda: responses.refused_token("The token has been revoked."))
 
 
 @switch(SCOPE)
-def forbidden(scope: str, _: Setup) -> Handler:
+def forbidden(scope: str, _: FaultContext) -> Handler:
     """403 without a body for a resource, an operation or all."""
-    return _refused(scope, lambda: answers.empty(HTTPStatus.FORBIDDEN))
+    return _refused(scope, lambda: responses.empty(HTTPStatus.FORBIDDEN))
 
 
 @switch(SCOPE)
-def not_found(scope: str, _: Setup) -> Handler:
+def not_found(scope: str, _: FaultContext) -> Handler:
     """404 without a body for a resource, an operation or all."""
-    return _refused(scope, lambda: answers.empty(HTTPStatus.NOT_FOUND))
+    return _refused(scope, lambda: responses.empty(HTTPStatus.NOT_FOUND))
 
 
 SWITCHES = (
@@ -136,7 +136,9 @@ SWITCHES = (
 )
 
 
-def limited(limit: tuple[float, float], refuse: Callable[[int], Response], setup: Setup) -> Handler:
+def limited(
+    limit: tuple[float, float], refuse: Callable[[int], Response], context: FaultContext
+) -> Handler:
     """Refuse what is more than the limit until the window, which opens with a request, is over.
 
     `refuse` gets the whole seconds to wait.
@@ -145,27 +147,29 @@ def limited(limit: tuple[float, float], refuse: Callable[[int], Response], setup
     opened: dict[str, float] = {}
     used: Counter[str] = Counter()
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        slug = asked.tenant.slug if asked.tenant else ""
-        now = setup.seconds()
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        slug = request.tenant.slug if request.tenant else ""
+        now = context.seconds()
         if slug not in opened or now - opened[slug] >= seconds:
             opened[slug], used[slug] = now, 0
         used[slug] += 1
         if used[slug] <= requests:
-            return await forward(asked)
+            return await forward(request)
         return refuse(math.ceil(opened[slug] + seconds - now))
 
     return handle
 
 
-def sometimes(share: float, setup: Setup, fail: Callable[[Response, Random], Response]) -> Handler:
+def sometimes(
+    share: float, context: FaultContext, fail: Callable[[Response, Random], Response]
+) -> Handler:
     """Replace a share of the responses."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        chance = setup.chance(asked)
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        chance = context.chance(request)
         strikes = chance.random() < share
-        answer = await forward(asked)
-        return fail(answer, chance) if strikes else answer
+        response = await forward(request)
+        return fail(response, chance) if strikes else response
 
     return handle
 
@@ -177,14 +181,14 @@ def too_many_requests(retry_after: str) -> Response:
 
 
 def _refused(scope: str, refuse: Callable[[], Response]) -> Handler:
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        resource = asked.resource.name if asked.resource else ""
-        return refuse() if scope in {"all", resource, asked.operation} else await forward(asked)
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        resource = request.resource.name if request.resource else ""
+        return refuse() if scope in {"all", resource, request.operation} else await forward(request)
 
     return handle
 
 
 def _failure(status: HTTPStatus) -> Response:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return answers.problem(status, "The connection to the database was lost.")
+        return responses.problem(status, "The connection to the database was lost.")
     return HTMLResponse(_PAGE.format(status.phrase), status)

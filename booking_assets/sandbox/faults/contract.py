@@ -27,11 +27,11 @@ class FaultError(ValueError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class FaultRequest:
     """A request, read to its end, with the tenant whose token came with it.
 
     `number` counts the tenant's requests below `/booking`, `collected` the pages of this resource
-    that it asked for before. `operation` is `collect`, `count`, `search`, `download` or `retrieve`.
+    that it asked for before; `operation` is what stands in the path, or `retrieve`.
     """
 
     scope: Scope
@@ -43,15 +43,15 @@ class Asked:
     collected: int
 
 
-Forward: TypeAlias = Callable[[Asked], Awaitable[Response]]
+Forward: TypeAlias = Callable[[FaultRequest], Awaitable[Response]]
 """What stands behind a fault: the next fault, and at last the routes."""
 
-Handler: TypeAlias = Callable[[Asked, Forward], Awaitable[Response]]
+Handler: TypeAlias = Callable[[FaultRequest, Forward], Awaitable[Response]]
 """A fault at work: passes a request on, changes it or its response, or responds itself."""
 
 
 @dataclass(frozen=True)
-class Setup:
+class FaultContext:
     """What a fault may depend on beside its value; `seconds` is a clock that never goes back."""
 
     fault: str
@@ -59,11 +59,11 @@ class Setup:
     world: World
     seconds: Callable[[], float]
 
-    def chance(self, asked: Asked) -> Random:
+    def chance(self, request: FaultRequest) -> Random:
         """What happens by chance to a request: its number decides, not the time it comes."""
-        slug = asked.tenant.slug if asked.tenant else ""
+        slug = request.tenant.slug if request.tenant else ""
         # Not for secrets: repeatable chance is the point.
-        return Random(f"{self.seed}/{self.fault}/{slug}/{asked.number}")  # noqa: S311
+        return Random(f"{self.seed}/{self.fault}/{slug}/{request.number}")  # noqa: S311
 
 
 @dataclass(frozen=True)
@@ -91,24 +91,24 @@ class Switch(Generic[T]):
     name: str
     value: Value[T]
     meaning: str
-    make: Callable[[T, Setup], Handler]
+    make: Callable[[T, FaultContext], Handler]
     everywhere: bool = False
 
 
 def switch(
     value: Value[T], *, everywhere: bool = False
-) -> Callable[[Callable[[T, Setup], Handler]], Switch[T]]:
+) -> Callable[[Callable[[T, FaultContext], Handler]], Switch[T]]:
     """Make a switch of a function that makes a handler; the docstring is its meaning."""
     return lambda make: Switch(make.__name__, value, make.__doc__ or "", make, everywhere)
 
 
-def of_rows(change: Callable[[Rows, Asked], Rows]) -> Handler:
+def of_rows(change: Callable[[Rows, FaultRequest], Rows]) -> Handler:
     """A handler that lets the routes see other rows: counted, paged, searched and retrieved."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
         # The innermost fault changes the rows first.
-        changes = (lambda rows: change(rows, asked), *asked.scope.get(CHANGES, ()))
-        return await forward(replace(asked, scope={**asked.scope, CHANGES: changes}))
+        changes = (lambda rows: change(rows, request), *request.scope.get(CHANGES, ()))
+        return await forward(replace(request, scope={**request.scope, CHANGES: changes}))
 
     return handle
 

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.faults.contract import (
     FLAG,
-    Asked,
+    FaultContext,
+    FaultRequest,
     Forward,
     Handler,
-    Setup,
     Value,
     of_rows,
     one_of,
@@ -50,41 +50,41 @@ ROWS = Value("ROWS", "ROWS is a whole number from 0", int, lambda rows: rows >= 
 
 
 @switch(DIFFERENCE)
-def count_off(difference: int, _: Setup) -> Handler:
+def count_off(difference: int, _: FaultContext) -> Handler:
     """The count is so much too high, or too low where negative."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        answer = await forward(asked)
-        if asked.operation == "count" and answer.status_code == 200:  # noqa: PLR2004
-            count = msgspec.json.decode(bytes(answer.body))["Count"]
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        response = await forward(request)
+        if request.operation == "count" and response.status_code == 200:  # noqa: PLR2004
+            count = msgspec.json.decode(bytes(response.body))["Count"]
             wrong = wire.json_text({"Count": max(count + difference, 0)})
-            return Response(wrong, media_type=answer.headers["content-type"])
-        return answer
+            return Response(wrong, media_type=response.headers["content-type"])
+        return response
 
     return handle
 
 
 @switch(FLAG)
-def no_header(value: str, _: Setup) -> Handler:  # noqa: ARG001 - a flag has none
+def no_header(value: str, _: FaultContext) -> Handler:  # noqa: ARG001 - a flag has none
     """Pages come without X-Query-Pagination."""
 
-    async def handle(asked: Asked, forward: Forward) -> Response:
-        answer = await forward(asked)
-        if _HEADER in answer.headers:
-            del answer.headers[_HEADER]
-        return answer
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        response = await forward(request)
+        if _HEADER in response.headers:
+            del response.headers[_HEADER]
+        return response
 
     return handle
 
 
 @switch(one_of("KIND", "all", *BAD_ROWS))
-def bad_rows(kind: str, _: Setup) -> Handler:
+def bad_rows(kind: str, _: FaultContext) -> Handler:
     """Three rows that cannot be typed, or one of each kind; all others are good."""
     kinds = BAD_ROWS if kind == "all" else (kind,) * 3
     bad = {2 * number + 1: name for number, name in enumerate(kinds)}
 
-    def change(rows: Rows, asked: Asked) -> Rows:
-        if asked.operation != "collect":
+    def change(rows: Rows, request: FaultRequest) -> Rows:
+        if request.operation != "collect":
             return rows
         own = list(rows)
         for place, name in bad.items():
@@ -96,27 +96,27 @@ def bad_rows(kind: str, _: Setup) -> Handler:
 
 
 @switch(PAGES)
-def delete_between(pages: int, _: Setup) -> Handler:
+def delete_between(pages: int, _: FaultContext) -> Handler:
     """After so many pages the first row is deleted."""
     return of_rows(
-        lambda rows, asked: Rows(rows.resource, list(rows)[int(asked.collected >= pages) :])
+        lambda rows, request: Rows(rows.resource, list(rows)[int(request.collected >= pages) :])
     )
 
 
 @switch(ROWS)
-def rebuild(rows: int, _: Setup) -> Handler:
+def rebuild(rows: int, _: FaultContext) -> Handler:
     """The read model is being rebuilt: it has only so many rows, with status 200."""
     return of_rows(lambda table, _: Rows(table.resource, list(table)[:rows]))
 
 
 @switch(FLAG)
-def foreign_row(value: str, _: Setup) -> Handler:  # noqa: ARG001 - a flag has none
+def foreign_row(value: str, _: FaultContext) -> Handler:  # noqa: ARG001 - a flag has none
     """One row among the pages belongs to another organization."""
 
-    def change(rows: Rows, asked: Asked) -> Rows:
+    def change(rows: Rows, request: FaultRequest) -> Rows:
         own = list(rows)
-        if own and asked.tenant is not None:
-            owner = stranger_to(asked.tenant)
+        if own and request.tenant is not None:
+            owner = stranger_to(request.tenant)
             own[len(own) // 2] = rewritten(own[len(own) // 2], {"OrganizationIdentifier": owner})
         return Rows(rows.resource, own)
 

@@ -30,9 +30,9 @@ class CutResponse(Response):
     """Half of a response whose headers promise the whole, then the end of the connection."""
 
     @classmethod
-    def of(cls, answer: Response) -> Self:
+    def of(cls, response: Response) -> Self:
         """The response, cut off."""
-        return cls(bytes(answer.body), answer.status_code, dict(answer.headers))
+        return cls(bytes(response.body), response.status_code, dict(response.headers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the half."""

@@ -13,7 +13,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from booking_assets.sandbox import tokens
-from booking_assets.sandbox.faults.contract import Asked, FaultError, Forward, Handler, Setup
+from booking_assets.sandbox.faults.contract import (
+    FaultContext,
+    FaultError,
+    FaultRequest,
+    Forward,
+    Handler,
+)
 from booking_assets.sandbox.faults.registry import Fault, Faults
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
 from booking_assets.sandbox.tenants import Tenant
@@ -35,8 +41,8 @@ def fault_middleware(faults: Faults, world: World) -> list[Middleware]:
     for fault in faults.chosen:
         if fault.organization is not None:
             tenant_called(fault.organization, world, fault.switch.name)
-        setup = Setup(fault.switch.name, faults.seed, world, faults.seconds)
-        handlers.append((fault, fault.switch.make(fault.value, setup)))
+        context = FaultContext(fault.switch.name, faults.seed, world, faults.seconds)
+        handlers.append((fault, fault.switch.make(fault.value, context)))
     return [Middleware(FaultsMiddleware, handlers=handlers, world=world)] if handlers else []
 
 
@@ -68,10 +74,10 @@ class FaultsMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond as the faults will have it."""
         request = Request(scope, receive)
-        answer = await self._forward(self._asked(request, await request.body()))
-        await answer(scope, receive, send)
+        response = await self._forward(self._fault_request(request, await request.body()))
+        await response(scope, receive, send)
 
-    def _asked(self, request: Request, body: bytes) -> Asked:
+    def _fault_request(self, request: Request, body: bytes) -> FaultRequest:
         try:
             header = request.headers.get("authorization", "")
             tenant = self._world.tenant_of_token(header.removeprefix("Bearer "))
@@ -82,34 +88,34 @@ class FaultsMiddleware:
         self._requests[tenant] += resource is not None
         self._collects[tenant, resource] += operation == "collect"
         number = self._requests[tenant]
-        return Asked(request.scope, body, tenant, resource, operation, number, collected)
+        return FaultRequest(request.scope, body, tenant, resource, operation, number, collected)
 
 
-async def _routed(app: ASGIApp, asked: Asked) -> Response:
+async def _routed(app: ASGIApp, request: FaultRequest) -> Response:
     """The whole response of the routes."""
-    answer = Response()
+    response = Response()
     chunks: list[bytes] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": asked.body}
+        return {"type": "http.request", "body": request.body}
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            answer.status_code = message["status"]
-            answer.raw_headers = list(message["headers"])
+            response.status_code = message["status"]
+            response.raw_headers = list(message["headers"])
         else:
             chunks.append(message.get("body", b""))
 
-    await app(asked.scope, receive, send)
-    answer.body = b"".join(chunks)
-    return answer
+    await app(request.scope, receive, send)
+    response.body = b"".join(chunks)
+    return response
 
 
 def _behind(fault: Fault, handler: Handler, forward: Forward) -> Forward:
     """The fault before what stands behind it."""
 
-    async def through(asked: Asked) -> Response:
-        return await (handler(asked, forward) if fault.concerns(asked) else forward(asked))
+    async def through(request: FaultRequest) -> Response:
+        return await (handler(request, forward) if fault.concerns(request) else forward(request))
 
     return through
 

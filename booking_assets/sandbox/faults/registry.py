@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from booking_assets.sandbox.faults import availability, data
-from booking_assets.sandbox.faults.contract import AnySwitch, Asked, FaultError
+from booking_assets.sandbox.faults.contract import AnySwitch, FaultError, FaultRequest
 
 SWITCHES: Mapping[str, AnySwitch] = {
     switch.name: switch for switch in (*availability.SWITCHES, *data.SWITCHES)
@@ -24,11 +24,11 @@ class Fault:
     value: Any
     organization: str | None = None
 
-    def concerns(self, asked: Asked) -> bool:
+    def concerns(self, request: FaultRequest) -> bool:
         """Whether a request is in the fault's reach."""
-        if asked.resource is None and not self.switch.everywhere:
+        if request.resource is None and not self.switch.everywhere:
             return False
-        return self.organization in {None, asked.tenant.slug if asked.tenant else None}
+        return self.organization in {None, request.tenant.slug if request.tenant else None}
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ _ACCEPTED = frozenset({JSON, "text/json", "application/*", "text/*", "*/*"})
 
 
 class Refusal(Exception):
-    """A request that ends in an error; `answer` makes the response, given the request's URL."""
+    """A request that ends in an error; `respond` makes the response, given the request's URL."""
 
-    def __init__(self, answer: Callable[[str], Response]) -> None:
+    def __init__(self, respond: Callable[[str], Response]) -> None:
         super().__init__()
-        self.answer = answer
+        self.respond = respond
 
 
 def invalid(errors: Mapping[str, list[str]]) -> Refusal:

@@ -24,6 +24,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
+_FILES = {
+    "BOOKING_WAREHOUSE": "data/booking.duckdb",
+    "BOOKING_SNAPSHOT": "data/booking.snapshot.duckdb",
+}
+_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 Slug = Annotated[str, Field(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\z")]
 Cron = Annotated[str, Field(pattern=r"\A[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}\z")]
@@ -209,7 +214,8 @@ def load_settings(
         folder: where to look for `booking.toml`; the working directory by default.
 
     Returns:
-        The settings. With neither a file nor `BOOKING_CONFIG`, `api` is None: the sandbox.
+        The settings. With no configuration at all (no file, and none of the variables), `api` is
+        None: the sandbox, whose files are in a folder of their own.
 
     Raises:
         SettingsError: with every fault of the file, or of the variables that name files.
@@ -217,18 +223,21 @@ def load_settings(
     variables = os.environ if environment is None else environment
     home = (folder or Path.cwd()).absolute()
     named = variables.get(CONFIG_VARIABLE)
-    path = home / named if named else home / CONFIG_NAME
-    if not path.is_file():
-        if named:
-            fault = f"{CONFIG_VARIABLE} names it, but there is no such file; correct or unset it"
+    path = home / (named or CONFIG_NAME)
+    # A dangling link is a configuration that is lost, and not the absence of one.
+    if not named and not os.path.lexists(path):
+        if given := [name for name in _FILES if variables.get(name)]:
+            fault = (
+                f"{' and '.join(given)} set, but there is no {CONFIG_NAME} here; run the command in"
+                f" its folder, or name it with {CONFIG_VARIABLE}"
+            )
             raise SettingsError(str(path), (fault,))
-        warehouse, snapshot = _files(home, variables)
         return Settings(
             root=home,
             source="the sandbox",
             api=None,
-            warehouse_path=warehouse,
-            snapshot_path=snapshot,
+            warehouse_path=home / "sandbox/booking.duckdb",
+            snapshot_path=home / "sandbox/booking.snapshot.duckdb",
         )
     written = _read(path)
     warehouse, snapshot = _files(path.parent, variables)
@@ -243,24 +252,24 @@ def load_settings(
 
 def _files(root: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
     """Warehouse and snapshot, absolute: relative ones start from the configuration's folder."""
-    warehouse = root / (variables.get("BOOKING_WAREHOUSE") or "data/booking.duckdb")
-    snapshot = root / (variables.get("BOOKING_SNAPSHOT") or "data/booking.snapshot.duckdb")
+    warehouse, snapshot = (root / (variables.get(name) or path) for name, path in _FILES.items())
     if os.path.normpath(warehouse) == os.path.normpath(snapshot):
         fault = f"both are {warehouse}; the snapshot would take the warehouse's place: name two"
-        raise SettingsError("BOOKING_WAREHOUSE and BOOKING_SNAPSHOT", (fault,))
+        raise SettingsError(" and ".join(_FILES), (fault,))
     return warehouse, snapshot
 
 
 def _read(path: Path) -> _File:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         fault = f"it is not UTF-8 text (byte {error.start}); save it as UTF-8"
         raise SettingsError(str(path), (fault,)) from error
     except (ValueError, RecursionError) as error:
         raise SettingsError(str(path), (f"it is not TOML: {error}",)) from error
     except OSError as error:
-        fault = f"it cannot be read: {error.strerror}; let this user read it"
+        remedy = "correct the path" if isinstance(error, _NO_FILE) else "let this user read it"
+        fault = f"it cannot be read: {error.strerror}; {remedy}"
         raise SettingsError(str(path), (fault,)) from error
     faults = _repeated(document)
     try:

@@ -28,7 +28,7 @@ from booking_assets.tables.catalog import TABLES
 from booking_assets_tests.commands import SECONDS, Shell, shell, unfolded
 
 SLUGS = ("harbour-trades", "northern-health", "river-college")
-SNAPSHOT = "data/booking.snapshot.duckdb"
+SNAPSHOT = "sandbox/booking.snapshot.duckdb"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ def ran(where: Shell, *arguments: str) -> Ran:
 
 def snapshot(where: Shell, query: str) -> list[tuple[Any, ...]]:
     """What an analyst reads, through the symlink."""
-    with duckdb.connect(str(where.folder / SNAPSHOT), read_only=True) as con:
+    configured = (where.folder / "booking.toml").exists()
+    path = where.folder / ("data/booking.snapshot.duckdb" if configured else SNAPSHOT)
+    with duckdb.connect(str(path), read_only=True) as con:
         return con.execute(query).fetchall()
 
 
@@ -114,7 +116,7 @@ def test_the_snapshot_has_a_capacity_table_whose_sums_are_its_events(refreshed: 
 
 
 def test_a_refresh_leaves_its_data_and_its_state_in_its_folder_alone(refreshed: Ran) -> None:
-    assert {path.name for path in refreshed.shell.folder.iterdir()} == {"data", ".dagster"}
+    assert {path.name for path in refreshed.shell.folder.iterdir()} == {"sandbox", ".dagster"}
     assert list(refreshed.shell.home.iterdir()) == []
     assert not refreshed.shell.network_log.exists()
     assert (refreshed.shell.folder / SNAPSHOT).is_symlink()

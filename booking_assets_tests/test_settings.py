@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def organization(**members: Any) -> dict[str, Any]:
 def test_without_a_file_the_settings_are_the_sandbox(tmp_path: Path) -> None:
     found = load_settings({}, tmp_path)
     assert (found.api, found.organizations, found.limits) == (None, (), Limits())
-    assert found.warehouse_path == tmp_path / "data" / "booking.duckdb"
+    assert found.warehouse_path == tmp_path / "sandbox" / "booking.duckdb"
 
 
 def test_a_file_is_read_with_defaults_filled_in(tmp_path: Path) -> None:
@@ -96,8 +96,40 @@ def test_a_blank_variable_is_an_unset_one(tmp_path: Path) -> None:
     assert load_settings(blank, tmp_path) == load_settings({}, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["BOOKING_WAREHOUSE", "BOOKING_SNAPSHOT"])
+def test_made_up_rows_never_go_where_a_variable_points(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} set, but there is no booking.toml here"):
+        load_settings({name: str(tmp_path / "production.duckdb")}, tmp_path)
+
+
+def make_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def make_dangling_link(path: Path) -> None:
+    path.symlink_to(path.with_name("elsewhere.toml"))
+
+
+def make_looping_link(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("make", [make_folder, make_dangling_link, make_looping_link])
+def test_a_configuration_that_cannot_be_read_is_not_taken_for_none(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "booking.toml")
+    with pytest.raises(SettingsError, match="it cannot be read"):
+        load_settings({}, tmp_path)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "booking.toml").write_text(document(VALID), encoding="utf-8-sig")
+    assert load_settings({}, tmp_path).organizations[0].slug == "acme"
+
+
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="no such file; correct or unset it"):
+    with pytest.raises(SettingsError, match="No such file or directory; correct the path"):
         load_settings({"BOOKING_CONFIG": "missing.toml"}, tmp_path)
 
 

@@ -129,7 +129,7 @@ def test_a_run_that_is_launched_in_the_ui_collects_derives_and_publishes(ui: Ui)
     never = ["/".join(one["key"]["path"]) for one in nodes if not one["assetMaterializations"]]
     assert len(nodes) > 10
     assert never == []
-    snapshot = ui.shell.folder / "data/booking.snapshot.duckdb"
+    snapshot = ui.shell.folder / "sandbox/booking.snapshot.duckdb"
     with duckdb.connect(str(snapshot), read_only=True) as con:
         found = con.execute("SELECT DISTINCT organization FROM marts.capacity_by_event").fetchall()
     assert {FIRST, LAST} < {organization for (organization,) in found}

@@ -19,6 +19,7 @@ from booking_assets.defs.marts import mart_assets
 from booking_assets.defs.partitions import organization_partitions
 from booking_assets.defs.raw import collected_assets, log_assets
 from booking_assets.defs.resources import resource_definitions
+from booking_assets.defs.retention import retention_job
 from booking_assets.defs.sandbox import effective_settings
 from booking_assets.defs.schedules import schedules
 from booking_assets.defs.sensors import sensors
@@ -38,17 +39,16 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         SettingsError: with every fault of the configuration.
     """
     settings = settings or effective_settings()
-    slugs = [organization.slug for organization in settings.organizations]
     return dg.Definitions(
         assets=[
-            collected_assets(organization_partitions(slugs)),
+            collected_assets(organization_partitions(settings.slugs)),
             *log_assets(),
             *mart_assets(settings),
             snapshot_asset(settings),
         ],
         asset_checks=[raw_checks(settings)],
-        jobs=[collect_job(), derive_job(), refresh_job()],
-        schedules=schedules(slugs, settings.schedules),
+        jobs=[collect_job(), derive_job(), refresh_job(), retention_job()],
+        schedules=schedules(settings.schedules),
         sensors=sensors(enabled=settings.schedules.enabled),
         resources=resource_definitions(settings),
         # A run is one process: what takes long is requests, and they are concurrent within it.

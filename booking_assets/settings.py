@@ -159,8 +159,28 @@ class Schedules(_Section):
     hourly: Cron = "17 * * * *"
     nightly: Cron = "23 3 * * *"
     """Away from the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
+    retention: Cron = "41 4 * * *"
+    """When `[retention]` is applied."""
     max_age_hours: Annotated[float, Field(ge=1 / 60, le=8_784)] = 26
     """An organization that was not collected for so long is reported as not fresh."""
+
+
+_Days = Annotated[float, Field(gt=0, le=36_600)]
+
+
+class Retention(_Section):
+    """How long what grows with each run is kept; the stored rows and histories always are."""
+
+    runs_days: _Days = 30
+    """Dagster's runs, with their events and logs."""
+    runs_count: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Dagster's runs at most, however young."""
+    collections_days: _Days = 400
+    """Rows of `raw.collections`."""
+    unchanged_days: _Days = 30
+    """Rows of `raw.collections` of incremental collections that changed nothing."""
+    replaced_days: _Days = 30
+    """Warehouse files that a rebuild replaced."""
 
 
 class Settings(_Section):
@@ -179,8 +199,14 @@ class Settings(_Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
     schedules: Schedules = Schedules()
+    retention: Retention = Retention()
     warehouse_path: Path
     snapshot_path: Path
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """The organizations' slugs, in the order of the file."""
+        return tuple(one.slug for one in self.organizations)
 
     @property
     def limits(self) -> Limits:
@@ -202,6 +228,7 @@ class _File(_Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
     schedules: Schedules = Schedules()
+    retention: Retention = Retention()
 
 
 def load_settings(

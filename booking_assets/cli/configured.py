@@ -42,7 +42,7 @@ def configured_settings(console: Console) -> Settings:
 
 def selected_slugs(settings: Settings, organizations: Sequence[str]) -> list[str]:
     """The named organizations in the order of the settings; all of them where none is named."""
-    known = [one.slug for one in settings.organizations]
+    known = settings.slugs
     unknown = sorted(set(organizations) - set(known))
     if unknown:
         raise click.BadParameter(

@@ -11,6 +11,7 @@ from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_
 from booking_assets.cli.display import print_failures, print_stored_rows
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
+from booking_assets.defs.processes import process_lock
 from booking_assets.defs.runs import derive
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.rebuild import rebuild as rebuild_warehouse
@@ -26,8 +27,8 @@ def rebuild() -> None:
     if rebuilt.fault:
         print_failures(console, [rebuilt.fault])
         sys.exit(INCOMPLETE)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        failures = derive(build_definitions(settings), instance)
+    with dg.DagsterInstance.from_config(str(home)) as instance, process_lock(instance) as tags:
+        failures = derive(build_definitions(settings), instance, tags)
     print_stored_rows(console, settings, rebuilt.organizations)
     if rebuilt.former:
         console.print(f"the former warehouse is kept: {rebuilt.former}")

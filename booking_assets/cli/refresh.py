@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import click
 import dagster as dg
@@ -16,6 +17,8 @@ from booking_assets.cli.configured import (
 from booking_assets.cli.display import live_progress, print_failures, print_stored_rows
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
+from booking_assets.defs.processes import process_lock
+from booking_assets.defs.retention import delete_old_runs
 from booking_assets.defs.runs import refresh as run_refresh
 
 
@@ -42,7 +45,11 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool, incremental: boo
     settings = configured_settings(console)
     slugs = selected_slugs(settings, organizations)
     home = prepare_dagster_home(settings)
-    with dg.DagsterInstance.from_config(str(home)) as instance, live_progress(console) as progress:
+    with (
+        dg.DagsterInstance.from_config(str(home)) as instance,
+        process_lock(instance) as tags,
+        live_progress(console) as progress,
+    ):
         refreshed = run_refresh(
             build_definitions(settings),
             settings,
@@ -51,7 +58,9 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool, incremental: boo
             mode="incremental" if incremental else "full",
             allow_shrink=allow_shrink,
             instance=instance,
+            tags=tags,
         )
+        delete_old_runs(instance, settings.retention, datetime.now(UTC))
     print_stored_rows(console, settings, slugs)
     print_failures(console, [*refreshed.report.explanations, *refreshed.failures])
     sys.exit(0 if refreshed.is_complete else INCOMPLETE)

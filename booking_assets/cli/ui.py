@@ -7,9 +7,11 @@ import sys
 from importlib import resources
 
 import click
+import dagster as dg
 
 from booking_assets.cli.configured import configured_settings, open_console
 from booking_assets.defs.instance import prepare_dagster_home
+from booking_assets.defs.processes import end_dead_runs
 
 
 @click.command()
@@ -20,6 +22,8 @@ def ui(host: str, port: int) -> None:
     console = open_console()
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        end_dead_runs(instance)
     console.print(f"Dagster UI: http://{host}:{port} (state in {home}; stop with Ctrl-C)")
     # The file names the code location: a schedule's state is kept by that name.
     workspace = str(resources.files("booking_assets").joinpath("workspace.yaml"))

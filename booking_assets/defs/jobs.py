@@ -10,9 +10,11 @@ from booking_assets.defs.raw import COLLECTED
 from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
 from booking_assets.tables.catalog import MART_TABLES, RAW_TABLES
 
+RETENTION = "retention"
 COLLECT = "collect"
 DERIVE = "derive"
 REFRESH = "refresh"
+JOBS = frozenset({RETENTION, COLLECT, DERIVE, REFRESH})
 
 _COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in COLLECTED))
 _RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in RAW_TABLES))

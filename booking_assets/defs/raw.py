@@ -15,6 +15,7 @@ from booking_assets.defs.metadata import result_metadata
 from booking_assets.defs.resources import BookingApiResource, WarehouseResource
 from booking_assets.defs.specs import asset_key, asset_spec
 from booking_assets.pipeline.results import RunReport
+from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import (
     COLLECTIONS,
@@ -75,11 +76,12 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         booking_api: BookingApiResource,
         warehouse: WarehouseResource,
         progress: dg.ResourceParam[Progress],
+        settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult[None]]:
         store = warehouse.open()
         with booking_api.collector(store, progress) as collector:
             report = collector.collect(
-                context.partition_keys,
+                context.partition_keys if _is_partitioned(context) else settings.slugs,
                 context.run.run_id,
                 mode=config.mode,
                 allow_shrink=config.allow_shrink,
@@ -89,6 +91,15 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         yield from _record(context, report)
 
     return collected_events
+
+
+def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run names partitions; one that names none collects every organization.
+
+    So do scheduled runs: the daemon would check partitions against those that it loaded, and
+    `booking.toml` may have changed since.
+    """
+    return bool(context.has_partition_key or context.has_partition_key_range)
 
 
 def _record_log_tables(context: dg.AssetExecutionContext, warehouse: Warehouse) -> None:
@@ -110,14 +121,15 @@ def _record(
         for result in report.results
         for table, metadata in result_metadata(result).items()
     }
-    if report.failed_organizations:
-        for (table, slug), metadata in recorded.items():
+    for (table, slug), metadata in recorded.items():
+        if _is_partitioned(context) and not report.failed_organizations:
+            context.add_asset_metadata(metadata, asset_key=asset_key(table), partition_key=slug)
+        else:
             context.log_event(
                 dg.AssetMaterialization(asset_key(table), partition=slug, metadata=metadata)
             )
+    if report.failed_organizations:
         raise _failure(context, report)
-    for (table, slug), metadata in recorded.items():
-        context.add_asset_metadata(metadata, asset_key=asset_key(table), partition_key=slug)
     for table in COLLECTED:
         yield dg.MaterializeResult(asset_key=asset_key(table))
 
@@ -127,7 +139,7 @@ def _failure(context: dg.AssetExecutionContext, report: RunReport) -> dg.Failure
     context.instance.add_run_tags(context.run.run_id, NO_RETRY_TAGS)
     return dg.Failure(
         description=(
-            f"{len(report.failed_organizations)} of {len(context.partition_keys)} organizations"
+            f"{len(report.failed_organizations)} of {len(report.organizations)} organizations"
             f" were not stored; their former rows stay. {' | '.join(report.explanations)}"
         ),
         metadata={f"{one.organization}, {one.resource}": one.explanation for one in report.failed},

@@ -57,6 +57,7 @@ def refresh(
     mode: Mode,
     allow_shrink: bool,
     instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
 ) -> Refreshed:
     """Collect the organizations, then derive and publish what is stored.
 
@@ -68,6 +69,7 @@ def refresh(
         mode: read every event, or those that changed.
         allow_shrink: store slices that lost more rows than the settings allow.
         instance: where the runs are recorded.
+        tags: of every run, such as those of `process_lock`.
     """
     config = run_config(mode, allow_shrink=allow_shrink)
     job = _without_checks(definitions, COLLECT)
@@ -76,10 +78,10 @@ def refresh(
             job,
             instance,
             config,
-            range_tags(part[0], part[-1]) | {SKIP_DERIVE_TAG: "true"},
+            {**tags, **range_tags(part[0], part[-1]), SKIP_DERIVE_TAG: "true"},
             {"progress": progress},
         )
-        for part in contiguous([one.slug for one in settings.organizations], slugs)
+        for part in contiguous(settings.slugs, slugs)
     ]
     try:
         report = report_run(open_warehouse(settings), [run.run_id for run in runs], slugs)
@@ -88,13 +90,15 @@ def refresh(
     explained = {one.log_row["run_id"] for one in report.failed} if not report.unrecorded else set()
     failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
     if report.complete:
-        failures += derive(definitions, instance)
+        failures += derive(definitions, instance, tags)
     return Refreshed(report, tuple(failures))
 
 
-def derive(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
+def derive(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> list[str]:
     """Derive and publish; why that failed, if it did."""
-    run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, {}, {})
+    run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
     return [run.failure] if run.failure else []
 
 
@@ -112,14 +116,14 @@ def _execute(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     config: dict[str, Any],
-    tags: dict[str, str],
+    tags: Mapping[str, str],
     resources: Mapping[str, object],
 ) -> _Run:
     """Run a job in this process."""
     result = job.execute_in_process(
         run_config=config | _QUIET,
         instance=instance,
-        tags=tags,
+        tags=dict(tags),
         raise_on_error=False,
         resources=resources,
     )

@@ -1,47 +1,53 @@
-"""The schedules: when organizations are collected; off unless the settings start them.
+"""The schedules: when organizations are collected, and old runs deleted.
 
-What a run does is in `jobs`.
+They are off unless the settings start them. What a run does is in `jobs`.
 """
-
-from collections.abc import Sequence
 
 import dagster as dg
 
 from booking_assets.collect.stats import Mode
-from booking_assets.defs.jobs import COLLECT
-from booking_assets.defs.partitions import range_tags
+from booking_assets.defs.jobs import COLLECT, RETENTION
+from booking_assets.defs.processes import end_dead_runs
 from booking_assets.defs.raw import run_config
 from booking_assets.settings import Schedules
 
 
-def schedules(slugs: Sequence[str], settings: Schedules) -> list[dg.ScheduleDefinition]:
-    """One run for all organizations: every hour what changed, every night all events."""
+def schedules(settings: Schedules) -> list[dg.ScheduleDefinition]:
+    """Every hour what changed, every night all events, each of all organizations in one run."""
     return [
-        _schedule("collect_hourly", settings.hourly, "incremental", slugs, settings),
-        _schedule("collect_nightly", settings.nightly, "full", slugs, settings),
+        _collect("collect_hourly", settings.hourly, "incremental", settings),
+        _collect("collect_nightly", settings.nightly, "full", settings),
+        dg.ScheduleDefinition(
+            name="retention_daily",
+            cron_schedule=settings.retention,
+            execution_timezone=settings.timezone,
+            job_name=RETENTION,
+            default_status=_status(settings),
+            description="Delete what is older than the settings of `[retention]` allow.",
+        ),
     ]
 
 
-def _schedule(
-    name: str, cron: str, mode: Mode, slugs: Sequence[str], settings: Schedules
-) -> dg.ScheduleDefinition:
-    status = (
-        dg.DefaultScheduleStatus.RUNNING if settings.enabled else dg.DefaultScheduleStatus.STOPPED
-    )
+def _status(settings: Schedules) -> dg.DefaultScheduleStatus:
+    on, off = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
+    return on if settings.enabled else off
 
+
+def _collect(name: str, cron: str, mode: Mode, settings: Schedules) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
         cron_schedule=cron,
         execution_timezone=settings.timezone,
         job_name=COLLECT,
-        default_status=status,
+        default_status=_status(settings),
         description=f"Collect the events of every organization, {mode}.",
     )
     def collect(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        # They would count against `max_concurrent_runs` for hours.
+        end_dead_runs(context.instance)
         return dg.RunRequest(
             run_key=f"{name}/{context.scheduled_execution_time.isoformat()}",
             run_config=run_config(mode),
-            tags=range_tags(slugs[0], slugs[-1]),
         )
 
     return collect

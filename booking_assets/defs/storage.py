@@ -70,6 +70,17 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             with suppress(FileNotFoundError):
                 os.utime(self.path_for_shard(event.run_id))
 
+    def delete_events(self, run_id: str) -> None:
+        """Deletes a run's events, and its database; Dagster's own leaves an empty file."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            database = self._databases.pop(run_id, None)
+            if database is not None:
+                database.engine.dispose()
+            self._initialized_dbs.discard(run_id)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
+
     def wipe(self) -> None:
         """Removes all events; the databases of the runs are deleted."""
         self._close()

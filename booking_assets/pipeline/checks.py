@@ -93,8 +93,7 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             "Registrations can be read; where they cannot, seats are null.",
             is_blocking=False,
             failing_organizations=lambda warehouse: _without_reason(
-                {one.slug for one in settings.organizations}
-                - {*warehouse.known_organizations(REGISTRATIONS.short_name)}
+                {*settings.slugs} - {*warehouse.known_organizations(REGISTRATIONS.short_name)}
             ),
         ),
         DataCheck(
@@ -164,7 +163,7 @@ def _not_fresh(warehouse: Warehouse, settings: Settings) -> Mapping[str, str]:
     """Organizations collected too long ago, or never completely."""
     newest = warehouse.newest_collections()
     max_age = timedelta(hours=settings.schedules.max_age_hours)
-    configured = [one.slug for one in settings.organizations]
+    configured = settings.slugs
     overdue = check_rules.overdue(newest, datetime.now(UTC), max_age)
     never = check_rules.never_complete(newest, configured)
     return dict.fromkeys(overdue, "too long ago") | dict.fromkeys(never, "never complete")

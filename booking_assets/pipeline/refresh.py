@@ -35,7 +35,7 @@ def refresh(
         WarehouseError: the warehouse or the snapshot could not be read or written.
     """
     settings, warehouse = collector.settings, collector.warehouse
-    wanted = slugs or [one.slug for one in settings.organizations]
+    wanted = slugs or settings.slugs
     report = collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
     if report.complete:
         require_blocking_checks(warehouse, settings)

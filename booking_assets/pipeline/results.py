@@ -97,6 +97,11 @@ class RunReport:
         return tuple(one for one in self.results if one.has_failed)
 
     @property
+    def organizations(self) -> frozenset[str]:
+        """The slugs of all organizations of the run."""
+        return frozenset({*self.unrecorded, *(one.organization for one in self.results)})
+
+    @property
     def failed_organizations(self) -> tuple[str, ...]:
         """The slugs of organizations of which something failed or was not recorded, sorted."""
         return tuple(sorted({*self.unrecorded, *(one.organization for one in self.failed)}))

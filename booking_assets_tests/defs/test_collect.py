@@ -264,3 +264,10 @@ def test_a_limit_outside_its_bounds_fails_the_run_and_names_it(site: Site) -> No
     result = site.run("collect", site.slugs[:1], config)
     (event,) = result.get_step_failure_events()
     assert "threads" in str(event.step_failure_data.error)
+
+
+def test_a_run_without_partitions_collects_every_organization_of_the_settings(site: Site) -> None:
+    result = site.run("collect")
+    assert result.success
+    assert site.stored_rows(EVENTS) == dict.fromkeys(site.slugs, EVENTS_EACH)
+    assert site.instance.get_materialized_partitions(asset_key(EVENTS)) == set(site.slugs)

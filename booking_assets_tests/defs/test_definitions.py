@@ -224,10 +224,11 @@ def test_every_check_says_what_it_promises(graph: dg.AssetGraph) -> None:
 def test_these_are_all_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"}
-    assert jobs == {"collect", "derive", "refresh"}
+    assert jobs == {"collect", "derive", "refresh", "retention"}
     assert {(one.name, one.job_name) for one in repository.schedule_defs} == {
         ("collect_hourly", "collect"),
         ("collect_nightly", "collect"),
+        ("retention_daily", "retention"),
     }
     assert {(one.name, one.job_name) for one in repository.sensor_defs} == {
         ("derive_after_collect", "derive"),
@@ -258,7 +259,7 @@ def test_every_job_schedule_and_sensor_has_a_description(definitions: dg.Definit
 
 
 def test_runs_are_one_process(definitions: dg.Definitions) -> None:
-    for name in ("collect", "derive", "refresh"):
+    for name in ("collect", "derive", "refresh", "retention"):
         assert definitions.resolve_job_def(name).executor_def.name == "in_process"
 
 

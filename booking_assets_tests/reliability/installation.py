@@ -131,6 +131,7 @@ class Installation:
                 mode="full",
                 allow_shrink=allow_shrink,
                 instance=instance,
+                tags={},
             )
 
     def publish(self) -> None:

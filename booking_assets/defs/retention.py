@@ -1,0 +1,63 @@
+"""How long Dagster's runs of this project are kept; what else is pruned is in `pipeline.retention`.
+
+The settings are `[retention]`; the command line applies it after a refresh, a schedule every day.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from booking_assets.defs.jobs import JOBS, RETENTION
+from booking_assets.settings import Retention, Settings
+
+LOCATION = "booking_assets"
+_FINISHED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
+
+
+def delete_old_runs(instance: dg.DagsterInstance, retention: Retention, now: datetime) -> int:
+    """Delete finished runs, with their events and logs; gives how many.
+
+    Args:
+        instance: where the runs are recorded; others' runs in it are left alone.
+        retention: a run is deleted when it is too old, or when enough newer ones are kept.
+        now: the present instant, UTC.
+    """
+    oldest = (now - timedelta(days=retention.runs_days)).timestamp()
+    records = instance.get_run_records(dg.RunsFilter(statuses=_FINISHED))
+    own = [one for one in records if _is_own(one.dagster_run)]
+    deleted = [
+        one.dagster_run.run_id
+        for number, one in enumerate(own)
+        if number >= retention.runs_count or (one.end_time or 0) < oldest
+    ]
+    for run_id in deleted:
+        instance.delete_run(run_id)
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+    return len(deleted)
+
+
+def _is_own(run: dg.DagsterRun) -> bool:
+    """Whether a run is of this code location: started by it, or by a process of its own."""
+    origin = run.remote_job_origin
+    return origin.location_name == LOCATION if origin else run.job_name in JOBS
+
+
+def retention_job() -> dg.JobDefinition:
+    """A job that applies `[retention]`."""
+
+    @dg.op(description="Delete what is older than the settings of `[retention]` allow.")
+    def apply_retention(
+        context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> None:
+        deleted = delete_old_runs(context.instance, settings.retention, datetime.now(UTC))
+        context.log.info("deleted %d runs", deleted)
+
+    @dg.job(name=RETENTION, description="Apply `[retention]`.", executor_def=dg.in_process_executor)
+    def retention() -> None:
+        apply_retention()
+
+    return retention

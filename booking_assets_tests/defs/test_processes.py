@@ -1,0 +1,76 @@
+"""A run whose process was killed does not stay STARTED: the next process ends it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from booking_assets.defs.processes import PROCESS_TAG, end_dead_runs, process_lock
+
+RUN = """
+import sys, time
+import dagster as dg
+from booking_assets.defs.processes import process_lock
+
+@dg.op
+def wait():
+    print("started", flush=True)
+    time.sleep(600)
+
+@dg.job
+def waiting():
+    wait()
+
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance, process_lock(instance) as tags:
+    waiting.execute_in_process(instance=instance, tags=tags)
+"""
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance
+
+
+def statuses(instance: dg.DagsterInstance) -> list[dg.DagsterRunStatus]:
+    return [run.status for run in instance.get_runs()]
+
+
+def test_a_run_is_ended_when_its_process_was_killed_and_not_before(
+    instance: dg.DagsterInstance,
+) -> None:
+    command = [sys.executable, "-c", RUN, instance.root_directory]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        assert end_dead_runs(instance) == []
+        assert statuses(instance) == [dg.DagsterRunStatus.STARTED]
+        process.kill()
+    with process_lock(instance):
+        assert statuses(instance) == [dg.DagsterRunStatus.FAILURE]
+    assert list((Path(instance.root_directory) / "processes").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{}, {PROCESS_TAG: "another-host/1-ab.lock"}],
+    ids=["a run of Dagster's own launcher", "a run of another host"],
+)
+def test_the_runs_of_others_are_left_alone(
+    instance: dg.DagsterInstance, tags: dict[str, str]
+) -> None:
+    run = dg.DagsterRun("waiting", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    instance.add_run(run)
+    assert end_dead_runs(instance) == []
+
+
+def test_a_process_that_ends_leaves_no_lock_file(instance: dg.DagsterInstance) -> None:
+    with process_lock(instance) as tags:
+        assert list(tags) == [PROCESS_TAG]
+    assert list((Path(instance.root_directory) / "processes").iterdir()) == []

@@ -1,8 +1,7 @@
-"""One organization's collection: count, pages, verify, mend, land.
+"""`Collection`: collects one resource of one organization, and decides whether it is complete.
 
-What lives here: the order of events, and the decision between complete and refused.
-What must not: requests (`api`), bytes (`decoding`), storing (`warehouse`).
-Read more: `docs/reliability.md`.
+In this order: count, pages, count, reconcile, write the landing. Requests are in `api`, reading the
+bytes in `decoding`, many organizations in `concurrency`, storing in `warehouse`.
 """
 
 from __future__ import annotations
@@ -25,37 +24,37 @@ from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
 from booking_assets.collect.incremental import IncrementalPlan
-from booking_assets.collect.keys import identifier_of
 from booking_assets.collect.landing import Landing, newest_landing
-from booking_assets.collect.pages import each, listed_keys, row_pages
+from booking_assets.collect.pages import listed_keys, map_concurrently, row_pages
+from booking_assets.collect.parts import identifier_of
 from booking_assets.collect.staging import StagingWriter
 from booking_assets.collect.stats import CollectionStats, Mode
 
 _logger = logging.getLogger(__name__)
 
 SEARCH_PAGE_SIZE = 5_000
-ASKED_AT_MOST = 200
-"""Doubtful rows that are worth a request each; more of them are worth a new collection."""
+MAX_REFETCHED_ROWS = 200
+"""Mismatched rows that are requested one by one; more than these are worth a new collection."""
 
 
 class Progress(Protocol):
-    """Whoever watches a run; called from several threads."""
+    """Live progress of a run; called from several threads."""
 
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
-        """So many rows of the expected ones have arrived."""
+        """`rows` of the `expected` rows have arrived."""
 
     def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
-        """The organization's rows are stored, or refused for the reason given."""
+        """The organization's rows are stored, or were not because of `error`."""
 
 
 class NoProgress:
-    """For runs without a person before them."""
+    """Shows no progress."""
 
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
-        """Tells nobody."""
+        """Does nothing."""
 
     def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
-        """Tells nobody."""
+        """Does nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,11 @@ class Plan:
         attempts: how often rows that moved while they were read are collected again.
         max_shrink: share of the stored rows that may vanish.
         allow_shrink: a person consents to any loss.
-        mode: whether to read all events or those that changed; registrations, whose changes are
-            not told by their change time, are always read in full.
-        overlap: how much older than the newest row held a change may be stamped.
+        mode: whether to read all events or those that changed; registrations are always read in
+            full, because their change time does not follow their changes.
+        overlap: how much older than the base's newest row a change may be stamped.
         clock: the present instant, UTC.
-        progress: told after each page.
+        progress: called after each page.
     """
 
     run_id: str
@@ -113,12 +112,12 @@ class Collection:
     """The collection of one resource of one organization.
 
     Args:
-        connect: gives a client that asks with the organization's own credential.
-        contract: what the rows may hold.
+        connect: opens a client with the organization's own credential.
+        contract: the resource's members and types.
         organization: the slug.
-        identifier: the tenant that every row must belong to.
-        stored_rows: rows of the stored slice; None where nothing was ever stored.
-        plan: how to go about it.
+        identifier: the organization that every row must belong to.
+        stored_rows: rows of the stored slice; None before the first load.
+        plan: how to collect.
     """
 
     connect: Callable[[], BookingClient]
@@ -134,7 +133,7 @@ class Collection:
         return self.connect()
 
     def begin(self) -> CollectionStats:
-        """A stats that starts now; it keeps its numbers also where the collection is refused."""
+        """Stats of a collection that starts now; a failed collection keeps its numbers there."""
         return CollectionStats(
             organization=self.organization,
             resource=self.contract.resource.name,
@@ -144,11 +143,11 @@ class Collection:
         )
 
     def run(self, stats: CollectionStats, stopped: Callable[[], bool] = lambda: False) -> Collected:
-        """Collects every row and lands it.
+        """Collects every row and writes the landing.
 
         Args:
-            stats: is filled in, also where the collection is refused.
-            stopped: asked after each page; where it says yes, the collection ends.
+            stats: is filled in, also where the collection fails.
+            stopped: checked after each page; where it is true, the collection ends.
 
         Raises:
             CollectionFailed: the rows are foreign, incomplete or far fewer than stored.
@@ -167,7 +166,7 @@ class Collection:
             ) as staging:
                 if not self._collect_incremental(staging, decoder, stats, stopped):
                     self._collect_full(staging, decoder, stats, stopped)
-                self._refuse_shrinkage(stats)
+                self._require_no_shrinkage(stats)
                 self._finalize_stats(stats)
                 return Collected(staging.land(self.identifier, stats.log_row()), staging.unknown)
         finally:
@@ -180,7 +179,7 @@ class Collection:
         stats: CollectionStats,
         stopped: Callable[[], bool],
     ) -> bool:
-        """Lays the changes over the last landing; False where all must be collected."""
+        """Applies the changes to the last landing; False where a full collection is needed."""
         if stats.mode == "full":
             return False
         base = newest_landing(self.plan.landing, self.organization, stats.resource)
@@ -193,11 +192,11 @@ class Collection:
                 overlap=self.plan.overlap,
                 attempts=self.plan.attempts,
             )
-            if changes.adopt(staging, stats, stopped):
+            if changes.apply(staging, stats, stopped):
                 stats.count_after = self.client.count()
-                _add_up(staging, stats)
-                settled = changes.all_stamped and self._held_throughout(stats)
-                if settled or self._reconcile(staging, decoder, stats):
+                _update_stats(staging, stats)
+                is_counted = changes.all_stamped and self._counts_match(stats)
+                if is_counted or self._reconcile(staging, decoder, stats):
                     return True
         staging.clear()
         stats.mode, stats.totals, stats.count_before = "full", set(), self.client.count()
@@ -210,24 +209,24 @@ class Collection:
         stats: CollectionStats,
         stopped: Callable[[], bool],
     ) -> None:
-        """Reads pages until what is held is what was counted."""
+        """Reads all pages, and again where rows moved, until the collection is complete."""
         for attempt in range(self.plan.attempts):
             if attempt:
                 staging.clear()
                 stats.count_before, stats.totals = stats.count_after, set()
-            self._read(staging, decoder, stats, stopped)
-            is_one_answer = stats.pages == 1 and self._held_throughout(stats)
-            if is_one_answer or self._reconcile(staging, decoder, stats):
+            self._read_pages(staging, decoder, stats, stopped)
+            is_single_answer = stats.pages == 1 and self._counts_match(stats)
+            if is_single_answer or self._reconcile(staging, decoder, stats):
                 return
         raise Incomplete(
             self.organization,
-            f"{stats.rows_held} distinct rows arrived, but the API counted "
+            f"{stats.rows_distinct} distinct rows arrived, but the API counted "
             f"{stats.count_before} before and {stats.count_after} after"
-            f" (totals seen: {sorted(stats.counts)}), {self.plan.attempts} times over",
+            f" (totals seen: {sorted(stats.counts)}), in {self.plan.attempts} attempts",
             "The stored rows stay; run it again when the organization is quieter",
         )
 
-    def _read(
+    def _read_pages(
         self,
         staging: StagingWriter,
         decoder: Decoder,
@@ -248,27 +247,27 @@ class Collection:
             if stopped():
                 raise Stopped(self.organization)
         stats.count_after = self.client.count()
-        _add_up(staging, stats)
+        _update_stats(staging, stats)
 
-    def _held_throughout(self, stats: CollectionStats) -> bool:
-        """Whether one count held from the first question to the last, and all its rows are here."""
-        return stats.counts == {stats.rows_held}
+    def _counts_match(self, stats: CollectionStats) -> bool:
+        """Whether every count and total equals the number of distinct rows."""
+        return stats.counts == {stats.rows_distinct}
 
     def _reconcile(self, staging: StagingWriter, decoder: Decoder, stats: CollectionStats) -> bool:
-        """Asks for each doubtful row; whether that makes the collection complete.
+        """Refetches each mismatched row; whether that makes the collection complete.
 
-        The identifiers, which are cheap, tell which: those that are listed but did not arrive, and
-        those that arrived but are not listed. Of several pages they are asked for also where every
-        count is the same: so it is where one row is deleted among the pages already read and
-        another inserted among those to come. Who may not ask for them must go by the counts.
+        The identifiers, which are cheap, show which: those that are listed but did not arrive, and
+        those that arrived but are not listed. With several pages they are listed also where every
+        count is the same: a row deleted from pages already read and another inserted into pages to
+        come leave the counts as they were. Without permission to list them, the counts decide.
         """
-        is_counted = self._held_throughout(stats)
+        is_counted = self._counts_match(stats)
         try:
             rows = self._refetch_mismatches(staging, decoder, stats)
         except (Forbidden, NotFound) as error:
-            # A release may grant each operation by itself, or lack one.
+            # A release may grant each operation by itself, or lack it.
             _logger.warning(
-                "%s: rows %s moved, and cannot be asked for: %s",
+                "%s: rows %s moved, and their identifiers cannot be listed: %s",
                 self.organization,
                 "may have" if is_counted else "have",
                 error,
@@ -281,28 +280,28 @@ class Collection:
         for row in rows.values():
             if row is not None:
                 staging.add(row)
-        staging.withdraw({identifier for identifier, row in rows.items() if row is None})
+        staging.remove({identifier for identifier, row in rows.items() if row is None})
         counts = {stats.count_after or 0}
         stats.count_after = self.client.count()
-        _add_up(staging, stats)
-        return is_complete(stats.rows_held, counts | {stats.count_after})
+        _update_stats(staging, stats)
+        return is_complete(stats.rows_distinct, counts | {stats.count_after})
 
     def _refetch_mismatches(
         self, staging: StagingWriter, decoder: Decoder, stats: CollectionStats
     ) -> dict[str, DecodedPage | None] | None:
-        """Each doubtful row by identifier, None where it is gone; None if there are too many."""
+        """Mismatched rows by identifier, None where deleted; None if there are too many."""
         concurrency = self.plan.max_concurrency
-        expected = stats.count_after or 0
-        listed = listed_keys(self.client, SEARCH_PAGE_SIZE, expected, concurrency)
-        held = staging.keys()
-        missing, gone = _without(listed, held), _without(held, listed)
-        # A rejected row that does not say its identifier is one of those that seem to be missing.
-        is_explained = gone.is_empty() and missing.len() <= staging.without_identifier
-        if is_explained and self._held_throughout(stats):
+        count = stats.count_after or 0
+        listed = listed_keys(self.client, SEARCH_PAGE_SIZE, count, concurrency)
+        arrived = staging.keys()
+        missing, unlisted = _difference(listed, arrived), _difference(arrived, listed)
+        # A rejected row without an identifier is one of those that seem to be missing.
+        is_explained = unlisted.is_empty() and missing.len() <= staging.without_identifier
+        if is_explained and self._counts_match(stats):
             return {}
-        if missing.len() + gone.len() > ASKED_AT_MOST:
+        if missing.len() + unlisted.len() > MAX_REFETCHED_ROWS:
             return None
-        doubtful = [identifier_of(key) for key in sorted([*missing, *gone])]
+        mismatched = [identifier_of(key) for key in sorted([*missing, *unlisted])]
 
         def retrieve(identifier: str) -> DecodedPage | None:
             try:
@@ -310,9 +309,11 @@ class Collection:
             except NotFound:
                 return None
 
-        return dict(zip(doubtful, each(retrieve, doubtful, concurrency), strict=True))
+        return dict(
+            zip(mismatched, map_concurrently(retrieve, mismatched, concurrency), strict=True)
+        )
 
-    def _refuse_shrinkage(self, stats: CollectionStats) -> None:
+    def _require_no_shrinkage(self, stats: CollectionStats) -> None:
         if self.plan.allow_shrink:
             return
         if has_shrunk(stats.rows_loaded, self.stored_rows, self.plan.max_shrink):
@@ -325,19 +326,19 @@ class Collection:
             )
 
     def _finalize_stats(self, stats: CollectionStats) -> None:
-        """Closes the stats: when it ended and what was sent for it."""
+        """Enters the end and the client's usage."""
         usage = self.client.usage
         stats.requests, stats.retries = usage.requests, usage.retries
         stats.bytes_received = usage.bytes_received
         stats.finished_at = self.plan.clock()
 
 
-def _without(some: pl.Series, others: pl.Series) -> pl.Series:
-    return some.filter(~some.is_in(others.implode()))
+def _difference(keys: pl.Series, others: pl.Series) -> pl.Series:
+    return keys.filter(~keys.is_in(others.implode()))
 
 
-def _add_up(staging: StagingWriter, stats: CollectionStats) -> None:
-    """Enters what the staging holds: received + adopted = loaded + rejected + duplicates."""
+def _update_stats(staging: StagingWriter, stats: CollectionStats) -> None:
+    """Enters the staging's rows: received + from the base = loaded + rejected + duplicates."""
     stats.rows_loaded, stats.rows_rejected = staging.loaded, staging.rejected
     stats.rows_received = staging.received
-    stats.duplicates_dropped = stats.rows_received - (stats.rows_held - staging.adopted)
+    stats.duplicates_dropped = stats.rows_received - (stats.rows_distinct - staging.rows_from_base)

@@ -1,9 +1,6 @@
-"""Only what changed: the rows since the last landing, laid over that landing.
+"""`IncrementalPlan`: reads the rows that changed since the last landing, and applies them to it.
 
-What lives here: reading the newest changes first until they are older than what is held, and making
-sure that nothing moved meanwhile.
-What must not: whether the result is complete (`collection`), which is judged as for a full one.
-Read more: `docs/reliability.md`, "Incremental collections".
+Whether the result is complete is decided in `collection`, as for a full collection.
 """
 
 from __future__ import annotations
@@ -23,8 +20,8 @@ from booking_assets.collect.staging import StagingWriter
 from booking_assets.collect.stats import CollectionStats
 
 PAGE_SIZE = 200
-"""Rows a page at most: few have changed, and the rest of the last page is read in vain."""
-MOST_CHANGED = 0.2
+"""Rows a page at most: few have changed, and the unchanged rows of the last page are wasted."""
+MAX_CHANGED_SHARE = 0.2
 """The share of changed rows beyond which a full collection is cheaper than finding them."""
 _CHANGED = "last_change_time"
 
@@ -33,14 +30,14 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class IncrementalPlan:
-    """Reads what changed of one organization's rows.
+    """Reads the changes of one organization's rows.
 
     Args:
-        client: asks the API.
+        client: requests the pages.
         decoder: types the rows.
-        base: the landing that the changes are laid over.
+        base: the landing that the changes are applied to.
         page_size: rows a request.
-        overlap: how much older than the newest row held a change may be stamped.
+        overlap: how much older than the base's newest row a change may be stamped.
         attempts: how often pages that moved while they were read are read again.
     """
 
@@ -51,59 +48,60 @@ class IncrementalPlan:
     overlap: timedelta
     attempts: int
 
-    def adopt(
+    def apply(
         self, staging: StagingWriter, stats: CollectionStats, stopped: Callable[[], bool]
     ) -> bool:
-        """Fills the staging with the base and its changes; False where all must be collected.
+        """Fills the staging with the base and its changes; False where a full one is needed.
 
         Raises:
             BookingError: a request failed for good.
             OSError: the base cannot be read, or the staging not be written.
         """
-        held = self._held
-        if held is None:
+        change_times = self._change_times
+        if change_times is None:
             return self._give_up("the last landing has other columns")
-        newest = held.max()
+        newest = change_times.max()
         horizon = newest - self.overlap if isinstance(newest, datetime) else None
+        max_rows = int(change_times.len() * MAX_CHANGED_SHARE)
         for _ in range(self.attempts):
-            pages = self._pages(horizon, int(held.len() * MOST_CHANGED), stats, stopped)
+            pages = self._pages(horizon, max_rows, stats, stopped)
             if pages is None:
                 return self._give_up("too much has changed")
-            if self._stood_still(pages, stats):
+            if self._unchanged_while_read(pages, stats):
                 break
         else:
             return self._give_up("rows keep changing while they are read")
         contents = [page.content for page in pages]
-        arrived = {identifier for one in contents for identifier in self._identifiers(one)}
-        staging.adopt(self.base, without=arrived)
+        arrived = {identifier for page in contents for identifier in self._identifiers(page)}
+        staging.add_base(self.base, without=arrived)
         for content in contents:
             staging.add(content)
         return True
 
     @property
     def all_stamped(self) -> bool:
-        """Whether every row held says when it changed: a new one without that is not at the top."""
-        return self._held is not None and not self._held.null_count()
+        """Whether every row of the base has a change time: a new row without it is not on top."""
+        return self._change_times is not None and not self._change_times.null_count()
 
     @cached_property
-    def _held(self) -> pl.Series | None:
+    def _change_times(self) -> pl.Series | None:
         return self.base.change_times(self.decoder.contract.table)
 
     def _give_up(self, reason: str) -> bool:
-        _logger.info("%s: collecting all: %s", self.decoder.organization, reason)
+        _logger.info("%s: full instead of incremental: %s", self.decoder.organization, reason)
         return False
 
     def _pages(
         self,
         horizon: datetime | None,
-        most: int,
+        max_rows: int,
         stats: CollectionStats,
         stopped: Callable[[], bool],
     ) -> list[Page[DecodedPage]] | None:
         """The pages from the newest change down to the horizon; None if they are too many.
 
-        The order puts every row that changes while we read before the rows already read, so that
-        it cannot hide a row from us: at worst one comes twice.
+        The order puts every row that changes meanwhile before the rows already read, so that it
+        hides no row: a row may arrive twice.
         """
         size = min(self.page_size, PAGE_SIZE)
         pages: list[Page[DecodedPage]] = []
@@ -115,7 +113,7 @@ class IncrementalPlan:
                 stats.totals.add(page.total_count)
             if self._reaches(page.content, horizon) or page.content.received < size:
                 return pages
-            if stopped() or len(pages) * size > max(most, size):
+            if stopped() or len(pages) * size > max(max_rows, size):
                 return None
 
     def _page(self, number: int, size: int) -> Page[DecodedPage]:
@@ -124,14 +122,14 @@ class IncrementalPlan:
         return self.client.collect(number, size, self.decoder, sort=sort)
 
     def _reaches(self, page: DecodedPage, horizon: datetime | None) -> bool:
-        """Whether a page ends before the horizon: so does all that follows it."""
+        """Whether a page ends before the horizon, and with it all that follows."""
         if horizon is None:
             return False
         times = page.rows.get_column(_CHANGED)
         return bool(times.null_count()) or bool((times < horizon).any())
 
-    def _stood_still(self, pages: list[Page[DecodedPage]], stats: CollectionStats) -> bool:
-        """Whether nothing moved while the pages were read.
+    def _unchanged_while_read(self, pages: list[Page[DecodedPage]], stats: CollectionStats) -> bool:
+        """Whether no row moved while the pages were read.
 
         A change or an insertion comes to the top, and a deletion changes the total.
         """

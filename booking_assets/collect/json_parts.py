@@ -1,8 +1,6 @@
-"""JSON in its parts, each as received: the rows of a page, the members of a row.
+"""Splits JSON into its parts as received: a page into rows, a row into members.
 
-What lives here: splitting, also of texts that strict readers refuse as a whole for one token.
-What must not: contracts and types (`rows`).
-Read more: https://www.rfc-editor.org/rfc/rfc8259
+It also splits texts that strict parsers refuse because of a single token. Types are in `rows`.
 """
 
 from __future__ import annotations
@@ -16,15 +14,15 @@ from booking_assets.api.errors import MalformedBody
 
 _RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _GAP = re.compile(r"[ \t\r\n,:]*")
-# Only the parts' ends count here: a whole number may have any length.
+# Only the ends of the parts matter: a whole number may have any length.
 _LENIENT = json.JSONDecoder(parse_int=float)
 
 
 def rows_of(body: bytes) -> list[msgspec.Raw]:
-    """The rows of a page, which are views of it.
+    """The rows of a page, as views of its bytes.
 
-    A page of which one row holds `NaN` or half a surrogate pair is the same at every request:
-    asking again would not help, and the other rows are good.
+    A page in which a row contains `NaN` or half a surrogate pair is the same at every request: a
+    retry would not help, and the other rows are valid.
 
     Raises:
         MalformedBody: the body is no JSON array: cut off, an error page, an object.
@@ -43,9 +41,9 @@ def rows_of(body: bytes) -> list[msgspec.Raw]:
 
 
 def members_of(row: bytes) -> list[tuple[str, bytes]] | None:
-    """The members of a row that `rows_of` split off, repeated ones too; None if it is no object.
+    """The members of a row from `rows_of`, repeated ones included; None if it is no object.
 
-    Bytes that are no UTF-8 come back as they were in values, as lone surrogates in names.
+    Bytes that are not UTF-8 stay as they are in values, and become lone surrogates in names.
 
     Raises:
         RecursionError: it is nested too deeply.
@@ -58,7 +56,7 @@ def members_of(row: bytes) -> list[tuple[str, bytes]] | None:
 
 
 def text_of(value: bytes | str) -> str:
-    """A value as text that can be stored: a JSON text's content, anything else as written."""
+    """A value as text that can be stored: the content of a JSON string, other JSON as it is."""
     text = _text(value) if isinstance(value, bytes) else value
     if isinstance(value, bytes) and text.startswith('"'):
         text = json.loads(text)
@@ -66,17 +64,17 @@ def text_of(value: bytes | str) -> str:
 
 
 def _parts(raw: bytes, bracket: str) -> list[bytes] | None:
-    """What stands in the outermost brackets: elements, or names and values in turn.
+    """The parts between the outermost brackets: elements, or names and values in turn.
 
     Returns:
         None where the outermost bracket is another one.
 
     Raises:
-        ValueError: the text is no JSON, also where `NaN` and lone surrogates are allowed for.
+        ValueError: the text is no JSON, even where `NaN` and lone surrogates are accepted.
         RecursionError: it is nested too deeply.
     """
     text = _text(raw).strip(" \t\r\n")
-    # Once as a whole: below, any gap between two parts will do.
+    # Validated as a whole: below, any gap between two parts is accepted.
     _LENIENT.decode(text)
     if not text.startswith(bracket):
         return None

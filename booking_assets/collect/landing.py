@@ -1,23 +1,20 @@
-"""A landing: one organization's complete collection on disk, from which a slice can be stored.
-
-What lives here: the folder's layout, its manifest, reading it back, removing old ones.
-What must not: rows on their way (`staging`), DuckDB.
-Read more: `docs/reliability.md`, "Landings".
+"""`Landing`: an organization's complete collection on disk, read back, listed and pruned.
 
     <landing>/<organization>/<resource>-<started_at>-<run>/
         rows-00000.parquet ...             the rows, in the columns of the resource's raw table
-        rejected_rows-00000.parquet ...    where there are any
-        collection.json                    what was counted and received; written last
+        rejected_rows-00000.parquet ...    where rows were rejected
+        collection.json                    the manifest: its row of raw.collections; written last
 
-The folder is renamed into place when it is whole, and never changed afterwards.
+The folder is renamed into place when it is complete, and never changed afterwards. `staging` writes
+it.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +24,7 @@ from uuid import UUID
 import polars as pl
 
 from booking_assets.collect.stats import collections_frame
+from booking_assets.files import sync
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENT_COUNTS
 
@@ -39,7 +37,7 @@ _INSTANTS = ("started_at", "finished_at")
 
 @dataclass(frozen=True)
 class Landing:
-    """A whole landing; `log_row` is its row of raw.collections as plain values."""
+    """A complete landing; `log_row` is its row of raw.collections as plain values."""
 
     folder: Path
     identifier: UUID
@@ -52,22 +50,22 @@ class Landing:
 
     @property
     def rows(self) -> tuple[Path, ...]:
-        """The Parquet files of the typed rows; none where there are none."""
+        """The Parquet files of the typed rows; empty where there are no such rows."""
         return tuple(sorted(self.folder.glob(f"{ROWS}-*.parquet")))
 
     @property
     def rejected(self) -> tuple[Path, ...]:
-        """The Parquet files of the rejected rows; none where there are none."""
+        """The Parquet files of the rejected rows; empty where there are no such rows."""
         return tuple(sorted(self.folder.glob(f"{REJECTED}-*.parquet")))
 
     def change_times(self, table: Table) -> pl.Series | None:
-        """When each typed row changed; None where the rows are not in the table's columns."""
+        """The last change of each typed row; None where the columns are not the table's."""
         if not self.rows:
             return pl.Series([], dtype=table.dtypes["last_change_time"])
-        held = pl.scan_parquet([*self.rows])
-        if dict(held.collect_schema()) != table.dtypes:
+        rows = pl.scan_parquet([*self.rows])
+        if dict(rows.collect_schema()) != table.dtypes:
             return None
-        return held.select("last_change_time").collect().to_series()
+        return rows.select("last_change_time").collect().to_series()
 
     def collection(self) -> pl.DataFrame:
         """Its row of raw.collections."""
@@ -86,17 +84,17 @@ class Landing:
 def event_count(
     organization: str, identifier: UUID, count: int, counted_at: datetime
 ) -> pl.DataFrame:
-    """One row of raw.event_counts."""
+    """A row of raw.event_counts."""
     return pl.DataFrame(
         [[organization], [str(identifier)], [count], [counted_at]], schema=EVENT_COUNTS.dtypes
     )
 
 
 def organization_folder(root: Path, organization: str) -> Path:
-    """Where an organization's landings lie.
+    """The folder of an organization's landings.
 
     Raises:
-        ValueError: the slug would lead elsewhere.
+        ValueError: the slug would lead out of the root.
     """
     folder = root / organization
     if folder.name != organization or organization == "..":
@@ -105,12 +103,12 @@ def organization_folder(root: Path, organization: str) -> Path:
 
 
 def write_manifest(folder: Path, identifier: UUID, log_row: dict[str, Any]) -> None:
-    """Completes a landing with its numbers, on disk when this returns."""
+    """Writes the manifest of a landing, and flushes it to the disk."""
     document = {"identifier": str(identifier), "collection": log_row}
-    with (folder / MANIFEST).open("x", encoding="utf-8") as file:
+    path = folder / MANIFEST
+    with path.open("x", encoding="utf-8") as file:
         json.dump(document, file, default=datetime.isoformat, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
+    sync(path)
 
 
 def read_landing(folder: Path) -> Landing:
@@ -118,7 +116,7 @@ def read_landing(folder: Path) -> Landing:
 
     Raises:
         OSError: the folder has no readable manifest.
-        ValueError: the manifest is none.
+        ValueError: the manifest is damaged.
     """
     text = (folder / MANIFEST).read_text(encoding="utf-8")
     try:
@@ -131,29 +129,27 @@ def read_landing(folder: Path) -> Landing:
 
 
 def newest_landing(root: Path, organization: str, resource: str) -> Landing | None:
-    """The newest landing of one organization and resource that can be read, if there is any."""
+    """The newest readable landing of an organization's resource; None where there is none."""
     folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"), reverse=True)
-    for folder in folders:
-        try:
-            return read_landing(folder)
-        except (OSError, ValueError, KeyError) as error:
-            _logger.warning("%s is no whole landing: %s", folder, error)
-    return None
+    return next(_readable(folders), None)
 
 
 def whole_landings(root: Path) -> list[Landing]:
-    """Every landing that can be read, oldest first; one that cannot is told in the log."""
-    found = []
-    for manifest in root.glob(f"*/*/{MANIFEST}"):
-        try:
-            found.append(read_landing(manifest.parent))
-        except (OSError, ValueError, KeyError) as error:
-            _logger.warning("%s is no whole landing: %s", manifest.parent, error)
-    return sorted(found, key=lambda landing: landing.log_row["started_at"])
+    """Every readable landing, oldest first; an unreadable one is logged as a warning."""
+    folders = [manifest.parent for manifest in root.glob(f"*/*/{MANIFEST}")]
+    return sorted(_readable(folders), key=lambda landing: landing.log_row["started_at"])
 
 
 def prune_landings(root: Path, organization: str, resource: str, keep: int) -> None:
-    """Removes all but the newest `keep` landings of one organization and resource."""
+    """Removes all but the newest `keep` landings of an organization's resource."""
     folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"))
     for folder in folders[: max(0, len(folders) - keep)]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _readable(folders: list[Path]) -> Iterator[Landing]:
+    for folder in folders:
+        try:
+            yield read_landing(folder)
+        except (OSError, ValueError) as error:
+            _logger.warning("%s cannot be read as a landing and is ignored: %s", folder, error)

@@ -1,4 +1,4 @@
-"""A collection is complete against a count that held, or refused with the numbers."""
+"""A collection is complete against its counts, or fails with the numbers."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from booking_assets.collect.errors import (
     Stopped,
 )
 from booking_assets.collect.landing import read_landing
-from booking_assets_tests.collect.booking import Answer, Asked, Booking
+from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
 from booking_assets_tests.collect.events import OTHER, event, page_of
 from booking_assets_tests.collect.outcomes import fill, landed, left_on_disk, run, titles
 
 
-def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
+def test_unchanged_rows_are_counted_collected_counted_again_and_landed(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
     outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
-    assert booking.asked == [
-        Asked("count"),
-        *(Asked("collect", page, 10) for page in (1, 2, 3)),
-        Asked("count"),
-        Asked("search", 1, collection_module.SEARCH_PAGE_SIZE),
+    assert booking.requests == [
+        Request("count"),
+        *(Request("collect", page, 10) for page in (1, 2, 3)),
+        Request("count"),
+        Request("search", 1, collection_module.SEARCH_PAGE_SIZE),
     ]
     assert (stats.count_before, stats.count_after, stats.rows_received) == (25, 25, 25)
     assert (stats.pages, stats.requests, stats.retries) == (3, 6, 0)
@@ -42,18 +42,16 @@ def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
     assert stats.status == "complete"
 
 
-def test_one_page_is_one_answer_and_needs_no_list_of_identifiers(
+def test_a_single_page_needs_no_list_of_identifiers(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 10)
     outcome, _ = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert booking.asked == [Asked("count"), Asked("collect", 1, 10), Asked("count")]
+    assert booking.requests == [Request("count"), Request("collect", 1, 10), Request("count")]
 
 
-def test_a_landing_tells_what_the_tally_tells(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
+def test_a_landing_records_the_stats(booking: Booking, collection_from: MakeCollection) -> None:
     booking.rows = {1: event(1, Novelty=1), 2: event(2, CapacityMaximum="x")}
     collection = collection_from(booking)
     outcome, stats = run(collection)
@@ -93,27 +91,31 @@ def test_one_foreign_row_among_many_stores_nothing(
     assert left_on_disk(collection) == []
 
 
-def test_a_count_that_no_page_bears_out_is_refused_with_the_numbers_after_bounded_attempts(
+def test_a_count_that_no_page_confirms_fails_with_the_numbers_after_bounded_attempts(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
-    booking.instead = lambda asked: Answer(200, b'{"Count": 27}') if asked.verb == "count" else None
+    booking.instead = lambda request: (
+        Answer(200, b'{"Count": 27}') if request.verb == "count" else None
+    )
     collection = collection_from(booking)
     outcome, stats = run(collection)
     assert isinstance(outcome, Incomplete)
     assert "25 distinct rows arrived" in outcome.reason
     assert "27 before and 27 after" in outcome.reason
-    assert len([asked for asked in booking.asked if asked == Asked("collect", 1, 10)]) == 3
+    assert (
+        len([request for request in booking.requests if request == Request("collect", 1, 10)]) == 3
+    )
     assert left_on_disk(collection) == []
     assert (stats.rows_loaded, stats.count_after) == (25, 27)
 
 
-@pytest.mark.parametrize("says_total", [True, False], ids=["with totals", "without a header"])
+@pytest.mark.parametrize("sends_total", [True, False], ids=["with totals", "without a header"])
 def test_a_server_that_caps_its_pages_loses_no_row(
-    booking: Booking, collection_from: MakeCollection, says_total: bool
+    booking: Booking, collection_from: MakeCollection, sends_total: bool
 ) -> None:
     fill(booking, 25)
-    booking.cap, booking.says_total = 4, says_total
+    booking.cap, booking.sends_total = 4, sends_total
     outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
     assert stats.duplicates_dropped == 0
@@ -128,7 +130,7 @@ def test_a_server_that_caps_its_pages_loses_no_row(
         pytest.param(5, True, False, id="a person allows it"),
     ],
 )
-def test_a_slice_that_shrinks_sharply_is_refused_until_a_person_allows_it(
+def test_a_slice_that_shrinks_sharply_fails_until_a_person_allows_it(
     booking: Booking,
     collection_from: MakeCollection,
     stored_rows: int | None,
@@ -146,13 +148,13 @@ def test_a_slice_that_shrinks_sharply_is_refused_until_a_person_allows_it(
         assert (stats.rows_loaded, stats.count_after) == (2, 2)
 
 
-def test_a_page_that_is_cut_off_is_asked_for_again(
+def test_a_truncated_page_is_requested_again(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
     cut = [page_of([event(1)])[:-20]]
-    booking.instead = lambda asked: (
-        Answer(200, cut.pop(), 25) if asked == Asked("collect", 2, 10) and cut else None
+    booking.instead = lambda request: (
+        Answer(200, cut.pop(), 25) if request == Request("collect", 2, 10) and cut else None
     )
     outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
@@ -169,15 +171,15 @@ def test_a_request_that_fails_for_good_is_never_an_empty_answer(
     failing: str,
 ) -> None:
     fill(booking, 25)
-    booking.instead = lambda asked: Answer(status, b"") if asked.verb == failing else None
+    booking.instead = lambda request: Answer(status, b"") if request.verb == failing else None
     collection = collection_from(booking)
     outcome, stats = run(collection)
     assert isinstance(outcome, kind)
-    assert stats.requests == len(booking.asked)
+    assert stats.requests == len(booking.requests)
     assert left_on_disk(collection) == []
 
 
-def test_whoever_watches_hears_of_every_page(
+def test_progress_is_reported_after_every_page(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     heard = []
@@ -198,11 +200,11 @@ def test_a_stopped_collection_ends_after_the_page_and_leaves_nothing(
     collection = collection_from(booking)
     with pytest.raises(Stopped):
         collection.run(collection.begin(), stopped=lambda: True)
-    assert booking.asked == [Asked("count"), Asked("collect", 1, 10)]
+    assert booking.requests == [Request("count"), Request("collect", 1, 10)]
     assert left_on_disk(collection) == []
 
 
-def test_a_refusal_survives_the_way_between_processes() -> None:
+def test_errors_can_be_pickled() -> None:
     for error in (Shrunk("acme", "reason", "remedy"), Stopped("acme")):
         again = pickle.loads(pickle.dumps(error))
         assert isinstance(again, CollectionFailed)

@@ -1,4 +1,4 @@
-"""When a collection is complete, when a slice has shrunk, and that a stats adds up."""
+"""When a collection is complete, when a slice has shrunk, and what the log gets."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from booking_assets_tests.collect.events import STARTED
 
 
 @pytest.mark.parametrize(
-    ("held", "counts", "complete"),
+    ("distinct", "counts", "complete"),
     [
         pytest.param(7, {7}, True, id="just what was counted"),
         pytest.param(6, {7}, False, id="one too few"),
         pytest.param(8, {7}, False, id="one too many"),
-        pytest.param(0, {0}, True, id="nothing counted and nothing held"),
+        pytest.param(0, {0}, True, id="nothing counted and nothing arrived"),
         pytest.param(7, {6, 8}, True, id="between two counts"),
         pytest.param(8, {6, 8}, True, id="at the edge of two counts"),
         pytest.param(9, {6, 8}, False, id="beyond both counts"),
         pytest.param(0, set(), False, id="never counted"),
     ],
 )
-def test_a_collection_is_complete_against_counts_that_held(
-    held: int, counts: set[int], complete: bool
+def test_a_collection_is_complete_between_its_counts(
+    distinct: int, counts: set[int], complete: bool
 ) -> None:
-    assert is_complete(held, counts) is complete
+    assert is_complete(distinct, counts) is complete
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_collection_is_complete_against_counts_that_held(
         pytest.param(0, 100, 1.0, False, id="all may go"),
     ],
 )
-def test_a_slice_may_lose_its_share_and_no_row_more(
+def test_a_slice_may_lose_max_shrink_and_no_row_more(
     loaded: int, stored: int | None, max_shrink: float, shrunk: bool
 ) -> None:
     assert has_shrunk(loaded, stored, max_shrink) is shrunk
@@ -55,19 +55,19 @@ def test_a_slice_may_lose_its_share_and_no_row_more(
 
 @settings(deadline=None)
 @given(st.integers(0, 100), st.integers(1, 10_000))
-def test_a_loss_of_just_the_setting_passes_whatever_the_rounding(percent: int, scale: int) -> None:
+def test_a_loss_of_exactly_max_shrink_passes_despite_rounding(percent: int, scale: int) -> None:
     stored, lost = 100 * scale, percent * scale
     assert not has_shrunk(stored - lost, stored, percent / 100)
     assert lost == stored or has_shrunk(stored - lost - 1, stored, percent / 100)
 
 
-def test_an_entry_is_a_row_of_the_log_once_it_is_finished() -> None:
+def test_a_log_row_fits_the_table_once_it_is_finished() -> None:
     stats = CollectionStats("acme", "events", "run", "full", STARTED, finished_at=datetime.now(UTC))
     frame = collections_frame([stats.log_row()])
     assert dict(frame.schema) == COLLECTIONS.dtypes
     assert [name for name in COLLECTIONS.required if frame[name].null_count()] == []
 
 
-def test_the_counts_of_a_tally_are_all_that_the_api_said() -> None:
+def test_the_counts_of_stats_are_all_counts_and_totals() -> None:
     stats = CollectionStats("acme", "events", "run", "full", STARTED, count_before=3, totals={3, 4})
     assert stats.counts == {3, 4}

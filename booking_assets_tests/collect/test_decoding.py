@@ -1,4 +1,4 @@
-"""Bytes to rows: what fits is typed, what does not is kept whole, and nothing else ever happens."""
+"""Decoding: valid rows are typed, the others are rejected with their payload."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FITS: dict[str, tuple[str, str, str, Any]] = {
     ),
 }
 
-MISFITS: dict[str, tuple[str, str, str]] = {
+BAD_VALUES: dict[str, tuple[str, str, str]] = {
     "number in text": ("EventTitle", "5", "expected `str | null`, got `int`"),
     "object in text": ("EventTitle", '{"a": 1}', "expected `str | null`, got `object`"),
     "list in text": ("EventTitle", "[1]", "expected `str | null`, got `array`"),
@@ -65,13 +65,13 @@ MISFITS: dict[str, tuple[str, str, str]] = {
     "a number beyond any": ("CreditHours", "1e400", "out of range"),
     "text in a fraction": ("CreditHours", '"3.0"', "got `str`"),
     "flag in a fraction": ("CreditHours", "false", "got `bool`"),
-    "NaN": ("CreditHours", "NaN", "what JSON or Unicode does not have"),
-    "Infinity": ("CreditHours", "-Infinity", "what JSON or Unicode does not have"),
-    "NaN in an unknown member": ("Novelty", "[NaN]", "what JSON or Unicode does not have"),
+    "NaN": ("CreditHours", "NaN", "not valid JSON or Unicode"),
+    "Infinity": ("CreditHours", "-Infinity", "not valid JSON or Unicode"),
+    "NaN in an unknown member": ("Novelty", "[NaN]", "not valid JSON or Unicode"),
     "text in a flag": ("WaitlistEnabled", '"maybe"', "got `str`"),
     "number in a flag": ("WaitlistEnabled", "1", "got `int`"),
-    "half a surrogate pair": ("EventTitle", '"\\ud800"', "what JSON or Unicode does not have"),
-    "half a pair in an unknown member": ("Novelty", '"\\udc00"', "does not have"),
+    "half a surrogate pair": ("EventTitle", '"\\ud800"', "not valid JSON or Unicode"),
+    "half a pair in an unknown member": ("Novelty", '"\\udc00"', "not valid JSON"),
     "an impossible day": ("EventScheduledStart", '"2026-02-30T09:00:00Z"', "no date-time"),
     "identifier in braces": (
         "VenueOfficeIdentifier",
@@ -158,24 +158,26 @@ NO_PAGES = {
 
 
 @pytest.mark.parametrize(("member", "value", "column", "expected"), FITS.values(), ids=FITS)
-def test_what_fits_is_typed_alone_and_in_company(
+def test_a_valid_value_is_typed_alone_and_beside_a_rejected_row(
     member: str, value: str, column: str, expected: Any
 ) -> None:
-    misfit = spliced(2, "EventTitle", "0")
-    for neighbours in ([], [misfit]):
-        page = decoded(spliced(1, member, value), *neighbours)
+    rejected = spliced(2, "EventTitle", "0")
+    for neighbors in ([], [rejected]):
+        page = decoded(spliced(1, member, value), *neighbors)
         assert page.rows[column].to_list() == [expected]
-        assert page.rejected.height == len(neighbours)
+        assert page.rejected.height == len(neighbors)
 
 
-@pytest.mark.parametrize(("member", "value", "reason"), MISFITS.values(), ids=MISFITS)
-def test_a_misfit_is_kept_whole_and_costs_only_itself(member: str, value: str, reason: str) -> None:
-    misfit = spliced(2, member, value)
-    page = decoded(event(1), misfit, event(3))
+@pytest.mark.parametrize(("member", "value", "reason"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_a_bad_value_rejects_its_row_alone_with_its_payload(
+    member: str, value: str, reason: str
+) -> None:
+    rejected = spliced(2, member, value)
+    page = decoded(event(1), rejected, event(3))
     assert page.rows["event_identifier"].to_list() == [identifier(1), identifier(3)]
     assert page.rejected["fields"].to_list() == [member]
     assert reason in page.rejected["reason"].item()
-    assert page.rejected["payload"].item() == misfit
+    assert page.rejected["payload"].item() == rejected
     assert page.received == 3
 
 
@@ -189,7 +191,7 @@ def test_a_date_time_keeps_its_instant_and_its_offset(
 
 
 @pytest.mark.parametrize("value", NO_DATE_TIMES.values(), ids=NO_DATE_TIMES)
-def test_what_is_no_date_time_is_never_guessed_at(value: str) -> None:
+def test_a_text_that_is_no_date_time_rejects_the_row(value: str) -> None:
     page = decoded(event(RegistrationStart=value))
     assert page.rejected["fields"].to_list() == ["RegistrationStart"]
 
@@ -218,7 +220,7 @@ def test_an_empty_page_is_an_empty_frame_of_the_contract() -> None:
     assert page.rejected.equals(REJECTED_ROWS.empty())
 
 
-def test_rows_have_the_types_of_the_contract_and_say_where_they_come_from() -> None:
+def test_rows_have_the_types_of_the_contract_and_their_organization() -> None:
     page = decoded(event(1), "null")
     assert dict(page.rows.schema) == EVENTS.dtypes
     assert dict(page.rejected.schema) == REJECTED_ROWS.dtypes
@@ -258,7 +260,7 @@ def test_bytes_that_are_no_utf_8_reject_their_row_alone() -> None:
         assert page.rejected["payload"].item() == broken.decode(errors="backslashreplace")
 
 
-def test_a_member_given_twice_rejects_the_row_whatever_the_spacing() -> None:
+def test_a_repeated_member_rejects_the_row_with_any_spacing() -> None:
     for repeated in ('"EventTitle":"a","EventTitle":"b"', '"EventTitle" :"a","EventTitle" :"b"'):
         row = f"{text(event(EventTitle=None))[:-1]},{repeated}}}"
         page = decoded(row)
@@ -290,7 +292,7 @@ def test_newer_names_give_the_same_rows() -> None:
     assert "EventId" in renamed(rows[0])
 
 
-def test_names_of_two_releases_may_meet_in_a_page_and_in_a_row() -> None:
+def test_names_of_two_releases_may_share_a_page_and_a_row() -> None:
     both = event(2) | renamed(event(2)) | {"EventId": identifier(2).upper()}
     page = decoded(event(1), renamed(event(3)), both)
     assert sorted(page.rows["event_identifier"]) == [identifier(n) for n in (1, 2, 3)]
@@ -301,7 +303,7 @@ def test_an_escaped_name_is_the_name() -> None:
     assert decoded(row).rows["venue_location_identifier"].to_list() == [identifier(9)]
 
 
-def test_two_spellings_that_contradict_each_other_reject_the_row() -> None:
+def test_two_names_with_different_values_reject_the_row() -> None:
     page = decoded(event(1) | {"EventId": identifier(2)})
     assert page.rejected["reason"].to_list() == ["EventId contradicts EventIdentifier"]
 
@@ -328,14 +330,14 @@ FOREIGN: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("row", FOREIGN.values(), ids=FOREIGN)
-def test_one_foreign_row_refuses_the_page_whatever_else_is_wrong_with_it(row: str | bytes) -> None:
+def test_a_foreign_row_fails_the_page_with_any_other_fault(row: str | bytes) -> None:
     with pytest.raises(ForeignRows) as caught:
         decoded(event(2), row, event(3))
     assert str(OTHER) in caught.value.reason
     assert str(ACME) in caught.value.reason
 
 
-def test_an_unknown_member_may_speak_of_other_organizations() -> None:
+def test_an_unknown_member_may_name_other_organizations() -> None:
     host = {"OrganizationIdentifier": str(OTHER)}
     page = decoded(event(1, Host=host), event(2, Host=host, CapacityMaximum="x"))
     assert (page.rows.height, page.rejected.height) == (1, 1)
@@ -355,7 +357,7 @@ def test_a_page_of_any_size_keeps_its_rows_in_order(size: int) -> None:
     assert page.rejected["identifier"].to_list() == [identifier(size - 1)]
 
 
-def test_the_fast_way_and_the_slow_way_agree() -> None:
+def test_the_fast_path_and_the_slow_path_agree() -> None:
     rows = [event(n, ExamStarted="2026-05-04T09:00:00.25+01:00") for n in range(20)]
     fast, slow = decoded(*rows), decoded(*rows, "null")
     assert slow.rows.equals(fast.rows)

@@ -1,4 +1,4 @@
-"""Laws of decoding, for arbitrary JSON: nothing is lost, nothing invented, no surprise raised."""
+"""Properties of decoding, for arbitrary JSON: no row is lost, and only documented errors raised."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_row_is_loaded_or_kept_as_received(rows: list[str]) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(MEMBERS, SEPARATORS, st.booleans())
-def test_a_loaded_row_says_all_that_the_api_said(
+def test_a_loaded_row_has_every_value_of_the_json(
     more: list[tuple[str, Any]], separators: tuple[str, str], ascii_only: bool
 ) -> None:
     members = [*event().items(), *more]
@@ -107,7 +107,7 @@ def test_a_loaded_row_says_all_that_the_api_said(
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(EVENTS_AND_MORE, min_size=1, max_size=3), st.data())
-def test_a_damaged_page_is_refused_or_read_as_it_stands(
+def test_a_damaged_page_is_malformed_or_read_row_by_row(
     rows: list[str], data: st.DataObject
 ) -> None:
     body = page_of(rows)

@@ -1,4 +1,4 @@
-"""Incremental collections: whatever happened meanwhile, the result is that of a full one."""
+"""Incremental collections: the result equals that of a full collection."""
 
 from __future__ import annotations
 
@@ -154,9 +154,7 @@ def test_without_a_landing_everything_is_collected(quiet: Booking, tmp_path: Pat
     assert_as_full(quiet, tmp_path, mode="full")
 
 
-def test_without_a_change_one_page_and_one_row_are_asked_for(
-    quiet: Booking, tmp_path: Path
-) -> None:
+def test_without_a_change_a_page_and_a_row_are_requested(quiet: Booking, tmp_path: Path) -> None:
     started(quiet, tmp_path)
     stats = assert_as_full(quiet, tmp_path)
     assert (stats.requests, stats.rows_received) == (4, 7)
@@ -194,7 +192,7 @@ def test_a_deletion_is_found_by_the_identifiers(quiet: Booking, tmp_path: Path) 
 @pytest.mark.parametrize(
     "changed", [NOW, NOW - timedelta(days=700), None], ids=["now", "long ago", "never"]
 )
-def test_a_resurrected_event_is_found_whatever_it_says_of_its_change(
+def test_a_restored_event_is_found_with_any_change_time(
     quiet: Booking, tmp_path: Path, changed: datetime | None
 ) -> None:
     del quiet.events.rows[5]

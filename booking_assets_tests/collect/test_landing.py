@@ -1,4 +1,4 @@
-"""Landings are read back as written, pruned from the oldest, and kept in their folder."""
+"""Landings are read back as written, pruned from the oldest, and stay within their folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from booking_assets.collect.landing import (
     prune_landings,
     read_landing,
 )
-from booking_assets.collect.staging import StagingWriter
+from booking_assets.collect.staging import LOCK, StagingWriter
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 from booking_assets_tests.collect.events import ACME, STARTED, decoded, event
@@ -65,9 +65,10 @@ def test_pruning_keeps_the_newest_and_what_is_not_its_own(tmp_path: Path) -> Non
     for other in others:
         other.mkdir()
     prune_landings(tmp_path, "acme", "events", 2)
-    assert sorted((tmp_path / "acme").iterdir()) == sorted([*others, *folders[3:]])
+    kept = [tmp_path / "acme" / LOCK, *others, *folders[3:]]
+    assert sorted((tmp_path / "acme").iterdir()) == sorted(kept)
     prune_landings(tmp_path, "acme", "events", 5)
-    assert len(list((tmp_path / "acme").iterdir())) == 4
+    assert sorted((tmp_path / "acme").iterdir()) == sorted(kept)
 
 
 def test_pruning_where_nothing_ever_landed_does_nothing(tmp_path: Path) -> None:

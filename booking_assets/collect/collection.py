@@ -24,7 +24,7 @@ from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
 from booking_assets.collect.incremental import IncrementalPlan
-from booking_assets.collect.landing import Landing, newest_landing
+from booking_assets.collect.landing import Landing, landing_name, newest_landing, take_ticket
 from booking_assets.collect.pages import listed_keys, map_concurrently, row_pages
 from booking_assets.collect.parts import identifier_of
 from booking_assets.collect.staging import StagingWriter
@@ -68,6 +68,7 @@ class Plan:
         max_concurrency: requests in flight, an organization.
         attempts: how often rows that moved while they were read are collected again.
         max_shrink: share of the stored rows that may vanish.
+        shrink_floor: number of rows that may always vanish, unless no row is left.
         allow_shrink: a person consents to any loss.
         mode: whether to read all events or those that changed; registrations are always read in
             full, because their change time does not follow their changes.
@@ -87,6 +88,19 @@ class Plan:
     overlap: timedelta
     clock: Callable[[], datetime]
     progress: Progress
+    shrink_floor: int = 5
+
+
+@dataclass(frozen=True)
+class Start:
+    """The start of an organization's collections in a run: all its resources share it.
+
+    `sequence` is the ticket, the order of the organization's collections; None where it could not
+    be taken.
+    """
+
+    sequence: int | None
+    started_at: datetime
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,7 @@ class Collection:
         identifier: the organization that every row must belong to.
         stored_rows: rows of the stored slice; None before the first load.
         plan: how to collect.
+        stored_sequence: the highest ticket of the organization in raw.collections.
     """
 
     connect: Callable[[], BookingClient]
@@ -126,20 +141,36 @@ class Collection:
     identifier: UUID
     stored_rows: int | None
     plan: Plan
+    stored_sequence: int = 0
 
     @cached_property
     def client(self) -> BookingClient:
         """The organization's client."""
         return self.connect()
 
-    def begin(self) -> CollectionStats:
-        """Stats of a collection that starts now; a failed collection keeps its numbers there."""
+    def start(self) -> Start:
+        """Takes the organization's next ticket.
+
+        Raises:
+            OSError: the ticket cannot be written.
+        """
+        sequence = take_ticket(self.plan.landing, self.organization, self.stored_sequence)
+        return Start(sequence, self.plan.clock())
+
+    def begin(self, start: Start | None = None) -> CollectionStats:
+        """Stats of a collection that starts now; a failed collection keeps its numbers there.
+
+        Args:
+            start: the ticket and the time that the organization's collections share.
+        """
+        start = start or self.start()
         return CollectionStats(
             organization=self.organization,
             resource=self.contract.resource.name,
             run_id=self.plan.run_id,
             mode=self.plan.mode if self.contract is EVENT_ROWS else "full",
-            started_at=self.plan.clock(),
+            started_at=start.started_at,
+            sequence=start.sequence,
         )
 
     def run(self, stats: CollectionStats, stopped: Callable[[], bool] = lambda: False) -> Collected:
@@ -157,7 +188,7 @@ class Collection:
         decoder = Decoder(
             self.contract, self.organization, self.identifier, collected_at=stats.started_at
         )
-        name = f"{stats.resource}-{stats.started_at:%Y%m%dT%H%M%S.%fZ}-{stats.run_id[:8]}"
+        name = landing_name(stats.resource, stats.sequence or 0, stats.run_id)
         client = self.client
         try:
             stats.count_before = client.count()
@@ -195,8 +226,11 @@ class Collection:
             if changes.apply(staging, stats, stopped):
                 stats.count_after = self.client.count()
                 _update_stats(staging, stats)
-                is_counted = changes.all_stamped and self._counts_match(stats)
-                if is_counted or self._reconcile(staging, decoder, stats):
+                if changes.all_stamped and self._counts_match(stats):
+                    fault = self._fault(staging, stats, stats.rows_distinct)
+                else:
+                    fault = self._reconcile(staging, decoder, stats)
+                if fault is None:
                     return True
         staging.clear()
         stats.mode, stats.totals, stats.count_before = "full", set(), self.client.count()
@@ -215,14 +249,16 @@ class Collection:
                 staging.clear()
                 stats.count_before, stats.totals = stats.count_after, set()
             self._read_pages(staging, decoder, stats, stopped)
-            is_single_answer = stats.pages == 1 and self._counts_match(stats)
-            if is_single_answer or self._reconcile(staging, decoder, stats):
+            if stats.pages == 1 and self._counts_match(stats):
+                # A single answer: no row moved while it was read.
+                fault = self._fault(staging, stats, stats.rows_distinct)
+            else:
+                fault = self._reconcile(staging, decoder, stats)
+            if fault is None:
                 return
         raise Incomplete(
             self.organization,
-            f"{stats.rows_distinct} distinct rows arrived, but the API counted "
-            f"{stats.count_before} before and {stats.count_after} after"
-            f" (totals seen: {sorted(stats.counts)}), in {self.plan.attempts} attempts",
+            f"{fault}, in {self.plan.attempts} attempts",
             "The stored rows stay; run it again when the organization is quieter",
         )
 
@@ -253,55 +289,59 @@ class Collection:
         """Whether every count and total equals the number of distinct rows."""
         return stats.counts == {stats.rows_distinct}
 
-    def _reconcile(self, staging: StagingWriter, decoder: Decoder, stats: CollectionStats) -> bool:
-        """Refetches each mismatched row; whether that makes the collection complete.
+    def _fault(self, staging: StagingWriter, stats: CollectionStats, *counts: int) -> str | None:
+        """Why the collection is not complete by these counts; None where it is."""
+        if is_complete(stats, *counts):
+            return None
+        if not stats.rows_loaded and stats.rows_rejected:
+            return f"every row was rejected, the first because {staging.first_rejection}"
+        return _count_mismatch(stats)
+
+    def _reconcile(
+        self, staging: StagingWriter, decoder: Decoder, stats: CollectionStats
+    ) -> str | None:
+        """Refetches each mismatched row; why the collection is not complete then, None where it is.
 
         The identifiers, which are cheap, show which: those that are listed but did not arrive, and
         those that arrived but are not listed. With several pages they are listed also where every
         count is the same: a row deleted from pages already read and another inserted into pages to
         come leave the counts as they were. Without permission to list them, the counts decide.
         """
-        is_counted = self._counts_match(stats)
+        count = stats.count_after or 0
         try:
-            rows = self._refetch_mismatches(staging, decoder, stats)
+            listed = listed_keys(self.client, SEARCH_PAGE_SIZE, count, self.plan.max_concurrency)
+            arrived = staging.keys()
+            missing, unlisted = _difference(listed, arrived), _difference(arrived, listed)
+            # A rejected row without an identifier is one of those that seem to be missing.
+            is_explained = unlisted.is_empty() and missing.len() <= staging.without_identifier
+            if is_explained and self._counts_match(stats):
+                return self._fault(staging, stats, count)
+            if missing.len() + unlisted.len() > MAX_REFETCHED_ROWS:
+                return (
+                    f"the API counted {count} rows and {arrived.len()} identifiers arrived, but "
+                    f"search lists {listed.len()}: {missing.len()} of these did not arrive, and "
+                    f"{unlisted.len()} that arrived are not listed"
+                )
+            fault = self._refetch(staging, decoder, [*missing, *unlisted])
         except (Forbidden, NotFound) as error:
             # A release may grant each operation by itself, or lack it.
             _logger.warning(
-                "%s: rows %s moved, and their identifiers cannot be listed: %s",
+                "%s: rows may have moved, and cannot be listed or requested one by one: %s",
                 self.organization,
-                "may have" if is_counted else "have",
                 error,
             )
-            return is_counted
-        if rows is None:
-            return False
-        if is_counted and not rows:
-            return True
-        for row in rows.values():
-            if row is not None:
-                staging.add(row)
-        staging.remove({identifier for identifier, row in rows.items() if row is None})
-        counts = {stats.count_after or 0}
+            if self._counts_match(stats):
+                return self._fault(staging, stats, count)
+            return _count_mismatch(stats)
+        if fault:
+            return fault
         stats.count_after = self.client.count()
         _update_stats(staging, stats)
-        return is_complete(stats.rows_distinct, counts | {stats.count_after})
+        return self._fault(staging, stats, count, stats.count_after)
 
-    def _refetch_mismatches(
-        self, staging: StagingWriter, decoder: Decoder, stats: CollectionStats
-    ) -> dict[str, DecodedPage | None] | None:
-        """Mismatched rows by identifier, None where deleted; None if there are too many."""
-        concurrency = self.plan.max_concurrency
-        count = stats.count_after or 0
-        listed = listed_keys(self.client, SEARCH_PAGE_SIZE, count, concurrency)
-        arrived = staging.keys()
-        missing, unlisted = _difference(listed, arrived), _difference(arrived, listed)
-        # A rejected row without an identifier is one of those that seem to be missing.
-        is_explained = unlisted.is_empty() and missing.len() <= staging.without_identifier
-        if is_explained and self._counts_match(stats):
-            return {}
-        if missing.len() + unlisted.len() > MAX_REFETCHED_ROWS:
-            return None
-        mismatched = [identifier_of(key) for key in sorted([*missing, *unlisted])]
+    def _refetch(self, staging: StagingWriter, decoder: Decoder, keys: list[int]) -> str | None:
+        """Requests rows one by one, and removes those that are deleted; a fault, or None."""
+        identifiers = [identifier_of(key) for key in sorted(keys)]
 
         def retrieve(identifier: str) -> DecodedPage | None:
             try:
@@ -309,18 +349,25 @@ class Collection:
             except NotFound:
                 return None
 
-        return dict(
-            zip(mismatched, map_concurrently(retrieve, mismatched, concurrency), strict=True)
-        )
+        rows = list(map_concurrently(retrieve, identifiers, self.plan.max_concurrency))
+        for identifier, row in zip(identifiers, rows, strict=True):
+            if row is not None and decoder.identifiers(row) != {identifier}:
+                return f"the API answered another row where {identifier} was requested"
+        for row in rows:
+            if row is not None:
+                staging.add(row)
+        staging.remove({name for name, row in zip(identifiers, rows, strict=True) if row is None})
+        return None
 
     def _require_no_shrinkage(self, stats: CollectionStats) -> None:
         if self.plan.allow_shrink:
             return
-        if has_shrunk(stats.rows_loaded, self.stored_rows, self.plan.max_shrink):
+        plan = self.plan
+        if has_shrunk(stats.rows_loaded, self.stored_rows, plan.max_shrink, plan.shrink_floor):
             raise Shrunk(
                 self.organization,
-                f"{stats.rows_loaded} rows where {self.stored_rows} are stored: "
-                f"a loss of more than {self.plan.max_shrink:.0%}",
+                f"{stats.rows_loaded} rows where {self.stored_rows} are stored: a loss of more "
+                f"than {plan.max_shrink:.0%} and {plan.shrink_floor} rows, or of all",
                 "The API's read model may be under rebuild; if the loss is real, run it again with "
                 "--allow-shrink (run config: allow_shrink)",
             )
@@ -342,3 +389,11 @@ def _update_stats(staging: StagingWriter, stats: CollectionStats) -> None:
     stats.rows_loaded, stats.rows_rejected = staging.loaded, staging.rejected
     stats.rows_received = staging.received
     stats.duplicates_dropped = stats.rows_received - (stats.rows_distinct - staging.rows_from_base)
+
+
+def _count_mismatch(stats: CollectionStats) -> str:
+    return (
+        f"{stats.rows_distinct} distinct rows arrived, but the API counted "
+        f"{stats.count_before} before and {stats.count_after} after"
+        f" (totals seen: {sorted(stats.counts)})"
+    )

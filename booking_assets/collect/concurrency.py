@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from booking_assets.api.errors import BookingError
-from booking_assets.collect.collection import Collected, Collection
+from booking_assets.collect.collection import Collected, Collection, Start
 from booking_assets.collect.errors import CollectionFailed, LandingFailed
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import Status
@@ -48,8 +48,8 @@ def collect_concurrently(
     """Collects several organizations at a time, and yields those that are ready together.
 
     An organization's collections run one after the other and are yielded together, so that they
-    can be stored in one transaction. After a failed collection, the organization's others are not
-    started.
+    can be stored in one transaction, with the same ticket and start. After a failed collection, the
+    organization's others are not started.
 
     The next organizations are collected while the caller stores a batch. When the caller is
     interrupted or closes the iterator, each collection ends after its current page.
@@ -71,15 +71,21 @@ def collect_concurrently(
 
 def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) -> list[Outcome]:
     outcomes: list[Outcome] = []
+    start = None
     for collection in collections:
-        outcomes.append(_outcome(collection, stopped))
+        try:
+            start = start or collection.start()
+        except OSError as error:
+            start = Start(None, collection.plan.clock())
+            return [_not_landed(collection, collection.begin(start), error)]
+        outcomes.append(_outcome(collection, start, stopped))
         if isinstance(outcomes[-1], Failed):
             break
     return outcomes
 
 
-def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
-    stats = collection.begin()
+def _outcome(collection: Collection, start: Start, stopped: Callable[[], bool]) -> Outcome:
+    stats = collection.begin(start)
     try:
         return collection.run(stats, stopped)
     except CollectionFailed as error:
@@ -87,16 +93,20 @@ def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
     except BookingError as error:
         return _failed(stats, "failed", error.reason, error.remedy, error)
     except OSError as error:
-        failed = LandingFailed(
-            stats.organization,
-            f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
-            "The stored rows stay; free space there or correct its permissions, and run it again",
-        )
-        return _failed(stats, "failed", failed.reason, failed.remedy, failed)
+        return _not_landed(collection, stats, error)
     except Exception as error:
         # A defect of this program must not stop the other organizations.
         _logger.exception("%s: the collection failed unexpectedly", stats.organization)
         return _failed(stats, "failed", f"unexpected {type(error).__name__}", REPORT, error)
+
+
+def _not_landed(collection: Collection, stats: CollectionStats, error: OSError) -> Failed:
+    failed = LandingFailed(
+        stats.organization,
+        f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
+        "The stored rows stay; free space there or correct its permissions, and run it again",
+    )
+    return _failed(stats, "failed", failed.reason, failed.remedy, failed)
 
 
 def _failed(

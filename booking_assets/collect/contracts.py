@@ -48,6 +48,11 @@ class RowContract:
         """The column of each member, by the reference's name."""
         return {member_name(column): column for column in self.members}
 
+    @property
+    def identifier_column(self) -> str:
+        """The column of the row's identifier."""
+        return self.column_of[self.resource.identifier]
+
     @cached_property
     def aliases(self) -> dict[str, str]:
         """Other names of members: `EventId` -> `EventIdentifier`."""

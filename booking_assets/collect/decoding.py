@@ -151,6 +151,11 @@ class Decoder:
             unknown=frozenset().union(*(chunk.unknown for chunk in chunks)),
         )
 
+    def identifiers(self, page: DecodedPage) -> set[str]:
+        """The identifiers of a page's rows, typed or rejected, in lower case."""
+        typed = page.rows.get_column(self.contract.identifier_column)
+        return {*typed, *page.rejected.get_column("identifier").drop_nulls().str.to_lowercase()}
+
     def _chunks(self, body: bytes) -> Iterator[bytes]:
         """JSON arrays of the page's rows with their allowed members; several for a large page."""
         if len(body) < _LARGE_PAGE and not self.contract.is_closed:

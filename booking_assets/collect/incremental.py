@@ -72,7 +72,7 @@ class IncrementalPlan:
         else:
             return self._give_up("rows keep changing while they are read")
         contents = [page.content for page in pages]
-        arrived = {identifier for page in contents for identifier in self._identifiers(page)}
+        arrived = {name for page in contents for name in self.decoder.identifiers(page)}
         staging.add_base(self.base, without=arrived)
         for content in contents:
             staging.add(content)
@@ -138,12 +138,6 @@ class IncrementalPlan:
         if again.total_count is not None:
             stats.totals.add(again.total_count)
         return len(totals) == 1 and _top(again.content) == _top(pages[0].content)
-
-    def _identifiers(self, page: DecodedPage) -> set[str]:
-        """The identifiers of a page's rows, typed or rejected."""
-        contract = self.decoder.contract
-        typed = page.rows.get_column(contract.column_of[contract.resource.identifier])
-        return {*typed, *page.rejected.get_column("identifier").drop_nulls().str.to_lowercase()}
 
 
 def _top(page: DecodedPage) -> list[object]:

@@ -1,20 +1,24 @@
 """`Landing`: an organization's complete collection on disk, read back, listed and pruned.
 
-    <landing>/<organization>/<resource>-<started_at>-<run>/
+    <landing>/<organization>/.tickets/<sequence>    the tickets of its newest collections
+    <landing>/<organization>/<resource>-<sequence>-<run>/
         rows-00000.parquet ...             the rows, in the columns of the resource's raw table
         rejected_rows-00000.parquet ...    where rows were rejected
         collection.json                    the manifest: its row of raw.collections; written last
 
 The folder is renamed into place when it is complete, and never changed afterwards. `staging` writes
-it.
+it. Landings of earlier releases, `<resource>-<started_at>-<run>`, have no ticket: they are older
+than any ticket.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,13 +30,17 @@ import polars as pl
 from booking_assets.collect.stats import collections_frame
 from booking_assets.files import sync
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import EVENT_COUNTS
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 
 MANIFEST = "collection.json"
 ROWS = "rows"
 REJECTED = "rejected_rows"
+TICKETS = ".tickets"
+TICKETS_KEPT = 100
+"""Tickets that stay on disk: another process may take one while older ones are removed."""
 _logger = logging.getLogger(__name__)
 _INSTANTS = ("started_at", "finished_at")
+_SEQUENCE = re.compile(r"[a-z_]+-([0-9]{10})-")
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class Landing:
         return event_count(
             self.organization,
             self.identifier,
-            self.log_row["count_before"],
+            self.log_row["count_after"],
             self.log_row["started_at"],
         )
 
@@ -102,11 +110,56 @@ def organization_folder(root: Path, organization: str) -> Path:
     return folder
 
 
+def take_ticket(root: Path, organization: str, after: int = 0) -> int:
+    """Takes the organization's next ticket: its file is created exclusively (`O_EXCL`).
+
+    Args:
+        root: the folder of the landings.
+        organization: the slug.
+        after: a ticket that was taken before, in case that the files are lost.
+
+    Raises:
+        OSError: the ticket cannot be written.
+    """
+    home = organization_folder(root, organization)
+    tickets = home / TICKETS
+    for folder in (root, home, tickets):
+        make_folder(folder)
+    while True:
+        taken = [int(path.name) for path in tickets.iterdir() if path.name.isdecimal()]
+        landed = [_order(folder)[0] for folder in home.iterdir()]
+        ticket = max([after, *taken, *landed]) + 1
+        try:
+            os.close(private(tickets / str(ticket), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            continue
+        sync(tickets)
+        for old in taken:
+            if old <= ticket - TICKETS_KEPT:
+                (tickets / str(old)).unlink(missing_ok=True)
+        return ticket
+
+
+def make_folder(path: Path) -> None:
+    """Creates a folder that only its user can read: landings contain personal data."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def private(path: str | Path, flags: int) -> int:
+    """An opener of files that only their user can read."""
+    return os.open(path, flags, 0o600)
+
+
+def landing_name(resource: str, sequence: int, run_id: str) -> str:
+    """The name of a landing's folder: the ticket is its order."""
+    return f"{resource}-{sequence:010}-{run_id[:8]}"
+
+
 def write_manifest(folder: Path, identifier: UUID, log_row: dict[str, Any]) -> None:
     """Writes the manifest of a landing, and flushes it to the disk."""
     document = {"identifier": str(identifier), "collection": log_row}
     path = folder / MANIFEST
-    with path.open("x", encoding="utf-8") as file:
+    with open(path, "x", encoding="utf-8", opener=private) as file:
         json.dump(document, file, default=datetime.isoformat, indent=2)
     sync(path)
 
@@ -121,8 +174,11 @@ def read_landing(folder: Path) -> Landing:
     text = (folder / MANIFEST).read_text(encoding="utf-8")
     try:
         document = json.loads(text)
-        log_row = document["collection"]
-        instants = {name: datetime.fromisoformat(log_row[name]) for name in _INSTANTS}
+        written = document["collection"]
+        log_row = {name: written.get(name) for name in COLLECTIONS.column_names}
+        # Manifests of earlier releases have no status: only complete collections are landed.
+        log_row["status"] = log_row["status"] or "complete"
+        instants = {name: datetime.fromisoformat(written[name]) for name in _INSTANTS}
         return Landing(folder, UUID(document["identifier"]), log_row | instants)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error
@@ -130,24 +186,37 @@ def read_landing(folder: Path) -> Landing:
 
 def newest_landing(root: Path, organization: str, resource: str) -> Landing | None:
     """The newest readable landing of an organization's resource; None where there is none."""
-    folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"), reverse=True)
-    return next(_readable(folders), None)
+    return next(_readable(reversed(_folders(root, organization, resource))), None)
 
 
 def whole_landings(root: Path) -> list[Landing]:
     """Every readable landing, oldest first; an unreadable one is logged as a warning."""
-    folders = [manifest.parent for manifest in root.glob(f"*/*/{MANIFEST}")]
-    return sorted(_readable(folders), key=lambda landing: landing.log_row["started_at"])
+    folders = [manifest.parent for manifest in root.glob(f"*/[!.]*/{MANIFEST}")]
+    return sorted(
+        _readable(folders),
+        key=lambda landing: (landing.log_row["sequence"] or 0, landing.log_row["started_at"]),
+    )
 
 
 def prune_landings(root: Path, organization: str, resource: str, keep: int) -> None:
     """Removes all but the newest `keep` landings of an organization's resource."""
-    folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"))
+    folders = _folders(root, organization, resource)
     for folder in folders[: max(0, len(folders) - keep)]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _readable(folders: list[Path]) -> Iterator[Landing]:
+def _folders(root: Path, organization: str, resource: str) -> list[Path]:
+    """The folders of an organization's resource, oldest first, readable or not."""
+    return sorted(organization_folder(root, organization).glob(f"{resource}-*"), key=_order)
+
+
+def _order(folder: Path) -> tuple[int, str]:
+    """The ticket; without ticket 0, and the name, which begins with the start."""
+    match = _SEQUENCE.match(folder.name)
+    return (int(match[1]) if match else 0), folder.name
+
+
+def _readable(folders: Iterable[Path]) -> Iterator[Landing]:
     for folder in folders:
         try:
             yield read_landing(folder)

@@ -49,14 +49,14 @@ def fetch_pages(
 ) -> Iterator[Page[T]]:
     """Fetches page 1, which shows how large a page the server serves, then the others, each once.
 
-    It ends at the last page that a total calls for; without totals, at a page that is not full. A
-    total may grow meanwhile, but twice the first plan is the limit.
+    The pages follow from the count alone: a total beside a page plans nothing, since it may be
+    wrong by any number. An empty page ends them.
 
     Args:
         fetch: requests a page by its number and size.
         length: how many rows a page's content has.
         page_size: rows a page.
-        count: how many rows there should be, for servers that send no total.
+        count: how many rows there should be.
         concurrency: pages that are requested at the same time.
 
     Raises:
@@ -65,28 +65,22 @@ def fetch_pages(
     first = fetch(1, page_size)
     yield first
     rows = length(first.content)
-    total = count if first.total_count is None else first.total_count
     # A server may cap the size silently: if there is more, page 1 is as long as its pages are.
-    size = rows if 0 < rows < total else max(rows, page_size)
-    last = max(1, math.ceil(max(count, total) / size))
-    limit = 2 * last + 1
-    if first.total_count is None and rows == size:
-        last = max(last, 2)
+    size = rows if 0 < rows < count else max(rows, page_size)
+    last = math.ceil(count / size) if rows else 1
     number = 2
     pending: set[Future[Page[T]]] = set()
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="page")
     try:
-        while pending or number <= min(last, limit):
-            while number <= min(last, limit) and len(pending) < concurrency:
+        while pending or number <= last:
+            while number <= last and len(pending) < concurrency:
                 pending.add(pool.submit(fetch, number, size))
                 number += 1
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             while done:
                 page = done.pop().result()
-                if page.total_count is not None:
-                    last = max(last, math.ceil(page.total_count / size))
-                elif page.number == last and length(page.content) == size:
-                    last += 1
+                if not length(page.content):
+                    last = min(last, page.number)
                 yield page
     finally:
         pool.shutdown(cancel_futures=True)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import polars as pl
 
+from booking_assets.collect.landing import private
 from booking_assets.files import sync
 from booking_assets.tables.contract import UUID_PATTERN
 
@@ -131,6 +132,6 @@ def _write(rows: pl.DataFrame, path: Path) -> None:
     # Through memory: polars would hide an error of the disk in an error of its own.
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=1)
-    with path.open("xb") as file:
+    with open(path, "xb", opener=private) as file:
         file.write(buffer.getbuffer())
     sync(path)

@@ -24,6 +24,7 @@ from booking_assets.collect.landing import (
     REJECTED,
     ROWS,
     Landing,
+    make_folder,
     organization_folder,
     write_manifest,
 )
@@ -44,6 +45,7 @@ class StagingWriter:
     Attributes:
         received: rows that arrived, without those removed: typed, rejected and duplicates.
         unknown: the names of members that the contract does not know.
+        first_rejection: why the first rejected row was rejected; empty where none was.
     """
 
     def __init__(self, root: Path, organization: str, name: str, contract: RowContract) -> None:
@@ -51,7 +53,7 @@ class StagingWriter:
         self._home = organization_folder(root, organization)
         self._name = name
         self._folder = self._home / f"{_PARTIAL}{name}"
-        self._identifier = contract.column_of[contract.resource.identifier]
+        self._identifier = contract.identifier_column
         self._lock = ExitStack()
         self._begin()
 
@@ -59,6 +61,7 @@ class StagingWriter:
         self.received = 0
         self._first_new = 0, 0
         self.unknown: frozenset[str] = frozenset()
+        self.first_rejection = ""
         self._typed = Parts(
             self._folder,
             ROWS,
@@ -71,7 +74,8 @@ class StagingWriter:
         )
 
     def __enter__(self) -> Self:
-        self._home.mkdir(parents=True, exist_ok=True)
+        for folder in (self._home.parent, self._home):
+            make_folder(folder)
         lock = self._home / LOCK
         with suppress(LockTimeout), locked(lock, waiting=iter(())):
             for leftover in self._home.glob(f"{_PARTIAL}*"):
@@ -86,7 +90,7 @@ class StagingWriter:
                     f"{error} for more than {LOCK_TIMEOUT_SECONDS:g} s",
                     "The stored rows stay; wait for that process or end it, and run it again",
                 ) from None
-            self._folder.mkdir()
+            make_folder(self._folder)
             self._lock = stack.pop_all()
         return self
 
@@ -140,6 +144,8 @@ class StagingWriter:
         self._rejected.add(page.rejected)
         self.received += page.received
         self.unknown |= page.unknown
+        if page.rejected.height and not self.first_rejection:
+            self.first_rejection = page.rejected.item(0, "reason")[:200]
 
     @property
     def loaded(self) -> int:

@@ -25,9 +25,12 @@ class CollectionStats:
     run_id: str
     mode: Mode
     started_at: datetime
+    sequence: int | None = None
     finished_at: datetime | None = None
     count_before: int | None = None
     count_after: int | None = None
+    count_lowest: int | None = None
+    count_highest: int | None = None
     rows_received: int = 0
     rows_loaded: int = 0
     rows_rejected: int = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from booking_assets.collect.collection import Collected, Collection
+from booking_assets.collect.landing import TICKETS
 from booking_assets.collect.staging import LOCK
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import EVENTS
@@ -53,4 +54,5 @@ def before(booking: Booking, request: Request, move: Callable[[], object]) -> No
 
 
 def left_on_disk(collection: Collection) -> list[Path]:
-    return [path for path in collection.plan.landing.glob("*/*") if path.name != LOCK]
+    files = collection.plan.landing.glob("*/*")
+    return [path for path in files if path.name not in (LOCK, TICKETS)]

@@ -18,10 +18,12 @@ from booking_assets.collect.errors import (
     Stopped,
 )
 from booking_assets.collect.landing import read_landing
+from booking_assets.collect.stats import collections_frame
+from booking_assets.transforms.check_rules import unaccounted
 from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
-from booking_assets_tests.collect.events import OTHER, event, page_of
-from booking_assets_tests.collect.outcomes import fill, landed, left_on_disk, run, titles
+from booking_assets_tests.collect.events import OTHER, event, identifier, page_of
+from booking_assets_tests.collect.outcomes import before, fill, landed, left_on_disk, run, titles
 
 
 def test_unchanged_rows_are_counted_collected_counted_again_and_landed(
@@ -126,8 +128,9 @@ def test_a_server_that_caps_its_pages_loses_no_row(
     [
         pytest.param(None, False, False, id="first load"),
         pytest.param(4, False, False, id="half is left"),
-        pytest.param(5, False, True, id="more than half would go"),
-        pytest.param(5, True, False, id="a person allows it"),
+        pytest.param(7, False, False, id="no more than the floor would go"),
+        pytest.param(8, False, True, id="more than half would go"),
+        pytest.param(8, True, False, id="a person allows it"),
     ],
 )
 def test_a_slice_that_shrinks_sharply_fails_until_a_person_allows_it(
@@ -142,10 +145,72 @@ def test_a_slice_that_shrinks_sharply_fails_until_a_person_allows_it(
     outcome, stats = run(collection)
     assert isinstance(outcome, Shrunk) is refused
     if isinstance(outcome, Shrunk):
-        assert "2 rows where 5 are stored" in str(outcome)
+        assert "2 rows where 8 are stored" in str(outcome)
         assert "--allow-shrink" in str(outcome)
         assert left_on_disk(collection) == []
         assert (stats.rows_loaded, stats.count_after) == (2, 2)
+
+
+def test_a_first_load_that_rejects_every_row_is_not_complete(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    booking.rows = {n: event(n, CapacityMaximum="x") for n in range(1, 4)}
+    collection = collection_from(booking)
+    outcome, stats = run(collection)
+    assert isinstance(outcome, Incomplete)
+    assert "every row was rejected, the first because CapacityMaximum" in outcome.reason
+    assert left_on_disk(collection) == []
+    assert (stats.rows_loaded, stats.rows_rejected, stats.count_after) == (0, 3, 3)
+
+
+def test_the_count_that_held_in_the_end_is_kept(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    """An insertion between the count and the pages."""
+    fill(booking, 5)
+    before(booking, Request("collect", 1, 10), lambda: booking.rows.update({99: event(99)}))
+    outcome, stats = run(collection_from(booking))
+    assert landed(outcome) == titles(booking)
+    assert isinstance(outcome, Collected)
+    assert outcome.landing.event_count()["event_count"].to_list() == [6]
+    assert (stats.count_before, stats.count_after) == (5, 6)
+    assert (stats.count_lowest, stats.count_highest) == (6, 6)
+
+
+def test_the_counts_that_a_collection_was_accepted_by_are_logged(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    """2504 before, 2504 after, and 2503 rows in between, at a smaller scale."""
+    fill(booking, 25)
+    answers = iter([25, 24, 25])
+    booking.instead = lambda request: (
+        Answer(200, b'{"Count": %d}' % next(answers)) if request.verb == "count" else None
+    )
+    before(booking, Request("collect", 1, 10), lambda: booking.rows.pop(2))
+    outcome, stats = run(collection_from(booking))
+    assert landed(outcome) == titles(booking)
+    assert (stats.count_before, stats.count_after, stats.rows_distinct) == (25, 25, 24)
+    assert (stats.count_lowest, stats.count_highest) == (24, 25)
+    logged = collections_frame([stats.log_row()]).with_columns(
+        stored_loaded="rows_loaded", stored_rejected="rows_rejected"
+    )
+    assert unaccounted(logged) == []
+
+
+@pytest.mark.parametrize("listed", ["nothing", "others"])
+def test_a_list_of_other_identifiers_fails_with_what_it_lists(
+    booking: Booking, collection_from: MakeCollection, listed: str
+) -> None:
+    fill(booking, 250)
+    others = [] if listed == "nothing" else [{"EventIdentifier": identifier(9_999)}]
+    booking.instead = lambda request: (
+        Answer(200, page_of(others), 250) if request.verb == "search" else None
+    )
+    outcome, _ = run(collection_from(booking))
+    assert isinstance(outcome, Incomplete)
+    assert "counted 250 rows and 250 identifiers arrived" in outcome.reason
+    assert f"search lists {len(others)}" in outcome.reason
+    assert "250 that arrived are not listed" in outcome.reason
 
 
 def test_a_truncated_page_is_requested_again(

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,13 @@ from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
 from booking_assets.collect.collection import Collected, Collection, NoProgress
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
+from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
 from booking_assets.collect.stats import collections_frame
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
-from booking_assets_tests.collect.events import OTHER, event
+from booking_assets_tests.collect.events import OTHER, STARTED, event
 
 Start = Callable[[], Booking]
 Change = Callable[[Booking, Collection], Collection]
@@ -76,7 +78,7 @@ FAILURES: dict[str, tuple[Change, type[Exception], str]] = {
     "foreign rows": (with_a_foreign_row, ForeignRows, str(OTHER)),
     "wrong counts": (answering(Answer(200, b'{"Count": 9}'), "count"), Incomplete, "counted 9"),
     "far fewer rows": (with_many_stored, Shrunk, "1 rows where 1000"),
-    "no folder": (without_a_place_to_land, LandingFailed, "Not a directory"),
+    "no folder": (without_a_place_to_land, LandingFailed, "File exists"),
     "a defect": (with_a_defect, ZeroDivisionError, "unexpected ZeroDivisionError"),
 }
 
@@ -132,6 +134,10 @@ def test_ready_organizations_are_yielded_while_others_are_collected(
     assert [one.organization for batch in batches for (one,) in batch] == ["slow"]
 
 
+def registrations(collection: Collection) -> Collection:
+    return replace(collection, contract=REGISTRATION_ROWS)
+
+
 def test_an_organizations_collections_run_in_order_and_are_yielded_together(
     start: Start, collection_from: MakeCollection
 ) -> None:
@@ -139,11 +145,27 @@ def test_an_organizations_collections_run_in_order_and_are_yielded_together(
     order: list[str] = []
     quick.before = lambda _: order.append("quick")
     slow.before = lambda _: order.append("slow")
-    both = [collection_from(quick, "acme"), collection_from(slow, "acme")]
+    both = [collection_from(quick, "acme"), registrations(collection_from(slow, "acme"))]
     ((outcomes,),) = collect_concurrently([both], 4)
     assert [type(one) for one in outcomes] == [Collected, Collected]
     assert order == sorted(order)
     assert {"quick", "slow"} == {*order}
+
+
+def test_an_organizations_collections_share_ticket_and_start(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    instants = iter(STARTED + timedelta(seconds=n) for n in range(100))
+    runs = []
+    for _ in range(2):
+        one, other = (
+            collection_from(start(), "acme", clock=lambda: next(instants)) for _ in range(2)
+        )
+        ((outcomes,),) = collect_concurrently([[one, registrations(other)]], 4)
+        rows = [one.landing.log_row for one in outcomes if isinstance(one, Collected)]
+        runs.append([(row["sequence"], row["started_at"]) for row in rows])
+    assert [[sequence for sequence, _ in run] for run in runs] == [[1, 1], [2, 2]]
+    assert [len({started_at for _, started_at in run}) for run in runs] == [1, 1]
 
 
 def test_after_a_failure_the_organizations_other_collections_do_not_start(

@@ -244,6 +244,22 @@ def test_an_incomplete_list_of_identifiers_drops_no_row(
     assert landed(outcome) == titles(booking)
 
 
+@pytest.mark.parametrize("answered", [40, 99], ids=["an event that arrived", "an unknown event"])
+@pytest.mark.parametrize("happened", ["insertion", "deletion"])
+def test_another_event_than_the_requested_one_is_never_stored_in_its_place(
+    booking: Booking, collection_from: MakeCollection, answered: int, happened: str
+) -> None:
+    fill(booking, 25)
+    move = inserted_behind if happened == "insertion" else deleted_behind
+    before(booking, Request("collect", 2, 10), lambda: move(booking.rows))
+    other = page_of([event(answered)])[1:-1]
+    verbs = ("count", "collect", "search")
+    booking.instead = lambda request: Answer(200, other) if request.verb not in verbs else None
+    outcome, _ = run(collection_from(booking, max_concurrency=1, attempts=1))
+    assert isinstance(outcome, Incomplete)
+    assert "another row where" in outcome.reason
+
+
 def test_a_refetched_row_may_be_foreign_too(
     booking: Booking, collection_from: MakeCollection
 ) -> None:

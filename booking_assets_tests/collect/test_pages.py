@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -90,19 +91,6 @@ def test_a_resource_without_rows_takes_one_request() -> None:
     assert shelf.requests == [(1, 10)]
 
 
-@pytest.mark.parametrize("sends_total", [True, False], ids=["with totals", "without totals"])
-def test_rows_that_appear_meanwhile_are_fetched(sends_total: bool) -> None:
-    shelf = Shelf(20, sends_total=sends_total)
-
-    def page(number: int, size: int) -> Page[list[int]]:
-        answer = shelf.page(number, size)
-        shelf.rows = 35
-        return answer
-
-    rows = {row for page in fetch_pages(page, len, 10, 20, 1) for row in page.content}
-    assert rows == set(range(35))
-
-
 def test_rows_that_vanish_meanwhile_leave_empty_pages() -> None:
     shelf = Shelf(30)
 
@@ -111,18 +99,37 @@ def test_rows_that_vanish_meanwhile_leave_empty_pages() -> None:
         shelf.rows = 5
         return answer
 
-    assert [len(page.content) for page in fetch_pages(page, len, 10, 30, 1)] == [10, 0, 0]
+    assert [len(page.content) for page in fetch_pages(page, len, 10, 30, 1)] == [10, 0]
 
 
-@pytest.mark.parametrize("sends_total", [True, False], ids=["with totals", "without totals"])
-def test_growth_without_end_comes_to_an_end(sends_total: bool) -> None:
-    def full(number: int, size: int) -> Page[list[int]]:
-        return Page(
-            number, [0] * size, 10**9 * number if sends_total and number > 1 else None, None
-        )
+@pytest.mark.parametrize("total", [10**7, 31, 3, 0, None])
+def test_pages_follow_from_the_count_and_not_from_a_total(total: int | None) -> None:
+    shelf = Shelf(30)
 
-    pages = list(fetch_pages(full, len, 10, 100, 4))
-    assert len(pages) == 21
+    def page(number: int, size: int) -> Page[list[int]]:
+        return replace(shelf.page(number, size), total_count=total)
+
+    rows = [row for page in fetch_pages(page, len, 10, 30, 4) for row in page.content]
+    assert sorted(rows) == list(range(30))
+    assert sorted(shelf.requests) == [(1, 10), (2, 10), (3, 10)]
+
+
+@pytest.mark.parametrize("count", [10**7, 333_334, 41])
+def test_an_empty_page_ends_the_pages_of_a_count_that_is_too_high(count: int) -> None:
+    shelf = Shelf(30, sends_total=False)
+    rows = shelf.fetch(10, count, concurrency=4)
+    assert sorted(rows) == list(range(30))
+    assert len(shelf.requests) <= 30 // 10 + 4 + 1
+
+
+def test_a_short_page_is_the_last_only_where_the_count_says_so() -> None:
+    shelf = Shelf(30)
+
+    def page(number: int, size: int) -> Page[list[int]]:
+        answer = shelf.page(number, size)
+        return replace(answer, content=answer.content[:4]) if number == 2 else answer
+
+    assert [len(page.content) for page in fetch_pages(page, len, 10, 30, 1)] == [10, 4, 10]
 
 
 def test_a_failed_page_stops_further_requests() -> None:

@@ -25,7 +25,7 @@ from booking_assets.collect import parts
 from booking_assets.collect import staging as staging_module
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.errors import LandingFailed
-from booking_assets.collect.landing import Landing
+from booking_assets.collect.landing import Landing, take_ticket
 from booking_assets.collect.staging import LOCK, StagingWriter
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.collect.events import ACME, STARTED, decoded, event, identifier
@@ -293,16 +293,20 @@ def test_a_lock_that_stays_with_another_process_is_named_in_bounded_time(
     assert list(home.iterdir()) == [home / LOCK]
 
 
-def test_the_users_umask_decides_who_may_read(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+def test_only_the_user_can_read_a_landing(tmp_path: Path) -> None:
+    root = tmp_path / "landing"
+    before = os.umask(0o022)
     try:
-        with staging(tmp_path) as opened:
+        with staging(root) as opened:
             opened.add(decoded(event(1), "null"))
             landing = landed(opened)
+        take_ticket(root, "acme")
     finally:
         os.umask(before)
-    assert stat.S_IMODE(landing.folder.stat().st_mode) == 0o750
-    assert {stat.S_IMODE(path.stat().st_mode) for path in landing.folder.iterdir()} == {0o640}
+    modes = {True: 0o700, False: 0o600}
+    for path in (root, *root.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == modes[path.is_dir()], path
+    assert len(list(landing.folder.iterdir())) == 3
 
 
 @contextmanager

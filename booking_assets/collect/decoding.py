@@ -23,7 +23,13 @@ from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.json_parts import rows_of
 from booking_assets.collect.privacy import AllowList
-from booking_assets.collect.rows import Row, RowReader, key_count, key_count_upper_bound
+from booking_assets.collect.rows import (
+    MAX_ROW_BYTES,
+    Row,
+    RowReader,
+    key_count,
+    key_count_upper_bound,
+)
 from booking_assets.tables.contract import UUID_PATTERN
 from booking_assets.tables.raw import REJECTED_ROWS, member_name
 
@@ -172,6 +178,10 @@ class Decoder:
         return AllowList(self.contract)
 
     def _chunk(self, body: bytes) -> DecodedPage:
+        if len(body) > MAX_ROW_BYTES:
+            rows = rows_of(body)
+            if any(memoryview(row).nbytes > MAX_ROW_BYTES for row in rows):
+                return self._one_by_one(rows)
         wire = self._field_naming(body).frame(body)
         if wire is None:
             return self._one_by_one(rows_of(body))
@@ -265,6 +275,13 @@ class Decoder:
                 "Give this organization the credential that was issued for it",
             )
 
+    def _faults_of(self, row: Row) -> list[tuple[str, str]]:
+        """The faults of a row, without names from a row that does not prove its owner."""
+        if row.owners:
+            return row.faults
+        known = {*self.contract.types, "row"}
+        return [(name if name in known else "a member", fault) for name, fault in row.faults]
+
     def _rejected(self, rejected: list[Row]) -> pl.DataFrame:
         return pl.DataFrame(
             [
@@ -272,8 +289,8 @@ class Decoder:
                     "organization": self.organization,
                     "resource": self.contract.resource.name,
                     "identifier": row.identifier,
-                    "fields": ",".join(dict.fromkeys(member for member, _ in row.faults)),
-                    "reason": "; ".join(f"{member} {reason}" for member, reason in row.faults),
+                    "fields": ",".join(dict.fromkeys(member for member, _ in self._faults_of(row))),
+                    "reason": "; ".join(f"{name} {fault}" for name, fault in self._faults_of(row)),
                     "payload": row.payload,
                     "collected_at": self.collected_at,
                 }

@@ -42,13 +42,9 @@ class AllowList:
         return rows_of(msgspec.json.encode(filtered))
 
     def _filter(self, row: msgspec.Raw) -> msgspec.Raw:
-        try:
-            members = members_of(bytes(row)) or []
-        except RecursionError:
-            members = []
         listed = (
             json.dumps(name).encode() + b":" + value
-            for name, value in members
+            for name, value in members_of(bytes(row)) or []
             if name in self.contract.types
         )
         return msgspec.Raw(b"{" + b",".join(listed) + b"}")

@@ -21,6 +21,8 @@ from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.json_parts import members_of, text_of
 
 OWNER = "OrganizationIdentifier"
+MAX_ROW_BYTES = 16 * 2**20
+"""A larger row is rejected without its payload, so that it costs only itself."""
 _GIVEN = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _QUOTE, _COLON, _BACKSLASH = b'":\\'
@@ -53,8 +55,13 @@ class Row:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def payload(self) -> str:
-        """The row exactly as received; only bytes that are not UTF-8 become escapes."""
+    def payload(self) -> str | None:
+        """The row exactly as received; only bytes that are not UTF-8 become escapes.
+
+        None where the row does not prove its owner, or is too large.
+        """
+        if not self.owners or len(self.raw) > MAX_ROW_BYTES:
+            return None
         return self.raw.decode("utf-8", errors="backslashreplace")
 
 
@@ -66,6 +73,8 @@ class RowReader:
 
     def read(self, raw: bytes) -> Row:
         """Reads a row: as a whole where every known member fits, else member by member."""
+        if len(raw) > MAX_ROW_BYTES:
+            return self._too_large(raw)
         try:
             members, given = self._row_decoder.decode(raw), _GIVEN.decode(raw)
             unknown = {name: given[name] for name in given if name not in self.contract.types}
@@ -95,10 +104,7 @@ class RowReader:
 
     def _read_members(self, raw: bytes) -> Row:
         """Reads a row member by member, and names every fault, not only the first."""
-        try:
-            given = members_of(raw)
-        except RecursionError:
-            return self._unreadable(raw, "is nested too deeply")
+        given = members_of(raw)
         if given is None:
             return self._unreadable(raw, "is no JSON object")
         written = Counter(name for name, _ in given)
@@ -114,8 +120,10 @@ class RowReader:
                 reason = str(error)
                 faults.append((name, f"has the wrong type: {reason[0].lower()}{reason[1:]}"))
                 read.append((name, text_of(value)))
-            except (ValueError, RecursionError):
-                faults.append((text_of(name), "is not valid JSON or Unicode"))
+            except (ValueError, RecursionError) as error:
+                is_deep = isinstance(error, RecursionError)
+                reason = "is nested too deeply" if is_deep else "is not valid JSON or Unicode"
+                faults.append((text_of(name), reason))
                 read.append((name, text_of(value)))
             if name not in self.contract.types:
                 unknown[name] = msgspec.Raw(value)
@@ -173,6 +181,21 @@ class RowReader:
             extra=extra,
             faults=faults,
         )
+
+    def _too_large(self, raw: bytes) -> Row:
+        """A row of which only the identifier and the owner are read."""
+        reason = f"is larger than {MAX_ROW_BYTES // 2**20} MiB"
+        try:
+            given = _GIVEN.decode(raw)
+        except (ValueError, RecursionError):
+            return self._unreadable(raw, reason)
+        wanted = (OWNER, self.contract.resource.identifier)
+        known = [
+            (name, text_of(bytes(value)))
+            for name, value in given.items()
+            if self.contract.member_of.get(name) in wanted
+        ]
+        return self._row(raw, known, (), None, [("row", reason)])
 
     def _unreadable(self, raw: bytes, reason: str) -> Row:
         """A row whose members cannot be read; its owners are searched for in the bytes."""

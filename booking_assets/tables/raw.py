@@ -137,8 +137,8 @@ class RejectedRows(dy.Schema):
     fields = Text("Members at fault, separated by commas.", nullable=False)
     reason = Text("Why the row could not be typed, for a person to read.", nullable=False)
     payload = Json(
-        "The row exactly as received (registrations: the allow-listed members only).",
-        nullable=False,
+        "The row exactly as received (registrations: the allow-listed members only); null where the"
+        " row does not prove its owner, or is larger than 16 MiB."
     )
     collected_at = Instant(COLLECTED_AT, nullable=False)
 

@@ -11,7 +11,7 @@ from booking_assets.api.errors import MalformedBody
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.decoding import CHUNK_ROWS
 from booking_assets.collect.errors import ForeignRows
-from booking_assets.collect.rows import OWNER
+from booking_assets.collect.rows import MAX_ROW_BYTES, OWNER
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.collect.events import (
     ACME,
@@ -83,8 +83,27 @@ BAD_VALUES: dict[str, tuple[str, str, str]] = {
     "empty identifier": ("VenueOfficeIdentifier", '""', "is no UUID"),
     "number as the row's identifier": ("EventIdentifier", "7", "expected `str | null`"),
     "no identifier": ("EventIdentifier", "null", "is missing"),
-    "no owner": ("OrganizationIdentifier", "null", "is missing"),
-    "an owner that is none": ("OrganizationIdentifier", '"banana"', "is no UUID"),
+}
+
+WITHOUT_OWNER: dict[str, tuple[str, str, str]] = {
+    "no owner": (text(event(2, OrganizationIdentifier=None)), OWNER, "is missing"),
+    "an owner that is none": (spliced(2, OWNER, '"banana"'), OWNER, "is no UUID"),
+    "an owner in a number": (spliced(2, OWNER, "7"), OWNER, "has the wrong type"),
+    "names in camel case": (
+        text({name[0].lower() + name[1:]: value for name, value in event(2).items()}),
+        f"EventIdentifier,{OWNER}",
+        "is missing",
+    ),
+    "an owner within another member": (
+        text(event(2, OrganizationIdentifier=None, Host={OWNER: str(ACME)})),
+        OWNER,
+        "is missing",
+    ),
+    "a name that people wrote, twice": (
+        f'{text(event(2, OrganizationIdentifier=None))[:-1]}, "Ada": 1, "Ada": 2}}',
+        "a member",
+        "is given more than once",
+    ),
 }
 
 DATE_TIMES: dict[str, tuple[str, datetime, int]] = {
@@ -181,6 +200,43 @@ def test_a_bad_value_rejects_its_row_alone_with_its_payload(
     assert page.received == 3
 
 
+@pytest.mark.parametrize(("row", "fields", "reason"), WITHOUT_OWNER.values(), ids=WITHOUT_OWNER)
+def test_a_row_that_does_not_prove_its_owner_is_counted_without_its_content(
+    row: str, fields: str, reason: str
+) -> None:
+    page = decoded(event(1), row)
+    assert (page.rows.height, page.rejected.height) == (1, 1)
+    assert page.rejected["payload"].item() is None
+    assert page.rejected["fields"].item() == fields
+    assert reason in page.rejected["reason"].item()
+    assert "Ada" not in str(page.rejected.to_dicts())
+    assert "Event 2" not in str(page.rejected.to_dicts())
+
+
+def oversized(number: int, **members: Any) -> str:
+    return text(event(number, EventDescription="x" * MAX_ROW_BYTES, **members))
+
+
+@pytest.mark.parametrize("row", [oversized(2), oversized(2, Novelty=float("nan"))])
+def test_a_row_of_more_than_16_mib_costs_only_itself(row: str) -> None:
+    page = decoded(event(1), row, *(event(n) for n in range(3, CHUNK_ROWS + 10)))
+    assert page.rows.height == CHUNK_ROWS + 8
+    assert page.rejected.select("fields", "reason", "payload").rows() == [
+        ("row", "row is larger than 16 MiB", None)
+    ]
+
+
+def test_a_row_of_more_than_16_mib_keeps_its_identifier_and_its_owner() -> None:
+    assert decoded(oversized(2)).rejected["identifier"].to_list() == [identifier(2)]
+    with pytest.raises(ForeignRows):
+        decoded(event(1), oversized(2, OrganizationIdentifier=str(OTHER)))
+
+
+def test_a_large_row_below_the_limit_is_typed() -> None:
+    page = decoded(event(1), event(2, EventDescription="x" * (MAX_ROW_BYTES - 1_000)))
+    assert page.rows.height == 2
+
+
 @pytest.mark.parametrize(("value", "instant", "offset"), DATE_TIMES.values(), ids=DATE_TIMES)
 def test_a_date_time_keeps_its_instant_and_its_offset(
     value: str, instant: datetime, offset: int
@@ -205,13 +261,32 @@ def test_a_body_that_is_no_array_is_no_page(body: bytes) -> None:
 @pytest.mark.parametrize("row", ["null", "5", '"text"', "true", "NaN", "[]", '[{"a": 1}]', "{}"])
 def test_a_row_that_is_no_event_is_a_rejected_row(row: str) -> None:
     page = decoded(row, event(1))
-    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [row])
+    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [None])
+    assert page.rejected["reason"].item()
 
 
-def test_a_row_that_is_nested_too_deeply_does_not_take_the_others_along() -> None:
-    deep = f'{{"Novelty": {"[" * 900}{"]" * 900}}}'
-    page = decoded(deep, event(1))
-    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [deep])
+@pytest.mark.parametrize("member", ["Novelty", "EventTitle", "EventNumber"])
+@pytest.mark.parametrize("depth", [1_500, 3_000, 200_000])
+def test_a_row_that_is_nested_too_deeply_costs_only_itself(member: str, depth: int) -> None:
+    deep = spliced(2, member, "[" * depth + "]" * depth)
+    page = decoded(event(1), deep, event(3))
+    assert page.rows["event_identifier"].to_list() == [identifier(1), identifier(3)]
+    assert page.rejected["identifier"].to_list() == [identifier(2)]
+    assert page.rejected["fields"].to_list() == [member]
+    assert page.rejected["payload"].to_list() == [deep]
+
+
+def test_a_deep_row_of_another_organization_fails_the_page() -> None:
+    deep = spliced(2, "Novelty", "[" * 3_000 + "]" * 3_000).replace(str(ACME), str(OTHER))
+    with pytest.raises(ForeignRows):
+        decoded(event(1), deep)
+
+
+def test_a_page_with_a_deep_row_may_still_be_malformed() -> None:
+    deep = page_of([event(1), spliced(2, "Novelty", "[" * 3_000 + "]" * 3_000)])
+    for body in (deep[:-1], deep[:-40], deep + b"]", deep[:-1] + b",]", deep[:-1] + b", {]"):
+        with pytest.raises(MalformedBody):
+            decoder()(body)
 
 
 def test_an_empty_page_is_an_empty_frame_of_the_contract() -> None:

@@ -84,7 +84,8 @@ REJECTED = {
 def test_a_rejected_registration_shows_the_listed_members_alone(row: dict[str, Any] | str) -> None:
     page = decoded(registration(1), row)
     assert (page.rows.height, page.rejected.height) == (1, 1)
-    assert json.loads(page.rejected["payload"].item()).keys() <= REGISTRATION_ROWS.types.keys()
+    payload = json.loads(page.rejected["payload"].item() or "{}")
+    assert payload.keys() <= REGISTRATION_ROWS.types.keys()
     assert CANARY not in seen(page)
 
 
@@ -117,5 +118,5 @@ def test_no_row_is_lost_and_no_unlisted_member_passes(
         return
     assert page.received == 1
     assert CANARY not in seen(page)
-    for payload in page.rejected["payload"]:
+    for payload in page.rejected["payload"].drop_nulls():
         assert json.loads(payload).keys() <= REGISTRATION_ROWS.types.keys()

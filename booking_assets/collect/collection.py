@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,13 @@ from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
 from booking_assets.collect.incremental import IncrementalPlan
-from booking_assets.collect.landing import Landing, landing_name, newest_landing, take_ticket
+from booking_assets.collect.landing import (
+    Landing,
+    Starts,
+    landing_name,
+    newest_landing,
+    take_ticket,
+)
 from booking_assets.collect.pages import listed_keys, map_concurrently, row_pages
 from booking_assets.collect.parts import identifier_of
 from booking_assets.collect.staging import StagingWriter
@@ -195,11 +201,15 @@ class Collection:
             with StagingWriter(
                 self.plan.landing, self.organization, name, self.contract
             ) as staging:
-                if not self._collect_incremental(staging, decoder, stats, stopped):
+                starts = self._collect_incremental(staging, decoder, stats, stopped)
+                if starts is None:
+                    server_time = client.server_time
                     self._collect_full(staging, decoder, stats, stopped)
+                    starts = Starts(server_time, stats.started_at, server_time)
                 self._require_no_shrinkage(stats)
                 self._finalize_stats(stats)
-                return Collected(staging.land(self.identifier, stats.log_row()), staging.unknown)
+                landing = staging.land(self.identifier, stats.log_row(), starts)
+                return Collected(landing, staging.unknown)
         finally:
             self._finalize_stats(stats)
 
@@ -209,16 +219,18 @@ class Collection:
         decoder: Decoder,
         stats: CollectionStats,
         stopped: Callable[[], bool],
-    ) -> bool:
-        """Applies the changes to the last landing; False where a full collection is needed."""
+    ) -> Starts | None:
+        """Applies the changes to the last landing; None where a full collection is needed."""
         if stats.mode == "full":
-            return False
+            return None
         base = newest_landing(self.plan.landing, self.organization, stats.resource)
         if base is not None and base.identifier == self.identifier:
+            starts = replace(base.starts, server=self.client.server_time)
             changes = IncrementalPlan(
                 self.client,
                 decoder,
                 base,
+                starts,
                 page_size=self.plan.page_size,
                 overlap=self.plan.overlap,
                 attempts=self.plan.attempts,
@@ -226,15 +238,15 @@ class Collection:
             if changes.apply(staging, stats, stopped):
                 stats.count_after = self.client.count()
                 _update_stats(staging, stats)
-                if changes.all_stamped and self._counts_match(stats):
+                if self._counts_match(stats):
                     fault = self._fault(staging, stats, stats.rows_distinct)
                 else:
                     fault = self._reconcile(staging, decoder, stats)
                 if fault is None:
-                    return True
+                    return starts
         staging.clear()
         stats.mode, stats.totals, stats.count_before = "full", set(), self.client.count()
-        return False
+        return None
 
     def _collect_full(
         self,

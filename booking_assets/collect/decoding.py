@@ -65,6 +65,11 @@ class DecodedPage:
         """How many rows the page had: none is dropped."""
         return self.rows.height + self.rejected.height
 
+    @property
+    def change_times(self) -> pl.Series:
+        """When each typed row changed."""
+        return self.rows.get_column("last_change_time")
+
 
 @dataclass(frozen=True)
 class FieldNaming:

@@ -18,12 +18,13 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 import polars as pl
 
@@ -44,12 +45,37 @@ _SEQUENCE = re.compile(r"[a-z_]+-([0-9]{10})-")
 
 
 @dataclass(frozen=True)
+class Starts:
+    """Starts by which an incremental collection judges its base.
+
+    Args:
+        server: the collection's start, by the server's clock; None where it sent none.
+        full: the start of the full collection that it builds on, by our clock.
+        full_server: the same by the server's clock.
+    """
+
+    server: datetime | None = None
+    full: datetime | None = None
+    full_server: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Landing:
-    """A complete landing; `log_row` is its row of raw.collections as plain values."""
+    """A complete landing.
+
+    Args:
+        folder: where it lies.
+        identifier: the organization's identifier in the API.
+        log_row: its row of raw.collections as plain values.
+        starts: when it started; unknown for landings of earlier releases.
+        files: size and CRC-32 of each Parquet file.
+    """
 
     folder: Path
     identifier: UUID
     log_row: dict[str, Any]
+    starts: Starts = Starts()
+    files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def organization(self) -> str:
@@ -66,11 +92,15 @@ class Landing:
         """The Parquet files of the rejected rows; empty where there are no such rows."""
         return tuple(sorted(self.folder.glob(f"{REJECTED}-*.parquet")))
 
+    def is_intact(self) -> bool:
+        """Whether its Parquet files are those that were written."""
+        return checksums(self.folder) == self.files
+
     def change_times(self, table: Table) -> pl.Series | None:
         """The last change of each typed row; None where the columns are not the table's."""
         if not self.rows:
             return pl.Series([], dtype=table.dtypes["last_change_time"])
-        rows = pl.scan_parquet([*self.rows])
+        rows = pl.scan_parquet([*self.rows], glob=False)
         if dict(rows.collect_schema()) != table.dtypes:
             return None
         return rows.select("last_change_time").collect().to_series()
@@ -155,10 +185,31 @@ def landing_name(resource: str, sequence: int, run_id: str) -> str:
     return f"{resource}-{sequence:010}-{run_id[:8]}"
 
 
-def write_manifest(folder: Path, identifier: UUID, log_row: dict[str, Any]) -> None:
+def checksums(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and CRC-32 of each Parquet file in a folder.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    found = {}
+    for path in folder.glob("*.parquet"):
+        with path.open("rb") as file:
+            checksum = 0
+            while chunk := file.read(2**20):
+                checksum = crc32(chunk, checksum)
+            found[path.name] = file.tell(), checksum
+    return found
+
+
+def write_manifest(landing: Landing) -> None:
     """Writes the manifest of a landing, and flushes it to the disk."""
-    document = {"identifier": str(identifier), "collection": log_row}
-    path = folder / MANIFEST
+    document = {
+        "identifier": str(landing.identifier),
+        "collection": landing.log_row,
+        "starts": asdict(landing.starts),
+        "files": landing.files,
+    }
+    path = landing.folder / MANIFEST
     with open(path, "x", encoding="utf-8", opener=private) as file:
         json.dump(document, file, default=datetime.isoformat, indent=2)
     sync(path)
@@ -179,7 +230,18 @@ def read_landing(folder: Path) -> Landing:
         # Manifests of earlier releases have no status: only complete collections are landed.
         log_row["status"] = log_row["status"] or "complete"
         instants = {name: datetime.fromisoformat(written[name]) for name in _INSTANTS}
-        return Landing(folder, UUID(document["identifier"]), log_row | instants)
+        starts = {
+            name: datetime.fromisoformat(instant)
+            for name, instant in document.get("starts", {}).items()
+            if instant is not None
+        }
+        return Landing(
+            folder,
+            UUID(document["identifier"]),
+            log_row | instants,
+            Starts(**starts),
+            {name: (size, crc) for name, (size, crc) in document.get("files", {}).items()},
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
@@ -65,12 +66,18 @@ class Parts:
         self._number = 0
 
     def link(self, files: Iterable[Path]) -> None:
-        """Adds the rows of files that never change, as hard links."""
+        """Adds the rows of files that never change: as hard links, or copies where links fail."""
         for file in files:
-            os.link(file, self._path(self._number))
+            path = self._path(self._number)
+            try:
+                os.link(file, path)
+            except OSError:
+                # EPERM, ENOTSUP, EMLINK: some file systems have no hard links.
+                shutil.copyfile(file, path)
+                path.chmod(0o600)
             part = pl.lit(self._number, dtype=pl.Int32)
             row = pl.int_range(pl.len(), dtype=pl.Int32)
-            keys = pl.scan_parquet(file).select(**self._row_keys, part=part, row=row)
+            keys = pl.scan_parquet(file, glob=False).select(**self._row_keys, part=part, row=row)
             self._keys.append(keys.collect())
             self._number += 1
 
@@ -110,7 +117,7 @@ class Parts:
         for number in affected:
             of_part = kept.filter(pl.col("part") == number).sort("row")
             path = self._path(number)
-            rows = pl.read_parquet(path)[of_part.get_column("row")]
+            rows = pl.read_parquet(path, glob=False)[of_part.get_column("row")]
             path.unlink()
             if rows.height:
                 _write(rows, path)

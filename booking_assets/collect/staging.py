@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,8 @@ from booking_assets.collect.landing import (
     REJECTED,
     ROWS,
     Landing,
+    Starts,
+    checksums,
     make_folder,
     organization_folder,
     write_manifest,
@@ -115,7 +118,7 @@ class StagingWriter:
         They did not arrive in this collection, and are not counted as received.
 
         Raises:
-            OSError: the landing cannot be linked to.
+            OSError: the landing cannot be linked to or copied.
         """
         self._typed.link(base.rows)
         self._rejected.link(base.rejected)
@@ -176,7 +179,9 @@ class StagingWriter:
             self.received -= keys.filter(is_removed & (pl.col("part") >= first)).height
             parts.keep(keys.filter(~is_removed))
 
-    def land(self, identifier: UUID, log_row: dict[str, Any]) -> Landing:
+    def land(
+        self, identifier: UUID, log_row: dict[str, Any], starts: Starts | None = None
+    ) -> Landing:
         """Turns the staging into a landing: distinct rows and the manifest, flushed and renamed.
 
         Raises:
@@ -184,13 +189,16 @@ class StagingWriter:
         """
         self._rejected.keep(self._distinct_rejected())
         self._typed.keep(self._distinct_typed())
-        write_manifest(self._folder, identifier, log_row)
+        landing = Landing(
+            self._folder, identifier, log_row, starts or Starts(), checksums(self._folder)
+        )
+        write_manifest(landing)
         target = self._home / self._name
         sync(self._folder)
         self._folder.rename(target)
         for folder in (self._home, self._home.parent):
             sync(folder)
-        return Landing(target, identifier, log_row)
+        return replace(landing, folder=target)
 
     @property
     def _both(self) -> tuple[Parts, Parts]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Literal
 
 from booking_assets_tests.collect.events import identifier, page_of
 
@@ -23,6 +25,7 @@ class Request:
     verb: str
     page: int = 0
     size: int = 0
+    sort: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Booking:
         before: called with each request before it is answered; may move rows, may wait.
         instead: returns an answer in place of the usual one, or None.
         cap: the maximum of rows a page.
+        skips_by_cap: whether a capped page begins where capped pages would, or as requested.
+        sorts: whether the requested order is followed; else rows are sorted by number.
+        unstamped: how rows without a change time are sorted: as the lowest or the highest change
+            time, or always first or last.
+        now: the server's clock, which is sent as `Date`; None where it is not sent.
         sends_total: whether pages have a pagination header.
     """
 
@@ -50,7 +58,11 @@ class Booking:
         self.before: Callable[[Request], object] = lambda request: None
         self.instead: Callable[[Request], Answer | None] = lambda request: None
         self.cap = 10**9
+        self.skips_by_cap = True
         self.sends_total = True
+        self.sorts = True
+        self.unstamped: Literal["low", "high", "first", "last"] = "low"
+        self.now: datetime | None = datetime.now(UTC)
         self.port = 0
         self._lock = Lock()
 
@@ -66,18 +78,38 @@ class Booking:
             return self.instead(request) or self._usual(request)
 
     def _usual(self, request: Request) -> Answer:
-        numbers = sorted(self.rows)
+        numbers = self._in_order(request.sort)
         if request.verb == "count":
             return Answer(200, json.dumps({"Count": len(numbers)}).encode())
         if request.verb in ("collect", "search"):
             size = min(request.size, self.cap)
-            page = numbers[(request.page - 1) * size : request.page * size]
+            start = (request.page - 1) * (size if self.skips_by_cap else request.size)
+            page = numbers[start : start + size]
             listed = page_of({"EventIdentifier": identifier(n)} for n in page)
             whole = page_of(self.rows[n] for n in page)
             body = whole if request.verb == "collect" else listed
             return Answer(200, body, len(numbers) if self.sends_total else None)
         found = [row for n, row in self.rows.items() if identifier(n) == request.verb]
         return Answer(200, page_of(found)[1:-1]) if found else Answer(404, b"{}")
+
+    def _in_order(self, sort: str) -> list[int]:
+        numbers = sorted(self.rows)
+        if not self.sorts or not sort.startswith("LastChangeTime"):
+            return numbers
+        descending = "desc" in sort
+        stamps = {number: _change_time(self.rows[number]) for number in numbers}
+        stamped = [number for number in numbers if stamps[number]]
+        stamped.sort(key=lambda number: str(stamps[number]), reverse=descending)
+        unstamped = [number for number in numbers if not stamps[number]]
+        is_first = {"low": not descending, "high": descending, "first": True, "last": False}
+        if is_first[self.unstamped]:
+            return unstamped + stamped
+        return stamped + unstamped
+
+
+def _change_time(row: dict[str, Any] | str | bytes) -> str | None:
+    """As text: events of the tests are all stamped in UTC, to the microsecond."""
+    return row.get("LastChangeTime") if isinstance(row, dict) else None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -91,11 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
         paging = json.loads(body or b"{}").get("Filter", {})
         verb = self.path.rpartition("/")[2]
         answer = self.server.booking.answer(
-            Request(verb, paging.get("Page", 0), paging.get("PageSize", 0))
+            Request(verb, paging.get("Page", 0), paging.get("PageSize", 0), paging.get("Sort", ""))
         )
         self.send_response_only(answer.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer.body)))
+        if self.server.booking.now is not None:
+            self.send_header("Date", format_datetime(self.server.booking.now, usegmt=True))
         if answer.total is not None:
             self.send_header("X-Query-Pagination", json.dumps({"TotalCount": answer.total}))
         self.end_headers()

@@ -2,7 +2,7 @@
 
 `contracts`, `decoding`, `rows`, `json_parts` and `privacy` turn bytes into typed and rejected rows;
 `pages` requests them; `staging`, `parts` and `landing` write them to disk; `incremental` reads only
-what changed; `completeness` has the rules; `collection` runs these for an organization, and
-`concurrency` for many. It may import `api`, `tables` and `files`; DuckDB, Dagster and HTTP status
-codes do not belong here.
+what changed; `verification` and `completeness` decide whether the rows are complete; `collection`
+runs these for an organization, and `concurrency` for many. It may import `api`, `tables` and
+`files`; DuckDB, Dagster and HTTP status codes do not belong here.
 """

@@ -163,12 +163,11 @@ class IncrementalPlan:
                 if received < count:
                     raise FullRequired("an empty page came before the last row")
                 return pages
+            size = rows if len(pages) == 1 else size
             if (page.content.change_times < horizon).any():
                 break
             if stopped() or received > max(max_rows, size):
                 raise FullRequired("too much has changed")
-            if len(pages) == 1 and rows < size:
-                size = rows
         self._require_order(pages)
         return [*pages, *self._unstamped_pages(pages, count, size, max_rows, stats)]
 

@@ -46,6 +46,7 @@ class Booking:
         cap: the maximum of rows a page.
         skips_by_cap: whether a capped page begins where capped pages would, or as requested.
         sorts: whether the requested order is followed; else rows are sorted by number.
+        sort_key: by what of the change time rows are sorted.
         unstamped: how rows without a change time are sorted: as the lowest or the highest change
             time, or always first or last.
         now: the server's clock, which is sent as `Date`; None where it is not sent.
@@ -61,6 +62,7 @@ class Booking:
         self.skips_by_cap = True
         self.sends_total = True
         self.sorts = True
+        self.sort_key: Callable[[str], str] = lambda stamp: stamp
         self.unstamped: Literal["low", "high", "first", "last"] = "low"
         self.now: datetime | None = datetime.now(UTC)
         self.port = 0
@@ -99,7 +101,7 @@ class Booking:
         descending = "desc" in sort
         stamps = {number: _change_time(self.rows[number]) for number in numbers}
         stamped = [number for number in numbers if stamps[number]]
-        stamped.sort(key=lambda number: str(stamps[number]), reverse=descending)
+        stamped.sort(key=lambda number: self.sort_key(str(stamps[number])), reverse=descending)
         unstamped = [number for number in numbers if not stamps[number]]
         is_first = {"low": not descending, "high": descending, "first": True, "last": False}
         if is_first[self.unstamped]:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from booking_assets.api.errors import Unauthorized, Unavailable
-from booking_assets.collect import collection as collection_module
+from booking_assets.collect import verification
 from booking_assets.collect.collection import Collected, NoProgress
 from booking_assets.collect.errors import (
     CollectionFailed,
@@ -36,7 +36,7 @@ def test_unchanged_rows_are_counted_collected_counted_again_and_landed(
         Request("count"),
         *(Request("collect", page, 10) for page in (1, 2, 3)),
         Request("count"),
-        Request("search", 1, collection_module.SEARCH_PAGE_SIZE),
+        Request("search", 1, verification.SEARCH_PAGE_SIZE),
     ]
     assert (stats.count_before, stats.count_after, stats.rows_received) == (25, 25, 25)
     assert (stats.pages, stats.requests, stats.retries) == (3, 6, 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from booking_assets.collect import collection as collection_module
+from booking_assets.collect import verification
 from booking_assets.collect.collection import Collected
 from booking_assets.collect.errors import ForeignRows, Incomplete
 from booking_assets_tests.collect.booking import Answer, Booking, Request
@@ -51,7 +51,7 @@ def test_rows_whose_identifiers_are_no_uuids_are_counted_and_not_requested(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 15)
-    many = collection_module.MAX_REFETCHED_ROWS + 1
+    many = verification.MAX_REFETCHED_ROWS + 1
     odd = {n: event(n, EventIdentifier=f"number {n}") for n in range(100, 100 + many)}
     booking.rows |= odd
     usual = [{"EventIdentifier": identifier(n)} for n in range(1, 16)]
@@ -213,7 +213,7 @@ def test_totals_beside_pages_that_differ_from_the_count_are_reconciled(
 def test_too_many_mismatched_rows_are_collected_again(
     booking: Booking, collection_from: MakeCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collection_module, "MAX_REFETCHED_ROWS", 4)
+    monkeypatch.setattr(verification, "MAX_REFETCHED_ROWS", 4)
     fill(booking, 25)
     before(booking, Request("collect", 2, 10), lambda: many_deleted(booking.rows))
     outcome, stats = run(collection_from(booking, max_concurrency=1))

@@ -118,6 +118,8 @@ class Collect(_Section):
     """Organizations that are collected at the same time."""
     max_shrink: Annotated[float, Field(ge=0, le=1)] = 0.5
     """The share of an organization's stored rows that may vanish without a person's consent."""
+    shrink_floor: Annotated[int, Field(ge=0, le=1_000_000)] = 5
+    """Rows that may vanish without a person's consent, whatever their share, unless all do."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How often rows that moved while they were read are collected again."""
     overlap_minutes: Annotated[float, Field(ge=0, le=525_600)] = 10

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Generic, Literal, TypeVar
 from uuid import UUID
@@ -34,7 +35,7 @@ from booking_assets.api.errors import (
     Unauthorized,
 )
 from booking_assets.api.http_client import HttpClient, open_http
-from booking_assets.api.responses import OK, Response, error_for
+from booking_assets.api.responses import OK, Response, error_for, parse_date
 from booking_assets.api.retry import RetryableError, RetryPolicy, call_with_retries
 from booking_assets.api.transport import Request, Transport, Usage
 from booking_assets.api.wire import (
@@ -111,6 +112,8 @@ class BookingClient:
         self._resource = resource
         self._retry = retry
         self._clock = clock
+        self.server_time: datetime | None = None
+        """The server's clock (header `Date`) at the last count; None where it sends none."""
         self._transport = Transport(http, base_url, organization)
         self._tokens = TokenCache(self._exchange_secret, clock)
         self._breaker = http.breaker(base_url) if isinstance(http, HttpClient) else CircuitBreaker()
@@ -123,7 +126,12 @@ class BookingClient:
     def count(self) -> int:
         """Returns the number of rows in the organization."""
         request = self._query("count", "count", query_body(self._identifier))
-        return self._request(request, lambda response: read_count(response.content))
+
+        def read(response: Response) -> int:
+            self.server_time = parse_date(response.headers.get("Date", ""))
+            return read_count(response.content)
+
+        return self._request(request, read)
 
     def collect(
         self,

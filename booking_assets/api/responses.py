@@ -119,10 +119,10 @@ def retry_after(headers: httpx.Headers) -> float | None:
     value: str = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value) or None
-    then = _parse_date(value)
+    then = parse_date(value)
     if then is None:
         return None
-    now = _parse_date(headers.get("Date", "")) or datetime.now(UTC)
+    now = parse_date(headers.get("Date", "")) or datetime.now(UTC)
     seconds = (then - now).total_seconds()
     return seconds if seconds > 0 else None
 
@@ -176,7 +176,8 @@ def _error_class(status: int) -> type[BookingError]:
     return _ERROR_CLASSES.get(status, default)
 
 
-def _parse_date(value: str) -> datetime | None:
+def parse_date(value: str) -> datetime | None:
+    """Parses a date of a header; None where it is absent or invalid."""
     try:
         then = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

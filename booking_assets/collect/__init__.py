@@ -1,7 +1,8 @@
-"""The collection contract of one organization: count, pages, typed rows, verification, landing.
+"""Collects one organization's resource from the API: count, pages, typed rows, checks, a landing.
 
-`contracts`, `rows` and `decoding` turn bytes into typed and rejected rows; `pages` requests them;
-`staging` and `landing` write them to disk; `completeness` decides; `collection` runs these for one
-organization and `concurrency` for many. It may import `api` and `tables`; DuckDB, Dagster and HTTP
-status codes do not belong here.
+`contracts`, `decoding`, `rows`, `json_parts` and `privacy` turn bytes into typed and rejected rows;
+`pages` requests them; `staging`, `parts` and `landing` write them to disk; `incremental` reads only
+what changed; `verification` and `completeness` decide whether the rows are complete; `collection`
+runs these for an organization, and `concurrency` for many. It may import `api`, `tables` and
+`files`; DuckDB, Dagster and HTTP status codes do not belong here.
 """

@@ -1,32 +1,28 @@
-"""What makes a collection complete, and when a slice has shrunk too far. Pure.
+"""Whether a collection is complete, and whether a slice has shrunk too far.
 
-What lives here: the two rules. What must not: requests, files, what to do about it (`collection`).
-Read more: `docs/reliability.md`.
+The rule of completeness is in `tables.completeness`, because the asset checks apply it too. What
+follows from it is in `collection`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from booking_assets.collect.stats import CollectionStats, collections_frame
+from booking_assets.tables.completeness import IS_COMPLETE
 
 
-def is_complete(held: int, counts: AbstractSet[int]) -> bool:
-    """Whether the distinct rows held are what the API counted.
+def is_complete(stats: CollectionStats, *counts: int) -> bool:
+    """Whether the rows are complete by these counts, which are logged as lowest and highest."""
+    stats.count_lowest, stats.count_highest = min(counts), max(counts)
+    return bool(collections_frame([stats.log_row()]).select(IS_COMPLETE).item())
 
-    Args:
-        held: distinct rows, the rejected ones included.
-        counts: every total that the API named from the first count to the last.
 
-    Returns:
-        True where one count held throughout and equals `held`, or the counts differ (rows moved
-        while they were read) and `held` lies between them.
+def has_shrunk(loaded: int, stored: int | None, max_shrink: float, shrink_floor: int) -> bool:
+    """Whether a slice loses more than `max_shrink` and `shrink_floor` of its rows, or all.
+
+    A first load (`stored` is None) and an empty slice that stays empty have nothing to lose.
     """
-    return bool(counts) and min(counts) <= held <= max(counts)
-
-
-def has_shrunk(loaded: int, stored: int | None, max_shrink: float) -> bool:
-    """Whether a slice loses more than `max_shrink` of its stored rows.
-
-    A first load (`stored` None) and an empty slice that stays empty have nothing to lose.
-    """
-    # A quotient, because it is rounded as the setting was: 57 of 100 is just 0.57.
-    return stored is not None and stored > 0 and (stored - loaded) / stored > max_shrink
+    if not stored:
+        return False
+    lost = stored - loaded
+    # A quotient, because it is rounded as the setting was: 57 of 100 is exactly 0.57.
+    return loaded == 0 or (lost > shrink_floor and lost / stored > max_shrink)

@@ -1,9 +1,6 @@
-"""Many organizations at once: each succeeds or fails alone, and the ready ones come in batches.
+"""Collects many organizations concurrently: each succeeds or fails alone, in batches of the ready.
 
-What lives here: the threads, the order of one organization's collections, and turning a failure
-into an outcome.
-What must not: how one organization is collected (`collection`), storing (`warehouse`).
-Read more: `docs/reliability.md`, "One organization fails alone".
+How an organization is collected is in `collection`; its outcome is stored by `pipeline`.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from booking_assets.api.errors import BookingError
-from booking_assets.collect.collection import Collected, Collection
+from booking_assets.collect.collection import Collected, Collection, Start
 from booking_assets.collect.errors import CollectionFailed, LandingFailed
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import Status
@@ -27,7 +24,7 @@ REPORT = "Report this to the maintainers with the log"
 
 GRACE_SECONDS = 5.0
 """How long an interrupted run waits for the requests in flight."""
-_SECONDS_UNHEARD = 0.2
+_POLL_SECONDS = 0.2
 """polars has waits go on after a signal: Python sees an interrupt only where a wait ends."""
 
 
@@ -48,13 +45,14 @@ def collect_concurrently(
     max_organizations: int,
     grace_seconds: float = GRACE_SECONDS,
 ) -> Iterator[list[list[Outcome]]]:
-    """Collects a few organizations at a time, and yields those that are ready together.
+    """Collects several organizations at a time, and yields those that are ready together.
 
-    An organization's collections run one after the other and come together, so that they can be
-    stored together. After one that is refused, the organization's others are not begun.
+    An organization's collections run one after the other and are yielded together, so that they
+    can be stored in one transaction, with the same ticket and start. After a failed collection, the
+    organization's others are not started.
 
-    Whoever stores the outcomes pays once a batch: while it stores, the next ones get ready.
-    Interrupted or closed, it lets each collection end after the page that it is at.
+    The next organizations are collected while the caller stores a batch. When the caller is
+    interrupted or closes the iterator, each collection ends after its current page.
     """
     stop = Event()
     pool = ThreadPoolExecutor(max_organizations, thread_name_prefix="organization")
@@ -62,7 +60,7 @@ def collect_concurrently(
     try:
         pending.update(pool.submit(_outcomes, one, stop.is_set) for one in organizations)
         while pending:
-            done, pending = wait(pending, _SECONDS_UNHEARD, return_when=FIRST_COMPLETED)
+            done, pending = wait(pending, _POLL_SECONDS, return_when=FIRST_COMPLETED)
             if done:
                 yield [future.result() for future in done]
     finally:
@@ -73,15 +71,21 @@ def collect_concurrently(
 
 def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) -> list[Outcome]:
     outcomes: list[Outcome] = []
+    start = None
     for collection in collections:
-        outcomes.append(_outcome(collection, stopped))
+        try:
+            start = start or collection.start()
+        except OSError as error:
+            start = Start(None, collection.plan.clock())
+            return [_not_landed(collection, collection.begin(start), error)]
+        outcomes.append(_outcome(collection, start, stopped))
         if isinstance(outcomes[-1], Failed):
             break
     return outcomes
 
 
-def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
-    stats = collection.begin()
+def _outcome(collection: Collection, start: Start, stopped: Callable[[], bool]) -> Outcome:
+    stats = collection.begin(start)
     try:
         return collection.run(stats, stopped)
     except CollectionFailed as error:
@@ -89,16 +93,20 @@ def _outcome(collection: Collection, stopped: Callable[[], bool]) -> Outcome:
     except BookingError as error:
         return _failed(stats, "failed", error.reason, error.remedy, error)
     except OSError as error:
-        unlanded = LandingFailed(
-            stats.organization,
-            f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
-            "The stored rows stay; make room there, or see to its permissions, and run it again",
-        )
-        return _failed(stats, "failed", unlanded.reason, unlanded.remedy, unlanded)
+        return _not_landed(collection, stats, error)
     except Exception as error:
-        # A defect of ours must not take the other organizations down with it.
+        # A defect of this program must not stop the other organizations.
         _logger.exception("%s: the collection failed unexpectedly", stats.organization)
         return _failed(stats, "failed", f"unexpected {type(error).__name__}", REPORT, error)
+
+
+def _not_landed(collection: Collection, stats: CollectionStats, error: OSError) -> Failed:
+    failed = LandingFailed(
+        stats.organization,
+        f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
+        "The stored rows stay; free space there or correct its permissions, and run it again",
+    )
+    return _failed(stats, "failed", failed.reason, failed.remedy, failed)
 
 
 def _failed(
@@ -106,6 +114,6 @@ def _failed(
 ) -> Failed:
     stats.status, stats.reason, stats.remedy = status, reason, remedy
     stats.finished_at = stats.finished_at or stats.started_at
-    # The frames behind an error hold pages of rows, and the error lives as long as the run.
+    # The frames of a traceback reference pages of rows, and the error lives as long as the run.
     error.__cause__ = error.__context__ = None
     return Failed(stats.organization, stats.log_row(), error.with_traceback(None))

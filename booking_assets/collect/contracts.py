@@ -1,8 +1,6 @@
-"""How a resource's rows look on the wire, derived from the table that keeps them.
+"""`RowContract`: the members of a resource's rows, their JSON types and aliases, and their table.
 
-What lives here: for each resource its table, its members, their JSON types and other aliases.
-What must not: decoding (`decoding`, `rows`), column meanings (`tables`).
-Read more: https://jcristharif.com/msgspec/
+They are derived from the table's columns (`tables`); `decoding` and `rows` apply them.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ _JSON_TYPES: Mapping[type[dy.Column], Any] = {Flag: bool, Number: _INT32, Measur
 
 @dataclass(frozen=True, eq=False)
 class RowContract:
-    """What a row of `resource` may hold, and where it is kept. There are two, both constants.
+    """The members of a row of `resource`, and the table that stores them.
 
     Args:
         resource: the API's resource.
@@ -42,30 +40,35 @@ class RowContract:
 
     @property
     def is_closed(self) -> bool:
-        """Whether members beyond the contract are never read: there is no place to keep them."""
+        """Whether members beyond the contract are never read: the table has no column `extra`."""
         return "extra" not in self.table.column_names
 
     @cached_property
     def column_of(self) -> dict[str, str]:
-        """The column of each member, by the reference's spelling."""
+        """The column of each member, by the reference's name."""
         return {member_name(column): column for column in self.members}
+
+    @property
+    def identifier_column(self) -> str:
+        """The column of the row's identifier."""
+        return self.column_of[self.resource.identifier]
 
     @cached_property
     def aliases(self) -> dict[str, str]:
-        """Other aliases of members: `EventId` -> `EventIdentifier`."""
+        """Other names of members: `EventId` -> `EventIdentifier`."""
         return {alias: name for alias, name in ALIASES.items() if name in self.column_of}
 
     @cached_property
     def member_of(self) -> dict[str, str]:
-        """The member that each spelling means, its own name included."""
+        """The member of each name, its own name and its aliases."""
         return {name: name for name in self.column_of} | self.aliases
 
     @cached_property
     def types(self) -> dict[str, Any]:
-        """The JSON type of each spelling, null included."""
+        """The JSON type of each name, null included."""
         return {
-            spelling: _JSON_TYPES.get(type(self.members[self.column_of[member]]), str) | None
-            for spelling, member in self.member_of.items()
+            name: _JSON_TYPES.get(type(self.members[self.column_of[member]]), str) | None
+            for name, member in self.member_of.items()
         }
 
     @cached_property
@@ -84,37 +87,37 @@ class RowContract:
             for name, column in self.members.items()
         }
 
-    def row_type(self, aliases: Iterable[str]) -> Any:
-        """The type of a dict of those members that are present."""
-        types = {spelling: self.types[spelling] for spelling in aliases}
+    def row_type(self, names: Iterable[str]) -> Any:
+        """A TypedDict of these members, each of which may be absent."""
+        types = {name: self.types[name] for name in names}
         return TypedDict(self.table.columns.__name__, types, total=False)  # type: ignore[operator]  # made from the contract
 
-    def row_struct(self, aliases: Iterable[str]) -> Any:
-        """The type of a row that has these members and no others, each of them or none."""
-        fields = [(spelling, self.types[spelling], None) for spelling in aliases]
+    def row_struct(self, names: Iterable[str]) -> Any:
+        """A Struct of these members and no others, each of which may be absent."""
+        fields = [(name, self.types[name], None) for name in names]
         name = self.table.columns.__name__
         return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
 
     @cached_property
     def identifiers(self) -> list[str]:
-        """The columns that hold UUIDs."""
+        """The columns of UUIDs."""
         return [name for name, column in self.members.items() if isinstance(column, Identifier)]
 
     @cached_property
     def instants(self) -> list[str]:
-        """The columns that hold points in time."""
+        """The columns of points in time."""
         return [name for name, column in self.members.items() if isinstance(column, Instant)]
 
     @cached_property
     def offsets(self) -> list[str]:
-        """The instants of which the table also keeps the offset that the API wrote."""
+        """The instants whose offset, as the API wrote it, the table stores too."""
         return [
             name for name in self.instants if f"{name}_offset_minutes" in self.table.column_names
         ]
 
     @cached_property
     def required(self) -> list[str]:
-        """The member columns without which a row has no identity."""
+        """The member columns that are never null."""
         return [name for name, column in self.members.items() if not column.nullable]
 
 
@@ -133,8 +136,8 @@ REGISTRATION_ROWS = RowContract(
     resource=REGISTRATIONS_RESOURCE,
     table=REGISTRATIONS,
     members={
-        # Not stored, but every row must say whose it is.
+        # Not stored, but every row must name its owner.
         "organization_identifier": _EVENT_COLUMNS["organization_identifier"],
-        **{name: one for name, one in _REGISTRATION_COLUMNS.items() if name not in _NOT_SENT},
+        **{name: col for name, col in _REGISTRATION_COLUMNS.items() if name not in _NOT_SENT},
     },
 )

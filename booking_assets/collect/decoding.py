@@ -1,9 +1,7 @@
-"""From the bytes of a page to typed rows and rejected rows; no row is dropped.
+"""Decodes the JSON of a page into typed rows and rejected rows; no row is dropped.
 
-What lives here: typing by contract. Rows that fit are decoded together, without a Python loop; if
-one does not, it and its neighbours are read one by one (`rows`): a bad row costs only itself.
-What must not: requests, files, what makes a collection complete.
-Read more: `docs/decisions/0003-decoding.md`.
+Rows that fit the contract are decoded together, without a Python loop; if a row does not fit, it
+and its neighbors are read one by one (`rows`), so that a bad row costs only itself.
 """
 
 from __future__ import annotations
@@ -25,17 +23,23 @@ from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.json_parts import rows_of
 from booking_assets.collect.privacy import AllowList
-from booking_assets.collect.rows import Row, RowReader, key_count, key_count_upper_bound
+from booking_assets.collect.rows import (
+    MAX_ROW_BYTES,
+    Row,
+    RowReader,
+    key_count,
+    key_count_upper_bound,
+)
 from booking_assets.tables.contract import UUID_PATTERN
 from booking_assets.tables.raw import REJECTED_ROWS, member_name
 
 CHUNK_ROWS = 1_000
-"""Rows of a large page that are decoded together: as Python objects they take several times their
-size on the wire."""
+"""Rows of a large page that are decoded together: Python objects take several times their size on
+the wire."""
 _LARGE_PAGE = 4 * 2**20
-"""Bytes from which on a page is decoded in chunks, and after the others."""
+"""Bytes from which on a page is decoded in chunks, and never beside another large page."""
 _one_large_page = Lock()
-"""Waiting costs nothing, as Python runs one thread at a time; objects of four pages cost memory."""
+"""Python runs one thread at a time: decoding pages together saves no time and costs memory."""
 
 _DATE_TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]+)?"
@@ -47,7 +51,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class DecodedPage:
-    """One page: `rows` in the table's columns, `rejected` in those of raw.rejected_rows.
+    """A page: `rows` in the table's columns, `rejected` in those of raw.rejected_rows.
 
     `unknown` names members that the contract does not know; their values are in `rows.extra`.
     """
@@ -58,8 +62,13 @@ class DecodedPage:
 
     @property
     def received(self) -> int:
-        """How many rows the page held: none is dropped."""
+        """How many rows the page had: none is dropped."""
         return self.rows.height + self.rejected.height
+
+    @property
+    def change_times(self) -> pl.Series:
+        """When each typed row changed."""
+        return self.rows.get_column("last_change_time")
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class FieldNaming:
     """The member names of a release, and how its rows become columns.
 
     Args:
-        contract: what the rows may hold.
+        contract: the resource's members and types.
         columns: the column of each name.
     """
 
@@ -78,7 +87,7 @@ class FieldNaming:
         """The rows of a JSON array as columns, instants still text; null where a member is absent.
 
         Returns:
-            None unless every row is of its type and every member that it writes was kept.
+            None unless every row fits its type and every member of the JSON was kept.
         """
         try:
             rows = self._rows.decode(body)
@@ -92,9 +101,9 @@ class FieldNaming:
                 for column, cells in zip(self.columns.values(), values, strict=False)
             ]
         )
-        filled = frame.width * frame.height - sum(one.null_count() for one in frame)
-        # No more members were written than kept: none was lost. Else a member may be written as
-        # null, or the bound be no count, and both sides are counted exactly.
+        filled = frame.width * frame.height - sum(column.null_count() for column in frame)
+        # The JSON has no more members than were kept: none was lost. Otherwise a member may be null
+        # in the JSON, or the bound be too high, and both sides are counted exactly.
         if key_count_upper_bound(body) != filled and key_count(body) != self._members_kept(body):
             return None
         return frame
@@ -115,7 +124,7 @@ class FieldNaming:
 
 @cache
 def _field_namings(contract: RowContract) -> tuple[FieldNaming, FieldNaming]:
-    """The names of the reference and the newer ones; their decoders are made once a process."""
+    """The names of the reference and the newer ones; their decoders are cached for the process."""
     reference, newer = contract.field_namings
     return FieldNaming(contract, reference), FieldNaming(contract, newer)
 
@@ -125,9 +134,9 @@ class Decoder:
     """Decodes pages of one organization's rows; any number of threads may share it.
 
     Args:
-        contract: what the rows may hold.
+        contract: the resource's members and types.
         organization: the slug, written to every row.
-        identifier: the tenant that every row must belong to.
+        identifier: the organization that every row must belong to.
         collected_at: the collection's start, written to every row.
     """
 
@@ -137,7 +146,7 @@ class Decoder:
     collected_at: datetime
 
     def __call__(self, body: bytes) -> DecodedPage:
-        """Types one page.
+        """Decodes a page.
 
         Raises:
             MalformedBody: the body is no JSON array.
@@ -153,8 +162,13 @@ class Decoder:
             unknown=frozenset().union(*(chunk.unknown for chunk in chunks)),
         )
 
+    def identifiers(self, page: DecodedPage) -> set[str]:
+        """The identifiers of a page's rows, typed or rejected, in lower case."""
+        typed = page.rows.get_column(self.contract.identifier_column)
+        return {*typed, *page.rejected.get_column("identifier").drop_nulls().str.to_lowercase()}
+
     def _chunks(self, body: bytes) -> Iterator[bytes]:
-        """JSON arrays of the page's rows, cut down to what may be read; one unless it is large."""
+        """JSON arrays of the page's rows with their allowed members; several for a large page."""
         if len(body) < _LARGE_PAGE and not self.contract.is_closed:
             yield body
             return
@@ -169,7 +183,11 @@ class Decoder:
         return AllowList(self.contract)
 
     def _chunk(self, body: bytes) -> DecodedPage:
-        wire = self._vocabulary_of(body).frame(body)
+        if len(body) > MAX_ROW_BYTES:
+            rows = rows_of(body)
+            if any(memoryview(row).nbytes > MAX_ROW_BYTES for row in rows):
+                return self._one_by_one(rows)
+        wire = self._field_naming(body).frame(body)
         if wire is None:
             return self._one_by_one(rows_of(body))
         typed = self._typed(wire)
@@ -177,8 +195,8 @@ class Decoder:
             return self._one_by_one(rows_of(body))
         return self._page(typed, [], frozenset())
 
-    def _vocabulary_of(self, body: bytes) -> FieldNaming:
-        """The vocabulary that the first row speaks; a wrong guess costs time and nothing else."""
+    def _field_naming(self, body: bytes) -> FieldNaming:
+        """The naming of the first row's members; a wrong guess only costs time."""
         reference, newer = _field_namings(self.contract)
         sample = body[: body.find(b"}")]
         is_newer = any(f'"{name}"'.encode() in sample for name in self.contract.aliases)
@@ -189,7 +207,7 @@ class Decoder:
         return RowReader(self.contract)
 
     def _one_by_one(self, raw_rows: list[msgspec.Raw]) -> DecodedPage:
-        """The slow path: each row by itself, the misfits set aside with every reason."""
+        """The slow path: each row by itself, the rejected ones apart with every reason."""
         read = [self._reader.read(bytes(raw)) for raw in raw_rows]
         good = [row for row in read if not row.faults]
         wire = self._wire([row.members for row in good])
@@ -198,19 +216,19 @@ class Decoder:
         )
         for index, member, reason in self._faults(wire, typed):
             good[index].faults.append((member, reason))
-        fitting = pl.Series([not row.faults for row in good], dtype=pl.Boolean)
+        fits = pl.Series([not row.faults for row in good], dtype=pl.Boolean)
         unknown = frozenset(name for row in good for name in row.unknown)
-        return self._page(typed.filter(fitting), [row for row in read if row.faults], unknown)
+        return self._page(typed.filter(fits), [row for row in read if row.faults], unknown)
 
     def _wire(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        """Single rows, by the reference's names, as columns; instants still text."""
+        """Single rows, by the reference's names, as columns; instants are still text."""
         contract = self.contract
-        dtypes = {name: contract.wire_dtypes[one] for name, one in contract.column_of.items()}
+        dtypes = {name: contract.wire_dtypes[column] for name, column in contract.column_of.items()}
         frame = pl.from_dicts(rows, schema=dtypes) if rows else pl.DataFrame([], dtypes)
         return frame.rename(contract.column_of)
 
     def _typed(self, wire: pl.DataFrame) -> pl.DataFrame:
-        """The table's columns, and members that only checks need; a misfit text becomes null."""
+        """The table's columns, and members that only checks need; a text of no value is null."""
         typed = wire.select(self._columns)
         if typed.select(_all_in_calendar(self.contract)).item():
             return typed
@@ -219,12 +237,14 @@ class Decoder:
     @cached_property
     def _columns(self) -> list[pl.Expr]:
         collected_at = pl.lit(self.collected_at, dtype=self.contract.table.dtypes["collected_at"])
-        own = {"organization": pl.lit(self.organization), "collected_at": collected_at}
-        made = _columns(self.contract) | {name: one.alias(name) for name, one in own.items()}
-        return list(made.values())
+        return [
+            *_columns(self.contract),
+            pl.lit(self.organization).alias("organization"),
+            collected_at.alias("collected_at"),
+        ]
 
     def _faults(self, wire: pl.DataFrame, typed: pl.DataFrame) -> list[tuple[int, str, str]]:
-        """The row, member and reason of each text that became null, and of each that is missing."""
+        """The row, member and reason of each text that became null and of each missing member."""
         contract = self.contract
         reasons = dict.fromkeys(contract.identifiers, "is no UUID") | dict.fromkeys(
             contract.instants, "is no date-time with an offset in the years 1 to 9999"
@@ -239,15 +259,17 @@ class Decoder:
             faults += [(row, member_name(column), "is missing") for row in absent]
         return faults
 
-    def _page(self, rows: pl.DataFrame, misfits: list[Row], unknown: frozenset[str]) -> DecodedPage:
-        self._refuse_foreign_rows(rows, misfits)
+    def _page(
+        self, rows: pl.DataFrame, rejected: list[Row], unknown: frozenset[str]
+    ) -> DecodedPage:
+        self._require_own_rows(rows, rejected)
         stored = rows[list(self.contract.table.column_names)]
-        return DecodedPage(stored, self._rejected(misfits), unknown)
+        return DecodedPage(stored, self._rejected(rejected), unknown)
 
-    def _refuse_foreign_rows(self, rows: pl.DataFrame, misfits: list[Row]) -> None:
-        """A row of another tenant must reach no table, the rejected rows' included."""
+    def _require_own_rows(self, rows: pl.DataFrame, rejected: list[Row]) -> None:
+        """A row of another organization must reach no table, raw.rejected_rows included."""
         owners = {UUID(owner) for owner in rows["organization_identifier"].unique()}
-        owners.update(*(row.owners for row in misfits))
+        owners.update(*(row.owners for row in rejected))
         foreign = sorted(str(owner) for owner in owners - {self.identifier})
         if foreign:
             more = ", ..." if len(foreign) > _SHOWN else ""
@@ -258,42 +280,52 @@ class Decoder:
                 "Give this organization the credential that was issued for it",
             )
 
-    def _rejected(self, misfits: list[Row]) -> pl.DataFrame:
+    def _faults_of(self, row: Row) -> list[tuple[str, str]]:
+        """The faults of a row, without names from a row that does not prove its owner."""
+        if row.owners:
+            return row.faults
+        known = {*self.contract.types, "row"}
+        return [(name if name in known else "a member", fault) for name, fault in row.faults]
+
+    def _rejected(self, rejected: list[Row]) -> pl.DataFrame:
         return pl.DataFrame(
             [
                 {
                     "organization": self.organization,
                     "resource": self.contract.resource.name,
                     "identifier": row.identifier,
-                    "fields": ",".join(dict.fromkeys(member for member, _ in row.faults)),
-                    "reason": "; ".join(f"{member} {reason}" for member, reason in row.faults),
+                    "fields": ",".join(dict.fromkeys(member for member, _ in self._faults_of(row))),
+                    "reason": "; ".join(f"{name} {fault}" for name, fault in self._faults_of(row)),
                     "payload": row.payload,
                     "collected_at": self.collected_at,
                 }
-                for row in misfits
+                for row in rejected
             ],
             schema=REJECTED_ROWS.dtypes,
         )
 
 
 @cache
-def _columns(contract: RowContract) -> dict[str, pl.Expr]:
-    """The table's columns, and members that only checks need; those of one collection are null."""
+def _columns(contract: RowContract) -> list[pl.Expr]:
+    """The table's columns that are made from a row, and members that only checks need."""
     made = {
-        **dict.fromkeys(("organization", "collected_at"), pl.lit(None)),
         **{name: _uuid(name) for name in contract.identifiers},
         **{name: _instant(name) for name in contract.instants},
         **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.offsets},
         "extra": pl.lit(None, dtype=pl.String),
     }
     names = dict.fromkeys((*contract.table.column_names, *contract.members))
-    return {name: made.get(name, pl.col(name)).alias(name) for name in names}
+    return [
+        made.get(name, pl.col(name)).alias(name)
+        for name in names
+        if name not in ("organization", "collected_at")
+    ]
 
 
 @cache
 def _all_in_calendar(contract: RowContract) -> pl.Expr:
     in_calendar = [pl.col(name).is_between(_FIRST, _LAST) for name in contract.instants]
-    return pl.all_horizontal(one.all() for one in in_calendar)
+    return pl.all_horizontal(column.all() for column in in_calendar)
 
 
 def _uuid(name: str) -> pl.Expr:
@@ -302,16 +334,16 @@ def _uuid(name: str) -> pl.Expr:
 
 
 def _instant(name: str) -> pl.Expr:
-    """A seventh fraction digit is cut: the warehouse holds microseconds.
+    """Cuts a seventh fraction digit: the warehouse stores microseconds.
 
-    The parser would take more than the API writes, such as years of two digits.
+    The parser would accept more than the API writes, such as years of two digits.
     """
     text = pl.when(pl.col(name).str.contains(_DATE_TIME)).then(pl.col(name))
     return text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
 
 
 def _in_calendar(name: str) -> pl.Expr:
-    """Null where the offset leads out of the years that clients of the warehouse can read."""
+    """Null where the offset moves the instant out of the years that DuckDB's clients can read."""
     return pl.when(pl.col(name).is_between(_FIRST, _LAST)).then(pl.col(name)).alias(name)
 
 

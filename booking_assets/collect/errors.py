@@ -1,8 +1,6 @@
-"""Why a collection was refused, each with the numbers and the remedy.
+"""Why a collection failed: each error carries the reason with its numbers, and the remedy.
 
-What lives here: refusals that are about the rows. What must not: failures of requests
-(`api.errors`).
-Read more: `docs/reliability.md`.
+Failures of requests are in `api.errors`.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ class ForeignRows(CollectionFailed):
 
 
 class Incomplete(CollectionFailed):
-    """What arrived cannot be reconciled with what was counted."""
+    """The rows that arrived do not match the API's counts or identifiers."""
 
 
 class Shrunk(CollectionFailed):
@@ -45,14 +43,16 @@ class Shrunk(CollectionFailed):
 
 
 class LandingFailed(CollectionFailed):
-    """The rows could not be written to disk: it is full, or may not be written."""
+    """The rows could not be written to disk: it is full, read-only, or locked for too long."""
 
 
 class Stopped(CollectionFailed):
     """The run ended before the collection did."""
 
     def __init__(self, organization: str) -> None:
-        super().__init__(organization, "stopped on the way", "The stored rows stay; run it again")
+        super().__init__(
+            organization, "stopped before all pages were read", "The stored rows stay; run it again"
+        )
 
     def __reduce__(self) -> tuple[type[Stopped], tuple[str]]:  # type: ignore[override]  # one argument
         return type(self), (self.organization,)

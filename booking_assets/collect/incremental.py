@@ -1,154 +1,227 @@
-"""Only what changed: the rows since the last landing, laid over that landing.
+"""`IncrementalPlan`: reads the rows that changed since the last landing, and applies them to it.
 
-What lives here: reading the newest changes first until they are older than what is held, and making
-sure that nothing moved meanwhile.
-What must not: whether the result is complete (`collection`), which is judged as for a full one.
-Read more: `docs/reliability.md`, "Incremental collections".
+Where it cannot be sure to have found every change, a full collection is needed. Whether the result
+is complete is decided in `collection`, as for a full collection.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 
 import polars as pl
 
-from booking_assets.api.client import BookingClient, Page
+from booking_assets.api.client import BookingClient
 from booking_assets.collect.decoding import DecodedPage, Decoder
-from booking_assets.collect.landing import Landing
+from booking_assets.collect.landing import Landing, Starts
 from booking_assets.collect.staging import StagingWriter
 from booking_assets.collect.stats import CollectionStats
 
 PAGE_SIZE = 200
-"""Rows a page at most: few have changed, and the rest of the last page is read in vain."""
-MOST_CHANGED = 0.2
+"""Rows a page at most: few have changed, and the unchanged rows of the last page are wasted."""
+MAX_CHANGED_SHARE = 0.2
 """The share of changed rows beyond which a full collection is cheaper than finding them."""
-_CHANGED = "last_change_time"
+MAX_FULL_AGE = timedelta(hours=24)
+"""Some changes do not move the change time: a full collection finds them once a day."""
 
 _logger = logging.getLogger(__name__)
 
 
+class FullRequired(Exception):
+    """Why the changes cannot be told from the pages; the collection must be full."""
+
+
 @dataclass(frozen=True)
 class IncrementalPlan:
-    """Reads what changed of one organization's rows.
+    """Reads the changes of one organization's rows.
+
+    The pages are sorted by change time, the newest first. Reading ends at the horizon: rows that
+    changed earlier are in the base. Rows without a change time, which a server may sort first or
+    last, are always read.
 
     Args:
-        client: asks the API.
+        client: requests the pages.
         decoder: types the rows.
-        base: the landing that the changes are laid over.
+        base: the landing that the changes are applied to.
+        starts: when this collection and its base's full collection started.
         page_size: rows a request.
-        overlap: how much older than the newest row held a change may be stamped.
+        overlap: how much older than the newest row of the base a change may be stamped.
         attempts: how often pages that moved while they were read are read again.
     """
 
     client: BookingClient
     decoder: Decoder
     base: Landing
+    starts: Starts
     page_size: int
     overlap: timedelta
     attempts: int
 
-    def adopt(
+    def apply(
         self, staging: StagingWriter, stats: CollectionStats, stopped: Callable[[], bool]
     ) -> bool:
-        """Fills the staging with the base and its changes; False where all must be collected.
+        """Fills the staging with the base and its changes; False where a full one is needed.
 
         Raises:
             BookingError: a request failed for good.
-            OSError: the base cannot be read, or the staging not be written.
         """
-        held = self._held
-        if held is None:
-            return self._give_up("the last landing has other columns")
-        newest = held.max()
-        horizon = newest - self.overlap if isinstance(newest, datetime) else None
-        for _ in range(self.attempts):
-            pages = self._pages(horizon, int(held.len() * MOST_CHANGED), stats, stopped)
-            if pages is None:
-                return self._give_up("too much has changed")
-            if self._stood_still(pages, stats):
-                break
+        try:
+            change_times = self._change_times(stats)
+            pages = self._changed_pages(change_times, stats, stopped)
+            arrived = {name for page in pages for name in self.decoder.identifiers(page)}
+            staging.add_base(self.base, without=arrived)
+            for page in pages:
+                staging.add(page)
+        except FullRequired as error:
+            reason = str(error)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = f"the last landing cannot be read: {error}"
         else:
-            return self._give_up("rows keep changing while they are read")
-        contents = [page.content for page in pages]
-        arrived = {identifier for one in contents for identifier in self._identifiers(one)}
-        staging.adopt(self.base, without=arrived)
-        for content in contents:
-            staging.add(content)
-        return True
-
-    @property
-    def all_stamped(self) -> bool:
-        """Whether every row held says when it changed: a new one without that is not at the top."""
-        return self._held is not None and not self._held.null_count()
-
-    @cached_property
-    def _held(self) -> pl.Series | None:
-        return self.base.change_times(self.decoder.contract.table)
-
-    def _give_up(self, reason: str) -> bool:
-        _logger.info("%s: collecting all: %s", self.decoder.organization, reason)
+            return True
+        _logger.info("%s: full instead of incremental: %s", stats.organization, reason)
         return False
 
-    def _pages(
+    def _change_times(self, stats: CollectionStats) -> pl.Series:
+        """The change times of the base, where it can be built on.
+
+        Raises:
+            FullRequired: the base is too old, damaged or of other columns, or a clock is unknown.
+        """
+        base, server = self.base.starts, self.starts.server
+        if base.full is None or base.full_server is None or server is None:
+            raise FullRequired("the server's clock (header Date) is not known")
+        # By both clocks: either may have been wrong.
+        ages = stats.started_at - base.full, server - base.full_server
+        if not all(timedelta(0) <= age < MAX_FULL_AGE for age in ages):
+            raise FullRequired("the last full collection is not of the last 24 hours")
+        if not self.base.is_intact():
+            raise FullRequired(f"{self.base.folder} is damaged")
+        change_times = self.base.change_times(self.decoder.contract.table)
+        if change_times is None:
+            raise FullRequired("the last landing has other columns")
+        return change_times
+
+    def _changed_pages(
+        self, change_times: pl.Series, stats: CollectionStats, stopped: Callable[[], bool]
+    ) -> list[DecodedPage]:
+        """The pages of the changes. A page is a single answer; several are read until they agree.
+
+        Between two pages a deletion may move a row from a page to come to a page already read.
+        """
+        horizon = self._horizon(change_times)
+        max_rows = int(change_times.len() * MAX_CHANGED_SHARE)
+        previous = None
+        for _ in range(self.attempts + 1):
+            pages = self._read_pages(horizon, max_rows, stats, stopped)
+            rows = [self._rows(page) for page in pages]
+            if len(pages) == 1 or rows == previous:
+                return pages
+            previous = rows
+        raise FullRequired("rows keep changing while they are read")
+
+    def _horizon(self, change_times: pl.Series) -> datetime:
+        """The change time before which every change is in the base.
+
+        While the base was read, rows already read may have changed: after its start, by the
+        server's clock. The clock that stamps rows may be behind that clock: then the newest stamp,
+        less the time that reading the base took, is the limit. Stamps in the future prove nothing.
+        """
+        start, log_row = self.base.starts.server, self.base.log_row
+        duration = log_row["finished_at"] - log_row["started_at"]
+        if start is None or duration < timedelta(0):
+            raise FullRequired("the start of the last collection is not known")
+        newest = change_times.filter(change_times <= start).max()
+        return (newest - duration if isinstance(newest, datetime) else start) - self.overlap
+
+    def _read_pages(
         self,
-        horizon: datetime | None,
-        most: int,
+        horizon: datetime,
+        max_rows: int,
         stats: CollectionStats,
         stopped: Callable[[], bool],
-    ) -> list[Page[DecodedPage]] | None:
-        """The pages from the newest change down to the horizon; None if they are too many.
+    ) -> list[DecodedPage]:
+        """The pages from the newest change down to the horizon, and the rows without change time.
 
-        The order puts every row that changes while we read before the rows already read, so that
-        it cannot hide a row from us: at worst one comes twice.
+        A server may serve shorter pages than requested: only the counts say which is the last.
         """
-        size = min(self.page_size, PAGE_SIZE)
-        pages: list[Page[DecodedPage]] = []
+        count, size = stats.count_before or 0, min(self.page_size, PAGE_SIZE)
+        pages: list[DecodedPage] = []
+        received = 0
         while True:
-            page = self._page(len(pages) + 1, size)
-            pages.append(page)
+            page = self.client.collect(len(pages) + 1, size, self.decoder, sort=self._sort("desc"))
             stats.pages += 1
-            if page.total_count is not None:
-                stats.totals.add(page.total_count)
-            if self._reaches(page.content, horizon) or page.content.received < size:
+            rows = page.content.received
+            received += rows
+            if rows or not pages:
+                pages.append(page.content)
+            if page.total_count is not None and received >= max(count, page.total_count):
                 return pages
-            if stopped() or len(pages) * size > max(most, size):
-                return None
+            if not rows:
+                if received < count:
+                    raise FullRequired("an empty page came before the last row")
+                return pages
+            size = rows if len(pages) == 1 else size
+            if (page.content.change_times < horizon).any():
+                break
+            if stopped() or received > max(max_rows, size):
+                raise FullRequired("too much has changed")
+        self._require_order(pages)
+        return [*pages, *self._unstamped_pages(pages, count, size, max_rows, stats)]
 
-    def _page(self, number: int, size: int) -> Page[DecodedPage]:
-        identifier = self.decoder.contract.resource.identifier
-        sort = f"LastChangeTime desc,{identifier}"
-        return self.client.collect(number, size, self.decoder, sort=sort)
+    def _require_order(self, pages: list[DecodedPage]) -> None:
+        """Rows without a change time come first or last, the others from the newest on."""
+        times = pl.concat([page.change_times for page in pages])
+        stamped = times.is_not_null().arg_true()
+        between = times.slice(stamped[0], stamped[-1] - stamped[0] + 1)
+        if between.null_count() or not between.is_sorted(descending=True):
+            raise FullRequired("the server does not sort by change time")
 
-    def _reaches(self, page: DecodedPage, horizon: datetime | None) -> bool:
-        """Whether a page ends before the horizon: so does all that follows it."""
-        if horizon is None:
-            return False
-        times = page.rows.get_column(_CHANGED)
-        return bool(times.null_count()) or bool((times < horizon).any())
+    def _unstamped_pages(
+        self,
+        pages: list[DecodedPage],
+        count: int,
+        size: int,
+        max_rows: int,
+        stats: CollectionStats,
+    ) -> list[DecodedPage]:
+        """The pages of rows without a change time, where the server sorts these last.
 
-    def _stood_still(self, pages: list[Page[DecodedPage]], stats: CollectionStats) -> bool:
-        """Whether nothing moved while the pages were read.
-
-        A change or an insertion comes to the top, and a deletion changes the total.
+        The last row in either direction shows that, and that the server sorts at all.
         """
-        again = self._page(1, 1)
-        totals = {page.total_count for page in (*pages, again)}
-        if again.total_count is not None:
-            stats.totals.add(again.total_count)
-        return len(totals) == 1 and _top(again.content) == _top(pages[0].content)
+        last = self._page(count, 1, "desc", count, 1)
+        last_ascending = self._page(count, 1, "asc", count, 1)
+        newest = pl.concat([page.change_times for page in pages]).max()
+        is_newest = last_ascending.change_times.is_null() | (last_ascending.change_times == newest)
+        if self._rows(last) == self._rows(last_ascending) or not is_newest.all():
+            raise FullRequired("the server does not sort by change time")
+        found: list[DecodedPage] = []
+        number = math.ceil(count / size)
+        is_stamped = last.change_times.len() == 1 and not last.change_times.null_count()
+        while not is_stamped and number > len(pages):
+            if sum(page.received for page in found) > max(max_rows, size):
+                raise FullRequired("too many rows have no change time")
+            rows = min(size, count - (number - 1) * size)
+            found.append(self._page(number, size, "desc", count, rows))
+            stats.pages += 1
+            is_stamped = found[-1].change_times.drop_nulls().len() > 0
+            number -= 1
+        return found
 
-    def _identifiers(self, page: DecodedPage) -> set[str]:
-        """The identifiers of a page's rows, typed or rejected."""
-        contract = self.decoder.contract
-        typed = page.rows.get_column(contract.column_of[contract.resource.identifier])
-        return {*typed, *page.rejected.get_column("identifier").drop_nulls().str.to_lowercase()}
+    def _page(self, number: int, size: int, order: str, count: int, rows: int) -> DecodedPage:
+        """A page of which the count says how many rows it has."""
+        page = self.client.collect(number, size, self.decoder, sort=self._sort(order))
+        if page.content.received != rows or page.total_count not in (None, count):
+            raise FullRequired("rows keep changing while they are read")
+        return page.content
 
+    def _sort(self, order: str) -> str:
+        return f"LastChangeTime {order},{self.decoder.contract.resource.identifier}"
 
-def _top(page: DecodedPage) -> list[object]:
-    """The first row of a page, typed or rejected."""
-    first: pl.DataFrame = page.rows.head(1) if page.rows.height else page.rejected.head(1)
-    return [first.drop("collected_at").to_dicts()]
+    def _rows(self, page: DecodedPage) -> tuple[list[object], list[object]]:
+        """The identifiers and change times of a page, in order, and its rejected identifiers."""
+        names = page.rows.get_column(self.decoder.contract.identifier_column)
+        typed = zip(names, page.change_times, strict=True)
+        return list(typed), page.rejected.get_column("identifier").to_list()

@@ -1,30 +1,31 @@
-"""JSON in its parts, each as received: the rows of a page, the members of a row.
+"""Splits JSON into its parts as received: a page into rows, a row into members.
 
-What lives here: splitting, also of texts that strict readers refuse as a whole for one token.
-What must not: contracts and types (`rows`).
-Read more: https://www.rfc-editor.org/rfc/rfc8259
+It also splits texts that strict parsers refuse because of a single token. Types are in `rows`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
 from booking_assets.api.errors import MalformedBody
 
 _RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
-_GAP = re.compile(r"[ \t\r\n,:]*")
-# Only the parts' ends count here: a whole number may have any length.
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]', re.DOTALL)
+_BLANKS = " \t\r\n"
+# Only the ends of the parts matter: a whole number may have any length.
 _LENIENT = json.JSONDecoder(parse_int=float)
 
 
 def rows_of(body: bytes) -> list[msgspec.Raw]:
-    """The rows of a page, which are views of it.
+    """The rows of a page, as views of its bytes.
 
-    A page of which one row holds `NaN` or half a surrogate pair is the same at every request:
-    asking again would not help, and the other rows are good.
+    A page in which a row contains `NaN`, half a surrogate pair or thousands of nested lists is the
+    same at every request: a retry would not help, and the other rows are valid.
 
     Raises:
         MalformedBody: the body is no JSON array: cut off, an error page, an object.
@@ -34,8 +35,8 @@ def rows_of(body: bytes) -> list[msgspec.Raw]:
     except (ValueError, RecursionError) as error:
         reason = str(error)
     try:
-        parts = _parts(body, "[")
-    except (ValueError, RecursionError):
+        parts = _parts(body, "[]")
+    except ValueError:
         parts = None
     if parts is None:
         raise MalformedBody(f"the page is no JSON array of rows ({reason})")
@@ -43,54 +44,73 @@ def rows_of(body: bytes) -> list[msgspec.Raw]:
 
 
 def members_of(row: bytes) -> list[tuple[str, bytes]] | None:
-    """The members of a row that `rows_of` split off, repeated ones too; None if it is no object.
+    """The members of a row from `rows_of`, repeated ones included; None if it is no object.
 
-    Bytes that are no UTF-8 come back as they were in values, as lone surrogates in names.
-
-    Raises:
-        RecursionError: it is nested too deeply.
+    Bytes that are not UTF-8 stay as they are in values, and become lone surrogates in names.
     """
-    parts = _parts(row, "{")
+    try:
+        parts = _parts(row, "{}")
+    except ValueError:
+        return None
     if parts is None:
         return None
-    names = (json.loads(_text(part)) for part in parts[::2])
+    names = [json.loads(_text(part)) for part in parts[::2]]
     return list(zip(names, parts[1::2], strict=True))
 
 
 def text_of(value: bytes | str) -> str:
-    """A value as text that can be stored: a JSON text's content, anything else as written."""
+    """A value as text that can be stored: the content of a JSON string, other JSON as it is."""
     text = _text(value) if isinstance(value, bytes) else value
     if isinstance(value, bytes) and text.startswith('"'):
         text = json.loads(text)
     return text.encode("utf-8", errors="backslashreplace").decode()
 
 
-def _parts(raw: bytes, bracket: str) -> list[bytes] | None:
-    """What stands in the outermost brackets: elements, or names and values in turn.
+def _parts(raw: bytes, brackets: str) -> list[bytes] | None:
+    """The parts between the outermost brackets: elements, or names and values in turn.
+
+    Nesting of any depth is only counted, not parsed.
 
     Returns:
-        None where the outermost bracket is another one.
+        None where the outermost brackets are others.
 
     Raises:
-        ValueError: the text is no JSON, also where `NaN` and lone surrogates are allowed for.
-        RecursionError: it is nested too deeply.
+        ValueError: the text is no JSON, even where `NaN` and lone surrogates are accepted.
     """
-    text = _text(raw).strip(" \t\r\n")
-    # Once as a whole: below, any gap between two parts will do.
-    _LENIENT.decode(text)
-    if not text.startswith(bracket):
+    text = _text(raw).strip(_BLANKS)
+    if not text.startswith(brackets[0]):
         return None
-    parts, position = [], _past_gap(text, 1)
-    while position < len(text) - 1:
-        _, stop = _LENIENT.raw_decode(text, position)
-        parts.append(text[position:stop].encode("utf-8", errors="surrogateescape"))
-        position = _past_gap(text, stop)
-    return parts
+    ends = list(_ends(text, ":," if brackets == "{}" else ",,"))
+    if not ends or text[ends[-1] :] != brackets[1]:
+        raise ValueError("the outermost bracket does not close at the end")
+    starts = [1, *(end + 1 for end in ends)]
+    parts = [text[start:end].strip(_BLANKS) for start, end in zip(starts, ends, strict=False)]
+    if parts == [""]:
+        return []
+    names = parts[::2] if brackets == "{}" else []
+    if len(parts) < 2 * len(names) or not all(name.startswith('"') for name in names):
+        raise ValueError("a value has no name, or a name no value")
+    for part in parts:
+        with suppress(RecursionError):
+            _LENIENT.decode(part)
+    return [part.encode("utf-8", errors="surrogateescape") for part in parts]
 
 
-def _past_gap(text: str, position: int) -> int:
-    gap = _GAP.match(text, position)
-    return gap.end() if gap else position
+def _ends(text: str, separators: str) -> Iterator[int]:
+    """Where the parts end: at separators within the outermost brackets, and at their end."""
+    depth, number = 0, 0
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark in "[{":
+            depth += 1
+        elif mark in "]}":
+            depth -= 1
+            if not depth:
+                yield token.start()
+                return
+        elif depth == 1 and mark == separators[number % 2]:
+            number += 1
+            yield token.start()
 
 
 def _text(raw: bytes) -> str:

@@ -1,15 +1,14 @@
-"""A landing: one organization's complete collection on disk, from which a slice can be stored.
+"""`Landing`: an organization's complete collection on disk, read back, listed and pruned.
 
-What lives here: the folder's layout, its manifest, reading it back, removing old ones.
-What must not: rows on their way (`staging`), DuckDB.
-Read more: `docs/reliability.md`, "Landings".
-
-    <landing>/<organization>/<resource>-<started_at>-<run>/
+    <landing>/<organization>/.tickets/<sequence>    the tickets of its newest collections
+    <landing>/<organization>/<resource>-<sequence>-<run>/
         rows-00000.parquet ...             the rows, in the columns of the resource's raw table
-        rejected_rows-00000.parquet ...    where there are any
-        collection.json                    what was counted and received; written last
+        rejected_rows-00000.parquet ...    where rows were rejected
+        collection.json                    the manifest: its row of raw.collections; written last
 
-The folder is renamed into place when it is whole, and never changed afterwards.
+The folder is renamed into place when it is complete, and never changed afterwards. `staging` writes
+it. Landings of earlier releases, `<resource>-<started_at>-<run>`, have no ticket: they are older
+than any ticket.
 """
 
 from __future__ import annotations
@@ -17,33 +16,66 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 import polars as pl
 
 from booking_assets.collect.stats import collections_frame
+from booking_assets.files import sync
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import EVENT_COUNTS
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 
 MANIFEST = "collection.json"
 ROWS = "rows"
 REJECTED = "rejected_rows"
+TICKETS = ".tickets"
+TICKETS_KEPT = 100
+"""Tickets that stay on disk: another process may take one while older ones are removed."""
 _logger = logging.getLogger(__name__)
 _INSTANTS = ("started_at", "finished_at")
+_SEQUENCE = re.compile(r"[a-z_]+-([0-9]{10})-")
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Starts by which an incremental collection judges its base.
+
+    Args:
+        server: the collection's start, by the server's clock; None where it sent none.
+        full: the start of the full collection that it builds on, by our clock.
+        full_server: the same by the server's clock.
+    """
+
+    server: datetime | None = None
+    full: datetime | None = None
+    full_server: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Landing:
-    """A whole landing; `log_row` is its row of raw.collections as plain values."""
+    """A complete landing.
+
+    Args:
+        folder: where it lies.
+        identifier: the organization's identifier in the API.
+        log_row: its row of raw.collections as plain values.
+        starts: when it started; unknown for landings of earlier releases.
+        files: size and CRC-32 of each Parquet file.
+    """
 
     folder: Path
     identifier: UUID
     log_row: dict[str, Any]
+    starts: Starts = Starts()
+    files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def organization(self) -> str:
@@ -52,22 +84,26 @@ class Landing:
 
     @property
     def rows(self) -> tuple[Path, ...]:
-        """The Parquet files of the typed rows; none where there are none."""
+        """The Parquet files of the typed rows; empty where there are no such rows."""
         return tuple(sorted(self.folder.glob(f"{ROWS}-*.parquet")))
 
     @property
     def rejected(self) -> tuple[Path, ...]:
-        """The Parquet files of the rejected rows; none where there are none."""
+        """The Parquet files of the rejected rows; empty where there are no such rows."""
         return tuple(sorted(self.folder.glob(f"{REJECTED}-*.parquet")))
 
+    def is_intact(self) -> bool:
+        """Whether its Parquet files are those that were written."""
+        return checksums(self.folder) == self.files
+
     def change_times(self, table: Table) -> pl.Series | None:
-        """When each typed row changed; None where the rows are not in the table's columns."""
+        """The last change of each typed row; None where the columns are not the table's."""
         if not self.rows:
             return pl.Series([], dtype=table.dtypes["last_change_time"])
-        held = pl.scan_parquet([*self.rows])
-        if dict(held.collect_schema()) != table.dtypes:
+        rows = pl.scan_parquet([*self.rows], glob=False)
+        if dict(rows.collect_schema()) != table.dtypes:
             return None
-        return held.select("last_change_time").collect().to_series()
+        return rows.select("last_change_time").collect().to_series()
 
     def collection(self) -> pl.DataFrame:
         """Its row of raw.collections."""
@@ -78,7 +114,7 @@ class Landing:
         return event_count(
             self.organization,
             self.identifier,
-            self.log_row["count_before"],
+            self.log_row["count_after"],
             self.log_row["started_at"],
         )
 
@@ -86,17 +122,17 @@ class Landing:
 def event_count(
     organization: str, identifier: UUID, count: int, counted_at: datetime
 ) -> pl.DataFrame:
-    """One row of raw.event_counts."""
+    """A row of raw.event_counts."""
     return pl.DataFrame(
         [[organization], [str(identifier)], [count], [counted_at]], schema=EVENT_COUNTS.dtypes
     )
 
 
 def organization_folder(root: Path, organization: str) -> Path:
-    """Where an organization's landings lie.
+    """The folder of an organization's landings.
 
     Raises:
-        ValueError: the slug would lead elsewhere.
+        ValueError: the slug would lead out of the root.
     """
     folder = root / organization
     if folder.name != organization or organization == "..":
@@ -104,13 +140,79 @@ def organization_folder(root: Path, organization: str) -> Path:
     return folder
 
 
-def write_manifest(folder: Path, identifier: UUID, log_row: dict[str, Any]) -> None:
-    """Completes a landing with its numbers, on disk when this returns."""
-    document = {"identifier": str(identifier), "collection": log_row}
-    with (folder / MANIFEST).open("x", encoding="utf-8") as file:
+def take_ticket(root: Path, organization: str, after: int = 0) -> int:
+    """Takes the organization's next ticket: its file is created exclusively (`O_EXCL`).
+
+    Args:
+        root: the folder of the landings.
+        organization: the slug.
+        after: a ticket that was taken before, in case that the files are lost.
+
+    Raises:
+        OSError: the ticket cannot be written.
+    """
+    home = organization_folder(root, organization)
+    tickets = home / TICKETS
+    for folder in (root, home, tickets):
+        make_folder(folder)
+    while True:
+        taken = [int(path.name) for path in tickets.iterdir() if path.name.isdecimal()]
+        landed = [_order(folder)[0] for folder in home.iterdir()]
+        ticket = max([after, *taken, *landed]) + 1
+        try:
+            os.close(private(tickets / str(ticket), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            continue
+        sync(tickets)
+        for old in taken:
+            if old <= ticket - TICKETS_KEPT:
+                (tickets / str(old)).unlink(missing_ok=True)
+        return ticket
+
+
+def make_folder(path: Path) -> None:
+    """Creates a folder that only its user can read: landings contain personal data."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def private(path: str | Path, flags: int) -> int:
+    """An opener of files that only their user can read."""
+    return os.open(path, flags, 0o600)
+
+
+def landing_name(resource: str, sequence: int, run_id: str) -> str:
+    """The name of a landing's folder: the ticket is its order."""
+    return f"{resource}-{sequence:010}-{run_id[:8]}"
+
+
+def checksums(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and CRC-32 of each Parquet file in a folder.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    found = {}
+    for path in folder.glob("*.parquet"):
+        with path.open("rb") as file:
+            checksum = 0
+            while chunk := file.read(2**20):
+                checksum = crc32(chunk, checksum)
+            found[path.name] = file.tell(), checksum
+    return found
+
+
+def write_manifest(landing: Landing) -> None:
+    """Writes the manifest of a landing, and flushes it to the disk."""
+    document = {
+        "identifier": str(landing.identifier),
+        "collection": landing.log_row,
+        "starts": asdict(landing.starts),
+        "files": landing.files,
+    }
+    path = landing.folder / MANIFEST
+    with open(path, "x", encoding="utf-8", opener=private) as file:
         json.dump(document, file, default=datetime.isoformat, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
+    sync(path)
 
 
 def read_landing(folder: Path) -> Landing:
@@ -118,42 +220,67 @@ def read_landing(folder: Path) -> Landing:
 
     Raises:
         OSError: the folder has no readable manifest.
-        ValueError: the manifest is none.
+        ValueError: the manifest is damaged.
     """
     text = (folder / MANIFEST).read_text(encoding="utf-8")
     try:
         document = json.loads(text)
-        log_row = document["collection"]
-        instants = {name: datetime.fromisoformat(log_row[name]) for name in _INSTANTS}
-        return Landing(folder, UUID(document["identifier"]), log_row | instants)
+        written = document["collection"]
+        log_row = {name: written.get(name) for name in COLLECTIONS.column_names}
+        # Manifests of earlier releases have no status: only complete collections are landed.
+        log_row["status"] = log_row["status"] or "complete"
+        instants = {name: datetime.fromisoformat(written[name]) for name in _INSTANTS}
+        starts = {
+            name: datetime.fromisoformat(instant)
+            for name, instant in document.get("starts", {}).items()
+            if instant is not None
+        }
+        return Landing(
+            folder,
+            UUID(document["identifier"]),
+            log_row | instants,
+            Starts(**starts),
+            {name: (size, crc) for name, (size, crc) in document.get("files", {}).items()},
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error
 
 
 def newest_landing(root: Path, organization: str, resource: str) -> Landing | None:
-    """The newest landing of one organization and resource that can be read, if there is any."""
-    folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"), reverse=True)
-    for folder in folders:
-        try:
-            return read_landing(folder)
-        except (OSError, ValueError, KeyError) as error:
-            _logger.warning("%s is no whole landing: %s", folder, error)
-    return None
+    """The newest readable landing of an organization's resource; None where there is none."""
+    return next(_readable(reversed(_folders(root, organization, resource))), None)
 
 
 def whole_landings(root: Path) -> list[Landing]:
-    """Every landing that can be read, oldest first; one that cannot is told in the log."""
-    found = []
-    for manifest in root.glob(f"*/*/{MANIFEST}"):
-        try:
-            found.append(read_landing(manifest.parent))
-        except (OSError, ValueError, KeyError) as error:
-            _logger.warning("%s is no whole landing: %s", manifest.parent, error)
-    return sorted(found, key=lambda landing: landing.log_row["started_at"])
+    """Every readable landing, oldest first; an unreadable one is logged as a warning."""
+    folders = [manifest.parent for manifest in root.glob(f"*/[!.]*/{MANIFEST}")]
+    return sorted(
+        _readable(folders),
+        key=lambda landing: (landing.log_row["sequence"] or 0, landing.log_row["started_at"]),
+    )
 
 
 def prune_landings(root: Path, organization: str, resource: str, keep: int) -> None:
-    """Removes all but the newest `keep` landings of one organization and resource."""
-    folders = sorted(organization_folder(root, organization).glob(f"{resource}-*"))
+    """Removes all but the newest `keep` landings of an organization's resource."""
+    folders = _folders(root, organization, resource)
     for folder in folders[: max(0, len(folders) - keep)]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(root: Path, organization: str, resource: str) -> list[Path]:
+    """The folders of an organization's resource, oldest first, readable or not."""
+    return sorted(organization_folder(root, organization).glob(f"{resource}-*"), key=_order)
+
+
+def _order(folder: Path) -> tuple[int, str]:
+    """The ticket; without ticket 0, and the name, which begins with the start."""
+    match = _SEQUENCE.match(folder.name)
+    return (int(match[1]) if match else 0), folder.name
+
+
+def _readable(folders: Iterable[Path]) -> Iterator[Landing]:
+    for folder in folders:
+        try:
+            yield read_landing(folder)
+        except (OSError, ValueError) as error:
+            _logger.warning("%s cannot be read as a landing and is ignored: %s", folder, error)

@@ -1,9 +1,6 @@
-"""Which pages to ask for, and asking for several at once.
+"""Requests the pages of a resource concurrently, in a bounded number, and lists its identifiers.
 
-What lives here: the walk through a resource's pages, with a stop rule by construction, and the list
-of its identifiers.
-What must not: what the pages hold (`decoding`), when it is enough (`collection`).
-Read more: `docs/reliability.md`, "Paging".
+What a page holds is read in `decoding`; whether the pages were all is decided in `collection`.
 """
 
 from __future__ import annotations
@@ -17,85 +14,81 @@ import polars as pl
 
 from booking_assets.api.client import BookingClient, Page
 from booking_assets.collect.decoding import DecodedPage, Decoder
-from booking_assets.collect.keys import keys_of
+from booking_assets.collect.parts import keys_of
 
 T = TypeVar("T")
-Given = TypeVar("Given")
+Argument = TypeVar("Argument")
 
 
 def row_pages(
-    client: BookingClient, decoder: Decoder, page_size: int, expected: int, concurrency: int
+    client: BookingClient, decoder: Decoder, page_size: int, count: int, concurrency: int
 ) -> Iterator[Page[DecodedPage]]:
     """The pages of a resource's rows, in the order in which they arrive."""
 
-    def ask(page: int, size: int) -> Page[DecodedPage]:
+    def fetch(page: int, size: int) -> Page[DecodedPage]:
         return client.collect(page, size, decoder)
 
-    return walk(ask, lambda content: content.received, page_size, expected, concurrency)
+    return fetch_pages(fetch, lambda content: content.received, page_size, count, concurrency)
 
 
-def listed_keys(
-    client: BookingClient, page_size: int, expected: int, concurrency: int
-) -> pl.Series:
-    """The keys of a resource's rows, each once; none of an identifier that is no UUID."""
-    pages = walk(client.search, lambda listing: listing.rows, page_size, expected, concurrency)
+def listed_keys(client: BookingClient, page_size: int, count: int, concurrency: int) -> pl.Series:
+    """The keys of the rows that `search` lists, each once, as far as they are UUIDs."""
+    pages = fetch_pages(
+        client.search, lambda listing: listing.rows, page_size, count, concurrency
+    )
     keys = [keys_of(pl.Series(page.content.identifiers, dtype=pl.String)) for page in pages]
     return pl.concat(keys).unique()
 
 
-def walk(
-    ask: Callable[[int, int], Page[T]],
+def fetch_pages(
+    fetch: Callable[[int, int], Page[T]],
     length: Callable[[T], int],
     page_size: int,
-    expected: int,
+    count: int,
     concurrency: int,
 ) -> Iterator[Page[T]]:
-    """Page 1, which tells how large a page the server serves, then the others, each once.
+    """Fetches page 1, which shows how large a page the server serves, then the others, each once.
 
-    The walk ends at the last page that a total calls for; without totals, at a page that is not
-    full. A total may grow meanwhile, but not for ever: twice the first plan is the end.
+    The pages follow from the count alone: a total beside a page plans nothing, since it may be
+    wrong by any number. An empty page ends them.
 
     Args:
-        ask: gives a page, from its number and size.
+        fetch: requests a page by its number and size.
         length: how many rows a page's content has.
         page_size: rows a page.
-        expected: how many rows there should be, for servers that name no total.
-        concurrency: pages that are asked for at the same time.
+        count: how many rows there should be.
+        concurrency: pages that are requested at the same time.
 
     Raises:
-        BookingError: a page failed for good; no further page is asked for.
+        BookingError: a page failed for good; no further page is requested.
     """
-    first = ask(1, page_size)
+    first = fetch(1, page_size)
     yield first
     rows = length(first.content)
-    total = expected if first.total_count is None else first.total_count
-    # A server may cap the size, say so or not: if there is more, page 1 is as long as pages are.
-    size = rows if 0 < rows < total else max(rows, page_size)
-    last = max(1, math.ceil(max(expected, total) / size))
-    limit = 2 * last + 1
-    if first.total_count is None and rows == size:
-        last = max(last, 2)
+    # A server may cap the size silently: if there is more, page 1 is as long as its pages are.
+    size = rows if 0 < rows < count else max(rows, page_size)
+    last = math.ceil(count / size) if rows else 1
     number = 2
     pending: set[Future[Page[T]]] = set()
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="page")
     try:
-        while pending or number <= min(last, limit):
-            while number <= min(last, limit) and len(pending) < concurrency:
-                pending.add(pool.submit(ask, number, size))
+        while pending or number <= last:
+            while number <= last and len(pending) < concurrency:
+                pending.add(pool.submit(fetch, number, size))
                 number += 1
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             while done:
                 page = done.pop().result()
-                if page.total_count is not None:
-                    last = max(last, math.ceil(page.total_count / size))
-                elif page.number == last and length(page.content) == size:
-                    last += 1
+                if not length(page.content):
+                    last = min(last, page.number)
                 yield page
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def each(ask: Callable[[Given], T], given: Iterable[Given], concurrency: int) -> Iterator[T]:
-    """The answers to several single questions, a few at a time, in the order of the questions."""
+def map_concurrently(
+    fetch: Callable[[Argument], T], arguments: Iterable[Argument], concurrency: int
+) -> Iterator[T]:
+    """The results of single requests, several at a time, in the order of the arguments."""
     with ThreadPoolExecutor(concurrency, thread_name_prefix="row") as pool:
-        yield from pool.map(ask, given)
+        yield from pool.map(fetch, arguments)

@@ -1,22 +1,26 @@
-"""Rows in part files: they come in page by page, and leave memory as soon as enough have gathered.
+"""`Parts`: rows in Parquet part files, and the key of each row in memory.
 
-What lives here: Parquet files of one folder, and the small key of each row that stays in memory.
-What must not: which rows to keep (`staging`).
-Read more: `docs/reliability.md`, "Landings".
+A key is a UUID as a number: 16 bytes, where its text of 36 characters takes 52. At 1,000,000 rows
+the keys decide the peak of memory. Which of two rows with a key is kept is decided in `staging`.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import UUID
 
 import polars as pl
 
-from booking_assets.collect.keys import KEY
+from booking_assets.collect.landing import private
+from booking_assets.files import sync
+from booking_assets.tables.contract import UUID_PATTERN
 
 PART_ROWS = 10_000
+KEY = pl.UInt128()
 KEYS = {
     "key": KEY,
     "changed": pl.Datetime("us", "UTC"),
@@ -25,72 +29,95 @@ KEYS = {
 }
 
 
+def key_of(text: pl.Expr) -> pl.Expr:
+    """The number of a UUID in either case; null where the text is no UUID."""
+    digits = text.str.replace_all("-", "", literal=True)
+    is_uuid = text.str.contains(UUID_PATTERN)
+    return pl.when(is_uuid).then(digits).str.to_integer(base=16, dtype=KEY, strict=False)
+
+
+def keys_of(texts: pl.Series) -> pl.Series:
+    """The numbers of those texts that are UUIDs, in the same order."""
+    return texts.to_frame("text").select(key=key_of(pl.col("text"))).to_series().drop_nulls()
+
+
+def identifier_of(key: int) -> str:
+    """The UUID with this number, in lower case, as the API takes it."""
+    return str(UUID(int=key))
+
+
 class Parts:
     """Rows of one table, spread over files `<stem>-00000.parquet` and so on.
 
     Args:
         folder: where the files lie; it need not exist before the first is written.
         stem: how their names begin.
-        key: what tells the rows apart, of the type `KEY`; null for a row that is like no other.
+        key: identifies a row, of the type `KEY`; null for a row that equals no other.
         changed: which of the rows with the same key is the newest.
     """
 
     def __init__(self, folder: Path, stem: str, key: pl.Expr, changed: pl.Expr) -> None:
         self._folder = folder
         self._stem = stem
-        self._of_row = {"key": key, "changed": changed.cast(KEYS["changed"])}
-        self._gathered: list[pl.DataFrame] = []
-        self._gathered_rows = 0
+        self._row_keys = {"key": key, "changed": changed.cast(KEYS["changed"])}
+        self._buffer: list[pl.DataFrame] = []
+        self._buffered_rows = 0
         self._keys = [pl.DataFrame(schema=KEYS)]
         self._number = 0
 
-    def adopt(self, files: Iterable[Path]) -> None:
-        """Takes in the rows of files that never change, as they are: by another name for each."""
+    def link(self, files: Iterable[Path]) -> None:
+        """Adds the rows of files that never change: as hard links, or copies where links fail."""
         for file in files:
-            os.link(file, self._path(self._number))
+            path = self._path(self._number)
+            try:
+                os.link(file, path)
+            except OSError:
+                # EPERM, ENOTSUP, EMLINK: some file systems have no hard links.
+                shutil.copyfile(file, path)
+                path.chmod(0o600)
             part = pl.lit(self._number, dtype=pl.Int32)
             row = pl.int_range(pl.len(), dtype=pl.Int32)
-            keys = pl.scan_parquet(file).select(**self._of_row, part=part, row=row)
+            keys = pl.scan_parquet(file, glob=False).select(**self._row_keys, part=part, row=row)
             self._keys.append(keys.collect())
             self._number += 1
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Takes in rows; writes a file whenever enough have gathered."""
+        """Adds rows; writes a file once `PART_ROWS` are buffered."""
         if not rows.height:
             return
-        position = pl.int_range(pl.len(), dtype=pl.Int32) + self._gathered_rows
+        position = pl.int_range(pl.len(), dtype=pl.Int32) + self._buffered_rows
         part = pl.lit(self._number, dtype=pl.Int32)
-        self._keys.append(rows.select(**self._of_row, part=part, row=position))
-        self._gathered.append(rows)
-        self._gathered_rows += rows.height
-        if self._gathered_rows >= PART_ROWS:
+        self._keys.append(rows.select(**self._row_keys, part=part, row=position))
+        self._buffer.append(rows)
+        self._buffered_rows += rows.height
+        if self._buffered_rows >= PART_ROWS:
             self.flush()
 
     @property
     def next_part(self) -> int:
-        """The part of the rows that arrive next."""
+        """The part of the rows that are added next."""
         return self._number
 
     def keys(self) -> pl.DataFrame:
         """The key of each row, when it changed, and where it lies: columns as in `KEYS`.
 
-        Rows that arrived earlier have a lower part, or the same one and a lower row.
+        Rows that were added earlier have a lower part, or the same part and a lower row.
         """
         self._keys = [pl.concat(self._keys)]
         return self._keys[0]
 
     def keep(self, kept: pl.DataFrame) -> None:
-        """Removes all rows but `kept`, some of `keys`; only the files touched are written."""
+        """Removes all rows but `kept`, a subset of `keys`; rewrites only the files affected."""
         self.flush()
         if kept.height == self.keys().height:
             return
         removed = self.keys().join(kept, on=["part", "row"], how="anti")
-        touched = removed.get_column("part").unique()
-        keys = [kept.filter(~pl.col("part").is_in(touched.implode()))]
-        for number in touched:
+        affected = removed.get_column("part").unique()
+        keys = [kept.filter(~pl.col("part").is_in(affected.implode()))]
+        for number in affected:
             of_part = kept.filter(pl.col("part") == number).sort("row")
             path = self._path(number)
-            rows = pl.read_parquet(path)[of_part.get_column("row")]
+            rows = pl.read_parquet(path, glob=False)[of_part.get_column("row")]
             path.unlink()
             if rows.height:
                 _write(rows, path)
@@ -98,21 +125,20 @@ class Parts:
         self._keys = keys
 
     def flush(self) -> None:
-        """Writes what has gathered."""
-        if self._gathered:
-            _write(pl.concat(self._gathered), self._path(self._number))
+        """Writes the buffered rows to a file."""
+        if self._buffer:
+            _write(pl.concat(self._buffer), self._path(self._number))
             self._number += 1
-            self._gathered, self._gathered_rows = [], 0
+            self._buffer, self._buffered_rows = [], 0
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._stem}-{number:05}.parquet"
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:
-    # By way of memory: polars would hide what is wrong with the disk in an error of its own.
+    # Through memory: polars would hide an error of the disk in an error of its own.
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=1)
-    with path.open("xb") as file:
+    with open(path, "xb", opener=private) as file:
         file.write(buffer.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
+    sync(path)

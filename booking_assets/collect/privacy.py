@@ -1,9 +1,7 @@
-"""Keeping out what must not be read: of some resources only the contract's members are decoded.
+"""`AllowList`: drops the members that a contract does not list, before rows are decoded.
 
-What lives here: cutting a page down to the members that a contract lists, before anything else
-sees it: a registration holds exam passwords, scores and comments in clear.
-What must not: typing the members that are left (`decoding`).
-Read more: `docs/reliability.md`, "What is never shown".
+A registration contains exam passwords, scores and comments in clear text. The members that are left
+are typed in `decoding`.
 """
 
 from __future__ import annotations
@@ -22,35 +20,31 @@ _ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 @dataclass(frozen=True)
 class AllowList:
-    """Cuts pages down to the members of one contract; a row that cannot be cut becomes empty.
+    """Filters the members of rows by a contract; a row that cannot be filtered becomes empty.
 
-    Values pass through as they are written, and repeated members are repeated, so that typing sees
-    what was received. What is wrong with a member that is not listed does no harm.
+    Values stay as received and repeated members stay repeated, so that `decoding` sees the faults
+    of listed members. Faults of members that are not listed have no effect.
     """
 
     contract: RowContract
 
     def __call__(self, rows: list[msgspec.Raw]) -> list[msgspec.Raw]:
-        """The rows with the listed members alone, as many as before."""
+        """The same number of rows, with the listed members only."""
         body = b"[" + b",".join(rows) + b"]"
         try:
-            given = _ROWS.decode(body)
+            decoded = _ROWS.decode(body)
         except (ValueError, RecursionError):
-            return [self._cut(row) for row in rows]
-        if key_count(body) != sum(map(len, given)):
-            return [self._cut(row) for row in rows]
+            return [self._filter(row) for row in rows]
+        if key_count(body) != sum(map(len, decoded)):
+            return [self._filter(row) for row in rows]
         listed = self.contract.types
-        cut = [{name: row[name] for name in row if name in listed} for row in given]
-        return rows_of(msgspec.json.encode(cut))
+        filtered = [{name: row[name] for name in row if name in listed} for row in decoded]
+        return rows_of(msgspec.json.encode(filtered))
 
-    def _cut(self, row: msgspec.Raw) -> msgspec.Raw:
-        try:
-            members = members_of(bytes(row)) or []
-        except RecursionError:
-            members = []
+    def _filter(self, row: msgspec.Raw) -> msgspec.Raw:
         listed = (
             json.dumps(name).encode() + b":" + value
-            for name, value in members
+            for name, value in members_of(bytes(row)) or []
             if name in self.contract.types
         )
         return msgspec.Raw(b"{" + b",".join(listed) + b"}")

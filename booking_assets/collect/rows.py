@@ -1,9 +1,6 @@
-"""One row by itself: what fits, what is unknown, what is wrong with it.
+"""Reads single rows: known members, unknown members, and every fault of a row.
 
-What lives here: the slow path of decoding, taken by rows that do not fit the contract together with
-their neighbours, and the count that tells whether anything was lost on the fast one.
-What must not: columns and frames (`decoding`), splitting a page (`json_parts`).
-Read more: `docs/decisions/0003-decoding.md`.
+This is the slow path of `decoding`. `key_count` shows whether the fast path lost a member.
 """
 
 from __future__ import annotations
@@ -24,27 +21,29 @@ from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.json_parts import members_of, text_of
 
 OWNER = "OrganizationIdentifier"
+MAX_ROW_BYTES = 16 * 2**20
+"""A larger row is rejected without its payload, so that it costs only itself."""
 _GIVEN = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _QUOTE, _COLON, _BACKSLASH = b'":\\'
 _BLANK = ord(" ")
-"""The largest of the bytes that may stand between a name and its colon."""
+"""The largest byte that may stand between a name and its colon."""
 _SHORTEST_NAME = len(b'{""')
 """Bytes before the first colon of a member."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: what came, what was read from it, and what is wrong with it.
+    """A row: its JSON, the members read from it, and its faults.
 
     Args:
         raw: the row's JSON as received.
-        members: its known members by the reference's names; of their types if nothing is at fault.
+        members: its known members by the reference's names; of their types if there is no fault.
         identifier: the row's identifier as received, None where absent.
-        owners: every organization that the row says it belongs to; at most one if all is well.
+        owners: every organization identifier in the row; a valid row has a single owner.
         unknown: the names of members that the contract does not know.
-        extra: those members as one JSON object, None without any.
-        faults: each (member, reason); a row without faults is a good one.
+        extra: those members as a JSON object, None where there are none.
+        faults: each (member, reason); empty for a valid row.
     """
 
     raw: bytes
@@ -56,37 +55,44 @@ class Row:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def payload(self) -> str:
-        """The row exactly as received; only bytes that are no UTF-8 are written as escapes."""
+    def payload(self) -> str | None:
+        """The row exactly as received; only bytes that are not UTF-8 become escapes.
+
+        None where the row does not prove its owner, or is too large.
+        """
+        if not self.owners or len(self.raw) > MAX_ROW_BYTES:
+            return None
         return self.raw.decode("utf-8", errors="backslashreplace")
 
 
 @dataclass(frozen=True)
 class RowReader:
-    """Reads single rows of one contract."""
+    """Reads single rows of a contract."""
 
     contract: RowContract
 
     def read(self, raw: bytes) -> Row:
-        """One row: at once where every known member fits, else member by member."""
+        """Reads a row: as a whole where every known member fits, else member by member."""
+        if len(raw) > MAX_ROW_BYTES:
+            return self._too_large(raw)
         try:
-            members, given = self._row.decode(raw), _GIVEN.decode(raw)
+            members, given = self._row_decoder.decode(raw), _GIVEN.decode(raw)
             unknown = {name: given[name] for name in given if name not in self.contract.types}
             extra = _object(unknown)
         except (ValueError, RecursionError):
-            return self._examined(raw)
+            return self._read_members(raw)
         values = (bytes(value) for value in unknown.values())
         nested = sum(key_count(value) for value in values if value[:1] in b"{[")
         if key_count(raw) - nested != len(given) or self._contradictions(members):
-            return self._examined(raw)
-        return self._row_of(raw, list(members.items()), tuple(unknown), extra, [])
+            return self._read_members(raw)
+        return self._row(raw, list(members.items()), tuple(unknown), extra, [])
 
     @cached_property
-    def _row(self) -> msgspec.json.Decoder[Any]:
+    def _row_decoder(self) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder(self.contract.row_type(self.contract.types))
 
     @cached_property
-    def _values(self) -> dict[str, msgspec.json.Decoder[Any]]:
+    def _value_decoders(self) -> dict[str, msgspec.json.Decoder[Any]]:
         return {name: msgspec.json.Decoder(kind) for name, kind in self.contract.types.items()}
 
     @cached_property
@@ -96,12 +102,9 @@ class RowReader:
         )
         return re.compile(rf'"(?:{names})"\s*:\s*"([^"]*)"'.encode())
 
-    def _examined(self, raw: bytes) -> Row:
-        """One row, member by member; every fault is named, not the first alone."""
-        try:
-            given = members_of(raw)
-        except RecursionError:
-            return self._unreadable(raw, "is nested too deeply")
+    def _read_members(self, raw: bytes) -> Row:
+        """Reads a row member by member, and names every fault, not only the first."""
+        given = members_of(raw)
         if given is None:
             return self._unreadable(raw, "is no JSON object")
         written = Counter(name for name, _ in given)
@@ -115,37 +118,39 @@ class RowReader:
                 read.append((name, self._value(name, value)))
             except msgspec.ValidationError as error:
                 reason = str(error)
-                faults.append((name, f"is not as agreed: {reason[0].lower()}{reason[1:]}"))
+                faults.append((name, f"has the wrong type: {reason[0].lower()}{reason[1:]}"))
                 read.append((name, text_of(value)))
-            except (ValueError, RecursionError):
-                faults.append((text_of(name), "holds what JSON or Unicode does not have"))
+            except (ValueError, RecursionError) as error:
+                is_deep = isinstance(error, RecursionError)
+                reason = "is nested too deeply" if is_deep else "is not valid JSON or Unicode"
+                faults.append((text_of(name), reason))
                 read.append((name, text_of(value)))
             if name not in self.contract.types:
                 unknown[name] = msgspec.Raw(value)
         faults += self._contradictions(dict(read))
         extra = None if faults else _object(unknown)
         known = [(name, value) for name, value in read if name in self.contract.types]
-        return self._row_of(raw, known, tuple(unknown), extra, faults)
+        return self._row(raw, known, tuple(unknown), extra, faults)
 
     def _value(self, name: str, raw: bytes) -> Any:
         """A member's value, of its type where the contract knows the member.
 
         Raises:
-            ValueError: it is of another type, or no value at all.
+            ValueError: it has another type, or is no JSON value.
         """
         name.encode()
-        decoder = self._values.get(name, _ANYTHING)
+        decoder = self._value_decoders.get(name, _ANYTHING)
         try:
             return decoder.decode(raw)
         except msgspec.ValidationError:
             number = _ANYTHING.decode(raw)
-            # 3.0 is a whole number; only its spelling is unusual.
+            # 3.0 is a whole number.
             if isinstance(number, float) and number.is_integer():
                 return msgspec.convert(int(number), self.contract.types[name])
             raise
 
     def _contradictions(self, members: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Members that are given under two aliases with different values."""
+        """Members that occur under two names with different values."""
         return [
             (alias, f"contradicts {name}")
             for alias, name in self.contract.aliases.items()
@@ -153,7 +158,7 @@ class RowReader:
             and str(members[alias]).lower() != str(members[name]).lower()
         ]
 
-    def _row_of(
+    def _row(
         self,
         raw: bytes,
         known: list[tuple[str, Any]],
@@ -161,9 +166,9 @@ class RowReader:
         extra: str | None,
         faults: list[tuple[str, str]],
     ) -> Row:
-        """The row of known members as written: under any spelling, perhaps repeated."""
-        spoken = [(self.contract.member_of[name], value) for name, value in known]
-        given = [(member, value) for member, value in spoken if value is not None]
+        """A row from its known members, each under any of its names, perhaps repeated."""
+        named = [(self.contract.member_of[name], value) for name, value in known]
+        given = [(member, value) for member, value in named if value is not None]
         identifiers = [
             str(value) for member, value in given if member == self.contract.resource.identifier
         ]
@@ -177,17 +182,32 @@ class RowReader:
             faults=faults,
         )
 
+    def _too_large(self, raw: bytes) -> Row:
+        """A row of which only the identifier and the owner are read."""
+        reason = f"is larger than {MAX_ROW_BYTES // 2**20} MiB"
+        try:
+            given = _GIVEN.decode(raw)
+        except (ValueError, RecursionError):
+            return self._unreadable(raw, reason)
+        wanted = (OWNER, self.contract.resource.identifier)
+        known = [
+            (name, text_of(bytes(value)))
+            for name, value in given.items()
+            if self.contract.member_of.get(name) in wanted
+        ]
+        return self._row(raw, known, (), None, [("row", reason)])
+
     def _unreadable(self, raw: bytes, reason: str) -> Row:
-        """A row that has no members to examine; it may speak of its owner all the same."""
+        """A row whose members cannot be read; its owners are searched for in the bytes."""
         owners = (owner.decode(errors="replace") for owner in self._owners_written.findall(raw))
         return Row(raw, {}, None, _uuids(owners), faults=[("row", reason)])
 
 
 def key_count_upper_bound(body: bytes) -> int:
-    r"""A bound on the members that a JSON text writes: mostly the number itself, in half the time.
+    r"""An upper bound on a JSON text's members: mostly the exact number, in half the time.
 
     Before the colon of each member stands a blank, or a quote that closes its name. A quote behind
-    one backslash closes nothing. Other colons may be taken for a member's, none is missed.
+    one backslash closes nothing. Colons within strings may be counted too; none is missed.
     """
     text = np.frombuffer(body, np.uint8)
     at = np.flatnonzero(text[_SHORTEST_NAME:] == _COLON) + _SHORTEST_NAME
@@ -198,13 +218,13 @@ def key_count_upper_bound(body: bytes) -> int:
 
 
 def key_count(body: bytes) -> int:
-    r"""How many members a JSON text writes, whatever its spelling and its blanks.
+    r"""The number of members in a JSON text, nested and repeated ones included.
 
-    A dict drops a repeated member and a Struct too, both in silence, so what was written is
-    compared with what was kept: where they are equal, nothing was lost.
+    A dict and a Struct silently drop a repeated member: where the text has as many members as were
+    kept, none was lost.
 
     A member's name is a string that a colon follows. A quote opens or closes a string, unless an
-    odd number of backslashes stands before it. Of a text that is no JSON the answer is any number.
+    odd number of backslashes stands before it. For invalid JSON the result is undefined.
     """
     text = np.frombuffer(body, np.uint8)
     is_quote = text == _QUOTE
@@ -213,7 +233,7 @@ def key_count(body: bytes) -> int:
     after = np.flatnonzero(is_quote)[1::2] + 1
     members = 0
     while after.size:
-        # A text may be nothing but a string: behind that there is nothing.
+        # The text may end with a string.
         following = text[after[:-1] if after[-1] == text.size else after]
         members += int(np.count_nonzero(following == _COLON))
         after = after[: following.size][following <= _BLANK] + 1
@@ -221,7 +241,7 @@ def key_count(body: bytes) -> int:
 
 
 def _escaped(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    """Where a byte stands behind an odd number of backslashes."""
+    """The positions of bytes behind an odd number of backslashes."""
     at = np.flatnonzero(text == _BACKSLASH)
     ends = np.flatnonzero(np.diff(at, append=text.size + 1) != 1)
     lengths = np.diff(ends, prepend=-1)
@@ -230,10 +250,10 @@ def _escaped(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
 
 
 def _object(members: Mapping[str, msgspec.Raw]) -> str | None:
-    """Members as one JSON object, their values as received; None without any.
+    """Members as a JSON object, their values as received; None where there are none.
 
     Raises:
-        ValueError: a value is not what JSON, UTF-8 and the warehouse's JSON functions can read.
+        ValueError: JSON, UTF-8 or the warehouse's JSON functions cannot read a value.
     """
     if not members:
         return None

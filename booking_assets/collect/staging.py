@@ -1,18 +1,16 @@
-"""Rows on their way to disk: pages come in, a landing comes out, memory stays flat.
+"""`StagingWriter`: writes the pages of a collection to disk in bounded memory, as a new landing.
 
-What lives here: which rows are kept of those that arrived twice, and the folder's fate.
-What must not: files of rows (`parts`), what is asked for and when it is enough (`collection`).
-Read more: `docs/reliability.md`, "Landings".
+It drops duplicates and deleted rows. Part files are in `parts`, requests and completeness in
+`collection`, reading a landing in `landing`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator
+import time
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,61 +20,81 @@ import polars as pl
 
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.decoding import DecodedPage
-from booking_assets.collect.keys import key_of, keys_of
+from booking_assets.collect.errors import LandingFailed
 from booking_assets.collect.landing import (
     REJECTED,
     ROWS,
     Landing,
+    Starts,
+    checksums,
+    make_folder,
     organization_folder,
     write_manifest,
 )
-from booking_assets.collect.parts import Parts
+from booking_assets.collect.parts import Parts, key_of, keys_of
+from booking_assets.files import LockTimeout, locked, pauses, sync
 
+LOCK = ".lock"
+LOCK_TIMEOUT_SECONDS = 60.0
 _PARTIAL = ".partial-"
 
 
 class StagingWriter:
-    """The rows of one collection until they are a landing.
+    """The rows of a collection until they are a landing.
 
-    The folder is locked by this process while it is open, so that a later collection can tell a
-    folder in use from one that a killed process left behind, and remove the latter.
+    While it is open it holds the organization's lock file, shared with other collections of the
+    organization. A collection that gets the lock alone removes what a killed process left behind.
 
     Attributes:
-        received: rows that arrived, less those withdrawn: typed, rejected and duplicates.
+        received: rows that arrived, without those removed: typed, rejected and duplicates.
         unknown: the names of members that the contract does not know.
+        first_rejection: why the first rejected row was rejected; empty where none was.
     """
 
     def __init__(self, root: Path, organization: str, name: str, contract: RowContract) -> None:
+        self._organization = organization
         self._home = organization_folder(root, organization)
         self._name = name
         self._folder = self._home / f"{_PARTIAL}{name}"
-        self._identifier = contract.column_of[contract.resource.identifier]
+        self._identifier = contract.identifier_column
+        self._lock = ExitStack()
         self._begin()
 
     def _begin(self) -> None:
         self.received = 0
-        self._adopted = 0, 0
+        self._first_new = 0, 0
         self.unknown: frozenset[str] = frozenset()
+        self.first_rejection = ""
         self._typed = Parts(
             self._folder,
             ROWS,
             key=key_of(pl.col(self._identifier)),
             changed=pl.col("last_change_time"),
         )
-        # An identifier that is none tells nothing: such rows are taken for different ones.
+        # Rejected rows without a usable identifier count as different rows.
         self._rejected = Parts(
             self._folder, REJECTED, key=key_of(pl.col("identifier")), changed=pl.lit(None)
         )
 
     def __enter__(self) -> Self:
-        self._home.mkdir(parents=True, exist_ok=True)
-        # Nobody may take the new folder for an abandoned one before it is locked.
-        with _locked(self._home):
+        for folder in (self._home.parent, self._home):
+            make_folder(folder)
+        lock = self._home / LOCK
+        with suppress(LockTimeout), locked(lock, waiting=iter(())):
             for leftover in self._home.glob(f"{_PARTIAL}*"):
-                _remove_if_abandoned(leftover)
-            self._folder.mkdir()
-            self._lock = os.open(self._folder, os.O_RDONLY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+                shutil.rmtree(leftover, ignore_errors=True)
+        waiting = pauses(LOCK_TIMEOUT_SECONDS, time.monotonic, time.sleep)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(lock, exclusive=False, waiting=waiting))
+            except LockTimeout as error:
+                raise LandingFailed(
+                    self._organization,
+                    f"{error} for more than {LOCK_TIMEOUT_SECONDS:g} s",
+                    "The stored rows stay; wait for that process or end it, and run it again",
+                ) from None
+            make_folder(self._folder)
+            self._lock = stack.pop_all()
         return self
 
     def __exit__(
@@ -86,41 +104,41 @@ class StagingWriter:
         trace: TracebackType | None,
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-        os.close(self._lock)
+        self._lock.close()
 
     def clear(self) -> None:
-        """Forgets all rows: they are about to be collected again."""
+        """Removes all rows, before they are collected again."""
         for part in self._folder.iterdir():
             part.unlink()
         self._begin()
 
-    def adopt(self, base: Landing, without: AbstractSet[str]) -> None:
-        """Takes over the rows of a landing, except those of some identifiers.
+    def add_base(self, base: Landing, without: AbstractSet[str]) -> None:
+        """Adds the rows of an earlier landing, except those of some identifiers.
 
-        They did not arrive now, and are not counted as received.
+        They did not arrive in this collection, and are not counted as received.
 
         Raises:
-            OSError: the landing cannot be linked to.
+            OSError: the landing cannot be linked to or copied.
         """
-        self._typed.adopt(base.rows)
-        self._rejected.adopt(base.rejected)
-        self._adopted = self._typed.next_part, self._rejected.next_part
-        self.withdraw(without)
+        self._typed.link(base.rows)
+        self._rejected.link(base.rejected)
+        self._first_new = self._typed.next_part, self._rejected.next_part
+        self.remove(without)
 
     @property
-    def adopted(self) -> int:
-        """Rows held that did not arrive now."""
-        if self._adopted == (0, 0):
+    def rows_from_base(self) -> int:
+        """Distinct rows of the base landing, not received in this collection."""
+        if self._first_new == (0, 0):
             return 0
         return sum(
             keys.filter(pl.col("part") < first).height
             for keys, first in zip(
-                (self._distinct_typed(), self._distinct_rejected()), self._adopted, strict=True
+                (self._distinct_typed(), self._distinct_rejected()), self._first_new, strict=True
             )
         )
 
     def add(self, page: DecodedPage) -> None:
-        """Takes in one page.
+        """Adds a page.
 
         Raises:
             OSError: the disk is full, or the folder gone.
@@ -129,6 +147,8 @@ class StagingWriter:
         self._rejected.add(page.rejected)
         self.received += page.received
         self.unknown |= page.unknown
+        if page.rejected.height and not self.first_rejection:
+            self.first_rejection = page.rejected.item(0, "reason")[:200]
 
     @property
     def loaded(self) -> int:
@@ -141,7 +161,7 @@ class StagingWriter:
         return self._distinct_rejected().height
 
     def keys(self) -> pl.Series:
-        """The keys of all rows held, each once; rejected rows may lack one."""
+        """The keys of all rows, each once; rejected rows may lack a key."""
         keys = [parts.keys().get_column("key") for parts in self._both]
         return pl.concat(keys).drop_nulls().unique()
 
@@ -150,37 +170,42 @@ class StagingWriter:
         """Rejected rows without a usable identifier."""
         return self._rejected.keys().get_column("key").null_count()
 
-    def withdraw(self, identifiers: AbstractSet[str]) -> None:
+    def remove(self, identifiers: AbstractSet[str]) -> None:
         """Removes rows that the API deleted after they had arrived."""
-        gone = keys_of(pl.Series(sorted(identifiers), dtype=pl.String)).implode()
-        for parts, first in zip(self._both, self._adopted, strict=True):
+        removed = keys_of(pl.Series(sorted(identifiers), dtype=pl.String)).implode()
+        for parts, first in zip(self._both, self._first_new, strict=True):
             keys = parts.keys()
-            is_gone = pl.col("key").is_in(gone).fill_null(value=False)
-            self.received -= keys.filter(is_gone & (pl.col("part") >= first)).height
-            parts.keep(keys.filter(~is_gone))
+            is_removed = pl.col("key").is_in(removed).fill_null(value=False)
+            self.received -= keys.filter(is_removed & (pl.col("part") >= first)).height
+            parts.keep(keys.filter(~is_removed))
 
-    def land(self, identifier: UUID, log_row: dict[str, Any]) -> Landing:
-        """Turns the staging into a landing: distinct rows, numbers, on disk, renamed into place.
+    def land(
+        self, identifier: UUID, log_row: dict[str, Any], starts: Starts | None = None
+    ) -> Landing:
+        """Turns the staging into a landing: distinct rows and the manifest, flushed and renamed.
 
         Raises:
             OSError: the disk is full, or the folder gone.
         """
         self._rejected.keep(self._distinct_rejected())
         self._typed.keep(self._distinct_typed())
-        write_manifest(self._folder, identifier, log_row)
+        landing = Landing(
+            self._folder, identifier, log_row, starts or Starts(), checksums(self._folder)
+        )
+        write_manifest(landing)
         target = self._home / self._name
-        os.fsync(self._lock)
+        sync(self._folder)
         self._folder.rename(target)
         for folder in (self._home, self._home.parent):
-            _fsync(folder)
-        return Landing(target, identifier, log_row)
+            sync(folder)
+        return replace(landing, folder=target)
 
     @property
     def _both(self) -> tuple[Parts, Parts]:
         return self._typed, self._rejected
 
     def _distinct_typed(self) -> pl.DataFrame:
-        """Of each identifier the row that changed last; of equal ones, the later arrival."""
+        """Of each identifier the row that changed last; of equal times, the later arrival."""
         if self.loaded == self._typed.keys().height:
             return self._typed.keys()
         keys = self._typed.keys().sort("changed", "part", "row", nulls_last=False)
@@ -197,38 +222,3 @@ class StagingWriter:
         return pl.concat(
             [without_identifier, named.unique("key", keep="last", maintain_order=True)]
         )
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Waits until no other process or thread holds the folder, and holds it for the block."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_if_abandoned(folder: Path) -> None:
-    """Removes a staging whose process is gone; the kernel released its lock."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(descriptor)

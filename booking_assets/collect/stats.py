@@ -1,7 +1,6 @@
-"""What a collection counted, received and sent: one row of `raw.collections` in the making.
+"""`CollectionStats`: what a collection counted, received and sent, as a row of `raw.collections`.
 
-What lives here: the numbers. What must not: judging them (`completeness`).
-Read more: `docs/tables.md`, raw.collections.
+Whether the numbers make it complete is decided in `completeness`.
 """
 
 from __future__ import annotations
@@ -19,16 +18,19 @@ Mode = Literal["full", "incremental"]
 
 @dataclass
 class CollectionStats:
-    """The numbers of one collection, filled in as it goes; columns of raw.collections."""
+    """The numbers of one collection, updated while it runs; columns of raw.collections."""
 
     organization: str
     resource: str
     run_id: str
     mode: Mode
     started_at: datetime
+    sequence: int | None = None
     finished_at: datetime | None = None
     count_before: int | None = None
     count_after: int | None = None
+    count_lowest: int | None = None
+    count_highest: int | None = None
     rows_received: int = 0
     rows_loaded: int = 0
     rows_rejected: int = 0
@@ -42,23 +44,23 @@ class CollectionStats:
     reason: str | None = None
     remedy: str | None = None
     totals: set[int] = field(default_factory=set)
-    """Every total that the API named meanwhile, in a count or beside a page."""
+    """Every total that stood beside a page."""
 
     @property
     def counts(self) -> set[int]:
-        """All that the API said the number of rows was: one number, unless rows moved."""
+        """All numbers of rows that the API stated: a single number, unless rows moved."""
         return self.totals | {n for n in (self.count_before, self.count_after) if n is not None}
 
     @property
-    def rows_held(self) -> int:
-        """Distinct rows, the rejected ones included: what a count should have said."""
+    def rows_distinct(self) -> int:
+        """Distinct rows, the rejected ones included: what `count` should have answered."""
         return self.rows_loaded + self.rows_rejected
 
     def log_row(self) -> dict[str, Any]:
-        """The row as plain values, by column."""
+        """The row of raw.collections as plain values, by column."""
         return {name: value for name, value in asdict(self).items() if name in COLLECTIONS.dtypes}
 
 
 def collections_frame(log_rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows of raw.collections from `CollectionStats.log_row`s."""
+    """A frame of raw.collections from `CollectionStats.log_row`s."""
     return pl.DataFrame(log_rows, schema=COLLECTIONS.dtypes)

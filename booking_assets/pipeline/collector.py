@@ -108,6 +108,7 @@ class Collector:
             max_concurrency=limits.max_concurrency,
             attempts=self.settings.collect.attempts,
             max_shrink=self.settings.collect.max_shrink,
+            shrink_floor=self.settings.collect.shrink_floor,
             allow_shrink=allow_shrink,
             mode=mode,
             overlap=timedelta(minutes=self.settings.collect.overlap_minutes),

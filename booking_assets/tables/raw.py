@@ -137,8 +137,8 @@ class RejectedRows(dy.Schema):
     fields = Text("Members at fault, separated by commas.", nullable=False)
     reason = Text("Why the row could not be typed, for a person to read.", nullable=False)
     payload = Json(
-        "The row exactly as received (registrations: the allow-listed members only).",
-        nullable=False,
+        "The row exactly as received (registrations: the allow-listed members only); null where the"
+        " row does not prove its owner, or is larger than 16 MiB."
     )
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
@@ -149,11 +149,17 @@ class Collections(dy.Schema):
     organization = Text(ORGANIZATION, nullable=False)
     resource = Text("`events` or `registrations`.", nullable=False)
     run_id = Text("The Dagster run.", nullable=False)
+    sequence = Count(
+        "Ticket taken at the start: the order of an organization's collections; null in rows"
+        " of earlier releases."
+    )
     mode = Text("`full` or `incremental`.", nullable=False)
     started_at = Instant("When the collection started (UTC).", nullable=False)
     finished_at = Instant("When the collection ended (UTC).", nullable=False)
     count_before = Count("What `count` said before collecting; null where it never answered.")
     count_after = Count("What `count` said after collecting; null where it was not reached.")
+    count_lowest = Count("The lowest count that completeness was judged by.")
+    count_highest = Count("The highest count that completeness was judged by.")
     rows_received = Count("Rows that arrived: loaded + rejected + duplicates.", nullable=False)
     rows_loaded = Count("Rows that are typed and distinct.", nullable=False)
     rows_rejected = Count(

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from booking_assets.tables.completeness import IS_COMPLETE
+
 
 def unaccounted(reconciliation: pl.DataFrame) -> list[str]:
     """Organizations whose stored rows are not what was counted and received.
@@ -21,23 +23,15 @@ def unaccounted(reconciliation: pl.DataFrame) -> list[str]:
             collection logged (`Warehouse.reconciliation`).
 
     Returns:
-        Slugs where stored differs from logged, where received is not loaded + rejected +
-        duplicates (or is more than that, where the collection was incremental and most rows were
-        held already), or where loaded + rejected lies outside the counts before and after.
+        Slugs where stored differs from logged, or where the logged collection is not complete by
+        the rule that it was accepted by.
     """
-    held = pl.col("rows_loaded") + pl.col("rows_rejected")
-    kept = (
+    accounted = (
         pl.col("stored_loaded").eq_missing(pl.col("rows_loaded"))
         & pl.col("stored_rejected").eq_missing(pl.col("rows_rejected"))
-        & pl.when(pl.col("mode") == "full")
-        .then(pl.col("rows_received") == held + pl.col("duplicates_dropped"))
-        .otherwise(pl.col("rows_received") <= held + pl.col("duplicates_dropped"))
-        & held.is_between(
-            pl.min_horizontal("count_before", "count_after"),
-            pl.max_horizontal("count_before", "count_after"),
-        )
+        & IS_COMPLETE
     )
-    return _slugs(reconciliation.filter(~kept.fill_null(value=False)))
+    return _slugs(reconciliation.filter(~accounted.fill_null(value=False)))
 
 
 def rejecting(reconciliation: pl.DataFrame) -> list[str]:

@@ -200,7 +200,7 @@ def reconciliation(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame
             organization,
             coalesce(loaded.stored, 0) AS stored_loaded,
             coalesce(rejected.stored, 0) AS stored_rejected,
-            mode, count_before, count_after,
+            mode, count_before, count_after, count_lowest, count_highest,
             rows_received, rows_loaded, rows_rejected, duplicates_dropped
         FROM ({_NEWEST}) AS newest
         FULL JOIN (

@@ -1,7 +1,6 @@
-"""One organization's Booking API on the loopback, whose rows a test may move before any answer.
+"""`Booking`: an organization's Booking API on the loopback; a test may move rows before any answer.
 
-What lives here: `Booking` and the server around it.
-What must not: rows themselves (`events`), promises (the tests).
+Rows are built in `events`.
 """
 
 from __future__ import annotations
@@ -9,21 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Literal
 
 from booking_assets_tests.collect.events import identifier, page_of
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request: `count`, `collect`, `search`, or the row that was retrieved."""
+class Request:
+    """A request: `count`, `collect`, `search`, or the identifier of a retrieved row."""
 
     verb: str
     page: int = 0
     size: int = 0
+    sort: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,35 @@ class Answer:
 
 
 class Booking:
-    """Rows by number, and what a test wants to happen.
+    """Rows by number, and how the server answers.
 
     Attributes:
         rows: JSON values, or texts and bytes that stay as they are; sorted by number.
-        asked: every request so far, in the order of arrival.
+        requests: every request so far, in the order of arrival.
         before: called with each request before it is answered; may move rows, may wait.
-        instead: gives an answer in place of the usual one, or None.
-        cap: the most rows that a page gets.
-        says_total: whether pages have a pagination header.
+        instead: returns an answer in place of the usual one, or None.
+        cap: the maximum of rows a page.
+        skips_by_cap: whether a capped page begins where capped pages would, or as requested.
+        sorts: whether the requested order is followed; else rows are sorted by number.
+        sort_key: by what of the change time rows are sorted.
+        unstamped: how rows without a change time are sorted: as the lowest or the highest change
+            time, or always first or last.
+        now: the server's clock, which is sent as `Date`; None where it is not sent.
+        sends_total: whether pages have a pagination header.
     """
 
     def __init__(self) -> None:
         self.rows: dict[int, dict[str, Any] | str | bytes] = {}
-        self.asked: list[Asked] = []
-        self.before: Callable[[Asked], object] = lambda asked: None
-        self.instead: Callable[[Asked], Answer | None] = lambda asked: None
+        self.requests: list[Request] = []
+        self.before: Callable[[Request], object] = lambda request: None
+        self.instead: Callable[[Request], Answer | None] = lambda request: None
         self.cap = 10**9
-        self.says_total = True
+        self.skips_by_cap = True
+        self.sends_total = True
+        self.sorts = True
+        self.sort_key: Callable[[str], str] = lambda stamp: stamp
+        self.unstamped: Literal["low", "high", "first", "last"] = "low"
+        self.now: datetime | None = datetime.now(UTC)
         self.port = 0
         self._lock = Lock()
 
@@ -59,26 +72,46 @@ class Booking:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v2/E01"
 
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, request: Request) -> Answer:
         with self._lock:
-            self.asked.append(asked)
-        self.before(asked)
+            self.requests.append(request)
+        self.before(request)
         with self._lock:
-            return self.instead(asked) or self._usual(asked)
+            return self.instead(request) or self._usual(request)
 
-    def _usual(self, asked: Asked) -> Answer:
-        numbers = sorted(self.rows)
-        if asked.verb == "count":
+    def _usual(self, request: Request) -> Answer:
+        numbers = self._in_order(request.sort)
+        if request.verb == "count":
             return Answer(200, json.dumps({"Count": len(numbers)}).encode())
-        if asked.verb in ("collect", "search"):
-            size = min(asked.size, self.cap)
-            page = numbers[(asked.page - 1) * size : asked.page * size]
+        if request.verb in ("collect", "search"):
+            size = min(request.size, self.cap)
+            start = (request.page - 1) * (size if self.skips_by_cap else request.size)
+            page = numbers[start : start + size]
             listed = page_of({"EventIdentifier": identifier(n)} for n in page)
             whole = page_of(self.rows[n] for n in page)
-            body = whole if asked.verb == "collect" else listed
-            return Answer(200, body, len(numbers) if self.says_total else None)
-        found = [row for n, row in self.rows.items() if identifier(n) == asked.verb]
+            body = whole if request.verb == "collect" else listed
+            return Answer(200, body, len(numbers) if self.sends_total else None)
+        found = [row for n, row in self.rows.items() if identifier(n) == request.verb]
         return Answer(200, page_of(found)[1:-1]) if found else Answer(404, b"{}")
+
+    def _in_order(self, sort: str) -> list[int]:
+        numbers = sorted(self.rows)
+        if not self.sorts or not sort.startswith("LastChangeTime"):
+            return numbers
+        descending = "desc" in sort
+        stamps = {number: _change_time(self.rows[number]) for number in numbers}
+        stamped = [number for number in numbers if stamps[number]]
+        stamped.sort(key=lambda number: self.sort_key(str(stamps[number])), reverse=descending)
+        unstamped = [number for number in numbers if not stamps[number]]
+        is_first = {"low": not descending, "high": descending, "first": True, "last": False}
+        if is_first[self.unstamped]:
+            return unstamped + stamped
+        return stamped + unstamped
+
+
+def _change_time(row: dict[str, Any] | str | bytes) -> str | None:
+    """As text: events of the tests are all stamped in UTC, to the microsecond."""
+    return row.get("LastChangeTime") if isinstance(row, dict) else None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -89,14 +122,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def reply(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = json.loads(body or b"{}").get("Filter", {})
+        paging = json.loads(body or b"{}").get("Filter", {})
         verb = self.path.rpartition("/")[2]
         answer = self.server.booking.answer(
-            Asked(verb, asked.get("Page", 0), asked.get("PageSize", 0))
+            Request(verb, paging.get("Page", 0), paging.get("PageSize", 0), paging.get("Sort", ""))
         )
         self.send_response_only(answer.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer.body)))
+        if self.server.booking.now is not None:
+            self.send_header("Date", format_datetime(self.server.booking.now, usegmt=True))
         if answer.total is not None:
             self.send_header("X-Query-Pagination", json.dumps({"TotalCount": answer.total}))
         self.end_headers()
@@ -105,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = reply  # noqa: N815 - the names that http.server looks for
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        """Requests are in `asked`; the tests' output stays clean."""
+        """Requests are in `requests`; the tests' output stays clean."""
 
 
 class _Server(ThreadingHTTPServer):

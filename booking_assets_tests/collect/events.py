@@ -1,7 +1,4 @@
-"""Events for tests: rows as the API writes them, pages of them, and who owns them.
-
-What lives here: builders. What must not: servers (`booking`), promises (the tests).
-"""
+"""Builds events for tests: rows as the API writes them, and pages of rows."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What a collection came to, and having rows move while it is under way.
-
-What lives here: running a collection, reading what it landed, filling and moving the rows it reads.
-What must not: the server (`booking`), promises (the tests).
-"""
+"""Runs a collection, reads its landing, and moves the server's rows while it runs."""
 
 from __future__ import annotations
 
@@ -12,21 +8,23 @@ from pathlib import Path
 import polars as pl
 
 from booking_assets.collect.collection import Collected, Collection
+from booking_assets.collect.landing import TICKETS
+from booking_assets.collect.staging import LOCK
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import EVENTS
-from booking_assets_tests.collect.booking import Asked, Booking
+from booking_assets_tests.collect.booking import Booking, Request
 from booking_assets_tests.collect.events import event, identifier
 
 
 def run(collection: Collection) -> tuple[Collected | Exception, CollectionStats]:
-    """What came of it, and the stats, which adds up in any case."""
+    """The outcome, and the stats, which add up in any case."""
     stats = collection.begin()
     outcome: Collected | Exception
     try:
         outcome = collection.run(stats)
     except Exception as error:  # noqa: BLE001 - the tests look at it
         outcome = error
-    assert stats.rows_received == stats.rows_held + stats.duplicates_dropped
+    assert stats.rows_received == stats.rows_distinct + stats.duplicates_dropped
     assert stats.finished_at is not None
     return outcome, stats
 
@@ -42,18 +40,19 @@ def landed(outcome: Collected | Exception) -> dict[str, str | None]:
 
 def titles(booking: Booking) -> dict[str, str]:
     rows = {identifier(n): row for n, row in booking.rows.items()}
-    return {one: row["EventTitle"] for one, row in rows.items() if isinstance(row, dict)}
+    return {name: row["EventTitle"] for name, row in rows.items() if isinstance(row, dict)}
 
 
 def fill(booking: Booking, rows: int) -> None:
     booking.rows.update({2 * n: event(2 * n) for n in range(1, rows + 1)})
 
 
-def before(booking: Booking, asked: Asked, move: Callable[[], object]) -> None:
-    """Has the rows move just before the first such request is answered."""
+def before(booking: Booking, request: Request, move: Callable[[], object]) -> None:
+    """Moves rows just before the first such request is answered."""
     moves = [move]
-    booking.before = lambda now: now == asked and moves and moves.pop()()
+    booking.before = lambda now: now == request and moves and moves.pop()()
 
 
 def left_on_disk(collection: Collection) -> list[Path]:
-    return list(collection.plan.landing.glob("*/*"))
+    files = collection.plan.landing.glob("*/*")
+    return [path for path in files if path.name not in (LOCK, TICKETS)]

@@ -1,4 +1,4 @@
-"""A collection is complete against a count that held, or refused with the numbers."""
+"""A collection is complete against its counts, or fails with the numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from booking_assets.api.errors import Unauthorized, Unavailable
-from booking_assets.collect import collection as collection_module
+from booking_assets.collect import verification
 from booking_assets.collect.collection import Collected, NoProgress
 from booking_assets.collect.errors import (
     CollectionFailed,
@@ -18,23 +18,25 @@ from booking_assets.collect.errors import (
     Stopped,
 )
 from booking_assets.collect.landing import read_landing
-from booking_assets_tests.collect.booking import Answer, Asked, Booking
+from booking_assets.collect.stats import collections_frame
+from booking_assets.transforms.check_rules import unaccounted
+from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
-from booking_assets_tests.collect.events import OTHER, event, page_of
-from booking_assets_tests.collect.outcomes import fill, landed, left_on_disk, run, titles
+from booking_assets_tests.collect.events import OTHER, event, identifier, page_of
+from booking_assets_tests.collect.outcomes import before, fill, landed, left_on_disk, run, titles
 
 
-def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
+def test_unchanged_rows_are_counted_collected_counted_again_and_landed(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
     outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
-    assert booking.asked == [
-        Asked("count"),
-        *(Asked("collect", page, 10) for page in (1, 2, 3)),
-        Asked("count"),
-        Asked("search", 1, collection_module.SEARCH_PAGE_SIZE),
+    assert booking.requests == [
+        Request("count"),
+        *(Request("collect", page, 10) for page in (1, 2, 3)),
+        Request("count"),
+        Request("search", 1, verification.SEARCH_PAGE_SIZE),
     ]
     assert (stats.count_before, stats.count_after, stats.rows_received) == (25, 25, 25)
     assert (stats.pages, stats.requests, stats.retries) == (3, 6, 0)
@@ -42,18 +44,16 @@ def test_rows_at_rest_are_counted_collected_counted_again_and_landed(
     assert stats.status == "complete"
 
 
-def test_one_page_is_one_answer_and_needs_no_list_of_identifiers(
+def test_a_single_page_needs_no_list_of_identifiers(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 10)
     outcome, _ = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert booking.asked == [Asked("count"), Asked("collect", 1, 10), Asked("count")]
+    assert booking.requests == [Request("count"), Request("collect", 1, 10), Request("count")]
 
 
-def test_a_landing_tells_what_the_tally_tells(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
+def test_a_landing_records_the_stats(booking: Booking, collection_from: MakeCollection) -> None:
     booking.rows = {1: event(1, Novelty=1), 2: event(2, CapacityMaximum="x")}
     collection = collection_from(booking)
     outcome, stats = run(collection)
@@ -93,27 +93,31 @@ def test_one_foreign_row_among_many_stores_nothing(
     assert left_on_disk(collection) == []
 
 
-def test_a_count_that_no_page_bears_out_is_refused_with_the_numbers_after_bounded_attempts(
+def test_a_count_that_no_page_confirms_fails_with_the_numbers_after_bounded_attempts(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
-    booking.instead = lambda asked: Answer(200, b'{"Count": 27}') if asked.verb == "count" else None
+    booking.instead = lambda request: (
+        Answer(200, b'{"Count": 27}') if request.verb == "count" else None
+    )
     collection = collection_from(booking)
     outcome, stats = run(collection)
     assert isinstance(outcome, Incomplete)
     assert "25 distinct rows arrived" in outcome.reason
     assert "27 before and 27 after" in outcome.reason
-    assert len([asked for asked in booking.asked if asked == Asked("collect", 1, 10)]) == 3
+    assert (
+        len([request for request in booking.requests if request == Request("collect", 1, 10)]) == 3
+    )
     assert left_on_disk(collection) == []
     assert (stats.rows_loaded, stats.count_after) == (25, 27)
 
 
-@pytest.mark.parametrize("says_total", [True, False], ids=["with totals", "without a header"])
+@pytest.mark.parametrize("sends_total", [True, False], ids=["with totals", "without a header"])
 def test_a_server_that_caps_its_pages_loses_no_row(
-    booking: Booking, collection_from: MakeCollection, says_total: bool
+    booking: Booking, collection_from: MakeCollection, sends_total: bool
 ) -> None:
     fill(booking, 25)
-    booking.cap, booking.says_total = 4, says_total
+    booking.cap, booking.sends_total = 4, sends_total
     outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
     assert stats.duplicates_dropped == 0
@@ -124,11 +128,12 @@ def test_a_server_that_caps_its_pages_loses_no_row(
     [
         pytest.param(None, False, False, id="first load"),
         pytest.param(4, False, False, id="half is left"),
-        pytest.param(5, False, True, id="more than half would go"),
-        pytest.param(5, True, False, id="a person allows it"),
+        pytest.param(7, False, False, id="no more than the floor would go"),
+        pytest.param(8, False, True, id="more than half would go"),
+        pytest.param(8, True, False, id="a person allows it"),
     ],
 )
-def test_a_slice_that_shrinks_sharply_is_refused_until_a_person_allows_it(
+def test_a_slice_that_shrinks_sharply_fails_until_a_person_allows_it(
     booking: Booking,
     collection_from: MakeCollection,
     stored_rows: int | None,
@@ -140,19 +145,81 @@ def test_a_slice_that_shrinks_sharply_is_refused_until_a_person_allows_it(
     outcome, stats = run(collection)
     assert isinstance(outcome, Shrunk) is refused
     if isinstance(outcome, Shrunk):
-        assert "2 rows where 5 are stored" in str(outcome)
+        assert "2 rows where 8 are stored" in str(outcome)
         assert "--allow-shrink" in str(outcome)
         assert left_on_disk(collection) == []
         assert (stats.rows_loaded, stats.count_after) == (2, 2)
 
 
-def test_a_page_that_is_cut_off_is_asked_for_again(
+def test_a_first_load_that_rejects_every_row_is_not_complete(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    booking.rows = {n: event(n, CapacityMaximum="x") for n in range(1, 4)}
+    collection = collection_from(booking)
+    outcome, stats = run(collection)
+    assert isinstance(outcome, Incomplete)
+    assert "every row was rejected, the first because CapacityMaximum" in outcome.reason
+    assert left_on_disk(collection) == []
+    assert (stats.rows_loaded, stats.rows_rejected, stats.count_after) == (0, 3, 3)
+
+
+def test_the_count_that_held_in_the_end_is_kept(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    """An insertion between the count and the pages."""
+    fill(booking, 5)
+    before(booking, Request("collect", 1, 10), lambda: booking.rows.update({99: event(99)}))
+    outcome, stats = run(collection_from(booking))
+    assert landed(outcome) == titles(booking)
+    assert isinstance(outcome, Collected)
+    assert outcome.landing.event_count()["event_count"].to_list() == [6]
+    assert (stats.count_before, stats.count_after) == (5, 6)
+    assert (stats.count_lowest, stats.count_highest) == (6, 6)
+
+
+def test_the_counts_that_a_collection_was_accepted_by_are_logged(
+    booking: Booking, collection_from: MakeCollection
+) -> None:
+    """2504 before, 2504 after, and 2503 rows in between, at a smaller scale."""
+    fill(booking, 25)
+    answers = iter([25, 24, 25])
+    booking.instead = lambda request: (
+        Answer(200, b'{"Count": %d}' % next(answers)) if request.verb == "count" else None
+    )
+    before(booking, Request("collect", 1, 10), lambda: booking.rows.pop(2))
+    outcome, stats = run(collection_from(booking))
+    assert landed(outcome) == titles(booking)
+    assert (stats.count_before, stats.count_after, stats.rows_distinct) == (25, 25, 24)
+    assert (stats.count_lowest, stats.count_highest) == (24, 25)
+    logged = collections_frame([stats.log_row()]).with_columns(
+        stored_loaded="rows_loaded", stored_rejected="rows_rejected"
+    )
+    assert unaccounted(logged) == []
+
+
+@pytest.mark.parametrize("listed", ["nothing", "others"])
+def test_a_list_of_other_identifiers_fails_with_what_it_lists(
+    booking: Booking, collection_from: MakeCollection, listed: str
+) -> None:
+    fill(booking, 250)
+    others = [] if listed == "nothing" else [{"EventIdentifier": identifier(9_999)}]
+    booking.instead = lambda request: (
+        Answer(200, page_of(others), 250) if request.verb == "search" else None
+    )
+    outcome, _ = run(collection_from(booking))
+    assert isinstance(outcome, Incomplete)
+    assert "counted 250 rows and 250 identifiers arrived" in outcome.reason
+    assert f"search lists {len(others)}" in outcome.reason
+    assert "250 that arrived are not listed" in outcome.reason
+
+
+def test_a_truncated_page_is_requested_again(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
     cut = [page_of([event(1)])[:-20]]
-    booking.instead = lambda asked: (
-        Answer(200, cut.pop(), 25) if asked == Asked("collect", 2, 10) and cut else None
+    booking.instead = lambda request: (
+        Answer(200, cut.pop(), 25) if request == Request("collect", 2, 10) and cut else None
     )
     outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
@@ -169,15 +236,15 @@ def test_a_request_that_fails_for_good_is_never_an_empty_answer(
     failing: str,
 ) -> None:
     fill(booking, 25)
-    booking.instead = lambda asked: Answer(status, b"") if asked.verb == failing else None
+    booking.instead = lambda request: Answer(status, b"") if request.verb == failing else None
     collection = collection_from(booking)
     outcome, stats = run(collection)
     assert isinstance(outcome, kind)
-    assert stats.requests == len(booking.asked)
+    assert stats.requests == len(booking.requests)
     assert left_on_disk(collection) == []
 
 
-def test_whoever_watches_hears_of_every_page(
+def test_progress_is_reported_after_every_page(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     heard = []
@@ -198,11 +265,11 @@ def test_a_stopped_collection_ends_after_the_page_and_leaves_nothing(
     collection = collection_from(booking)
     with pytest.raises(Stopped):
         collection.run(collection.begin(), stopped=lambda: True)
-    assert booking.asked == [Asked("count"), Asked("collect", 1, 10)]
+    assert booking.requests == [Request("count"), Request("collect", 1, 10)]
     assert left_on_disk(collection) == []
 
 
-def test_a_refusal_survives_the_way_between_processes() -> None:
+def test_errors_can_be_pickled() -> None:
     for error in (Shrunk("acme", "reason", "remedy"), Stopped("acme")):
         again = pickle.loads(pickle.dumps(error))
         assert isinstance(again, CollectionFailed)

@@ -1,4 +1,4 @@
-"""Many organizations: each fails alone, the ready ones come together, and nothing hangs."""
+"""Concurrent organizations: each fails alone, the ready are yielded together, nothing hangs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,28 +15,29 @@ from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
 from booking_assets.collect.collection import Collected, Collection, NoProgress
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
+from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
 from booking_assets.collect.stats import collections_frame
 from booking_assets.tables.raw import COLLECTIONS
-from booking_assets_tests.collect.booking import Answer, Asked, Booking
+from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
-from booking_assets_tests.collect.events import OTHER, event
+from booking_assets_tests.collect.events import OTHER, STARTED, event
 
 Start = Callable[[], Booking]
-Spoil = Callable[[Booking, Collection], Collection]
+Change = Callable[[Booking, Collection], Collection]
 
 
 class Clumsy(NoProgress):
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
-        raise ZeroDivisionError("a defect of ours")
+        raise ZeroDivisionError("a defect of this program")
 
 
-def answering(answer: Answer, verb: str) -> Spoil:
-    def spoil(booking: Booking, collection: Collection) -> Collection:
-        booking.instead = lambda asked: answer if asked.verb == verb else None
+def answering(answer: Answer, verb: str) -> Change:
+    def change(booking: Booking, collection: Collection) -> Collection:
+        booking.instead = lambda request: answer if request.verb == verb else None
         return collection
 
-    return spoil
+    return change
 
 
 def without_credential(booking: Booking, collection: Collection) -> Collection:
@@ -64,7 +66,7 @@ def with_a_defect(booking: Booking, collection: Collection) -> Collection:
     return replace(collection, plan=replace(collection.plan, progress=Clumsy()))
 
 
-FAILURES: dict[str, tuple[Spoil, type[Exception], str]] = {
+FAILURES: dict[str, tuple[Change, type[Exception], str]] = {
     "no credential": (without_credential, MissingCredential, "BOOKING_TOKEN_B"),
     "a refused credential": (
         answering(Answer(401, b""), "count"),
@@ -76,16 +78,16 @@ FAILURES: dict[str, tuple[Spoil, type[Exception], str]] = {
     "foreign rows": (with_a_foreign_row, ForeignRows, str(OTHER)),
     "wrong counts": (answering(Answer(200, b'{"Count": 9}'), "count"), Incomplete, "counted 9"),
     "far fewer rows": (with_many_stored, Shrunk, "1 rows where 1000"),
-    "no folder": (without_a_place_to_land, LandingFailed, "Not a directory"),
+    "no folder": (without_a_place_to_land, LandingFailed, "File exists"),
     "a defect": (with_a_defect, ZeroDivisionError, "unexpected ZeroDivisionError"),
 }
 
 
-@pytest.mark.parametrize(("spoil", "kind", "reason"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(("change", "kind", "reason"), FAILURES.values(), ids=FAILURES)
 def test_an_organization_fails_alone_and_says_why(
     start: Start,
     collection_from: MakeCollection,
-    spoil: Spoil,
+    change: Change,
     kind: type[Exception],
     reason: str,
 ) -> None:
@@ -94,7 +96,7 @@ def test_an_organization_fails_alone_and_says_why(
         booking = start()
         booking.rows = {1: event(1)}
         collection = collection_from(booking, slug)
-        collections.append(spoil(booking, collection) if slug == "b" else collection)
+        collections.append(change(booking, collection) if slug == "b" else collection)
     outcomes = outcomes_of(collections, 2)
     assert [type(outcomes[slug]) for slug in "abc"] == [Collected, Failed, Collected]
     refused = outcomes["b"]
@@ -110,22 +112,20 @@ def outcomes_of(collections: Iterable[Collection], max_organizations: int) -> di
     return {one.organization: one for batch in batches for (one,) in batch}
 
 
-def test_a_refusal_holds_no_page_in_memory(
-    booking: Booking, collection_from: MakeCollection
-) -> None:
-    booking.instead = lambda asked: Answer(200, b"[") if asked.verb == "collect" else None
+def test_a_failure_references_no_page(booking: Booking, collection_from: MakeCollection) -> None:
+    booking.instead = lambda request: Answer(200, b"[") if request.verb == "collect" else None
     refused = outcomes_of([collection_from(booking)], 1)["acme"]
     assert isinstance(refused, Failed)
     assert refused.error.__traceback__ is None
     assert refused.error.__context__ is None
 
 
-def test_what_is_ready_comes_while_others_are_still_collected(
+def test_ready_organizations_are_yielded_while_others_are_collected(
     start: Start, collection_from: MakeCollection
 ) -> None:
     slow, quick = start(), start()
     stored = threading.Event()
-    slow.before = lambda asked: stored.wait(timeout=30)
+    slow.before = lambda request: stored.wait(timeout=30)
     batches = collect_concurrently(
         [[collection_from(slow, "slow")], [collection_from(quick, "quick")]], 2
     )
@@ -134,32 +134,52 @@ def test_what_is_ready_comes_while_others_are_still_collected(
     assert [one.organization for batch in batches for (one,) in batch] == ["slow"]
 
 
-def test_what_an_organization_is_collected_of_comes_together_and_in_order(
+def registrations(collection: Collection) -> Collection:
+    return replace(collection, contract=REGISTRATION_ROWS)
+
+
+def test_an_organizations_collections_run_in_order_and_are_yielded_together(
     start: Start, collection_from: MakeCollection
 ) -> None:
     quick, slow = start(), start()
-    asked: list[str] = []
-    quick.before = lambda _: asked.append("quick")
-    slow.before = lambda _: asked.append("slow")
-    both = [collection_from(quick, "acme"), collection_from(slow, "acme")]
+    order: list[str] = []
+    quick.before = lambda _: order.append("quick")
+    slow.before = lambda _: order.append("slow")
+    both = [collection_from(quick, "acme"), registrations(collection_from(slow, "acme"))]
     ((outcomes,),) = collect_concurrently([both], 4)
     assert [type(one) for one in outcomes] == [Collected, Collected]
-    assert asked == sorted(asked)
-    assert {"quick", "slow"} == {*asked}
+    assert order == sorted(order)
+    assert {"quick", "slow"} == {*order}
 
 
-def test_after_a_refusal_nothing_else_of_its_organization_is_asked_for(
+def test_an_organizations_collections_share_ticket_and_start(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    instants = iter(STARTED + timedelta(seconds=n) for n in range(100))
+    runs = []
+    for _ in range(2):
+        one, other = (
+            collection_from(start(), "acme", clock=lambda: next(instants)) for _ in range(2)
+        )
+        ((outcomes,),) = collect_concurrently([[one, registrations(other)]], 4)
+        rows = [one.landing.log_row for one in outcomes if isinstance(one, Collected)]
+        runs.append([(row["sequence"], row["started_at"]) for row in rows])
+    assert [[sequence for sequence, _ in run] for run in runs] == [[1, 1], [2, 2]]
+    assert [len({started_at for _, started_at in run}) for run in runs] == [1, 1]
+
+
+def test_after_a_failure_the_organizations_other_collections_do_not_start(
     start: Start, collection_from: MakeCollection
 ) -> None:
     failing, other = start(), start()
-    failing.instead = lambda asked: Answer(401, b"")
+    failing.instead = lambda request: Answer(401, b"")
     both = [collection_from(failing, "acme"), collection_from(other, "acme")]
     ((outcomes,),) = collect_concurrently([both], 4)
     assert [type(one) for one in outcomes] == [Failed]
-    assert other.asked == []
+    assert other.requests == []
 
 
-def test_no_more_organizations_are_collected_at_once_than_agreed(
+def test_concurrent_organizations_are_bounded(
     start: Start, collection_from: MakeCollection
 ) -> None:
     booking, lock = start(), threading.Lock()
@@ -183,7 +203,7 @@ def test_no_more_organizations_are_collected_at_once_than_agreed(
     assert most <= 2
 
 
-def test_without_organizations_there_is_nothing_to_wait_for() -> None:
+def test_no_organizations_yield_no_batch() -> None:
     assert list(collect_concurrently([], 1)) == []
 
 
@@ -218,8 +238,8 @@ def test_an_interrupt_ends_the_run_although_a_request_hangs(
     hanging, waiting = start(), start()
     main = threading.get_ident()
 
-    def hang(asked: Asked) -> None:
-        if asked.verb == "collect":
+    def hang(request: Request) -> None:
+        if request.verb == "collect":
             signal.pthread_kill(main, signal.SIGINT)
             released.wait(timeout=30)
 
@@ -228,18 +248,18 @@ def test_an_interrupt_ends_the_run_although_a_request_hangs(
     with pytest.raises(KeyboardInterrupt):
         list(collect_concurrently(collections, 1, grace_seconds=0.01))
     assert not released.is_set()
-    assert waiting.asked == []
+    assert waiting.requests == []
 
 
-def test_whoever_stops_listening_ends_each_collection_after_its_page(
+def test_closing_the_iterator_ends_each_collection_after_its_page(
     start: Start, collection_from: MakeCollection
 ) -> None:
     quick, large, waiting = start(), start(), start()
     large.rows = {n: event(n) for n in range(1, 500)}
     first_page, closing = threading.Event(), threading.Event()
 
-    def hold(asked: Asked) -> None:
-        if asked.verb == "collect":
+    def hold(request: Request) -> None:
+        if request.verb == "collect":
             first_page.set()
             closing.wait(timeout=30)
 
@@ -252,5 +272,5 @@ def test_whoever_stops_listening_ends_each_collection_after_its_page(
     first_page.wait(timeout=30)
     threading.Timer(0.1, closing.set).start()
     batches.close()  # type: ignore[attr-defined]  # a generator
-    assert len(large.asked) < 10
+    assert len(large.requests) < 10
     assert partial_folders(slow.plan.landing) == []

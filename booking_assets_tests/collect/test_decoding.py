@@ -1,4 +1,4 @@
-"""Bytes to rows: what fits is typed, what does not is kept whole, and nothing else ever happens."""
+"""Decoding: valid rows are typed, the others are rejected with their payload."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from booking_assets.api.errors import MalformedBody
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.decoding import CHUNK_ROWS
 from booking_assets.collect.errors import ForeignRows
-from booking_assets.collect.rows import OWNER
+from booking_assets.collect.rows import MAX_ROW_BYTES, OWNER
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.collect.events import (
     ACME,
@@ -51,7 +51,7 @@ FITS: dict[str, tuple[str, str, str, Any]] = {
     ),
 }
 
-MISFITS: dict[str, tuple[str, str, str]] = {
+BAD_VALUES: dict[str, tuple[str, str, str]] = {
     "number in text": ("EventTitle", "5", "expected `str | null`, got `int`"),
     "object in text": ("EventTitle", '{"a": 1}', "expected `str | null`, got `object`"),
     "list in text": ("EventTitle", "[1]", "expected `str | null`, got `array`"),
@@ -65,13 +65,13 @@ MISFITS: dict[str, tuple[str, str, str]] = {
     "a number beyond any": ("CreditHours", "1e400", "out of range"),
     "text in a fraction": ("CreditHours", '"3.0"', "got `str`"),
     "flag in a fraction": ("CreditHours", "false", "got `bool`"),
-    "NaN": ("CreditHours", "NaN", "what JSON or Unicode does not have"),
-    "Infinity": ("CreditHours", "-Infinity", "what JSON or Unicode does not have"),
-    "NaN in an unknown member": ("Novelty", "[NaN]", "what JSON or Unicode does not have"),
+    "NaN": ("CreditHours", "NaN", "not valid JSON or Unicode"),
+    "Infinity": ("CreditHours", "-Infinity", "not valid JSON or Unicode"),
+    "NaN in an unknown member": ("Novelty", "[NaN]", "not valid JSON or Unicode"),
     "text in a flag": ("WaitlistEnabled", '"maybe"', "got `str`"),
     "number in a flag": ("WaitlistEnabled", "1", "got `int`"),
-    "half a surrogate pair": ("EventTitle", '"\\ud800"', "what JSON or Unicode does not have"),
-    "half a pair in an unknown member": ("Novelty", '"\\udc00"', "does not have"),
+    "half a surrogate pair": ("EventTitle", '"\\ud800"', "not valid JSON or Unicode"),
+    "half a pair in an unknown member": ("Novelty", '"\\udc00"', "not valid JSON"),
     "an impossible day": ("EventScheduledStart", '"2026-02-30T09:00:00Z"', "no date-time"),
     "identifier in braces": (
         "VenueOfficeIdentifier",
@@ -83,8 +83,27 @@ MISFITS: dict[str, tuple[str, str, str]] = {
     "empty identifier": ("VenueOfficeIdentifier", '""', "is no UUID"),
     "number as the row's identifier": ("EventIdentifier", "7", "expected `str | null`"),
     "no identifier": ("EventIdentifier", "null", "is missing"),
-    "no owner": ("OrganizationIdentifier", "null", "is missing"),
-    "an owner that is none": ("OrganizationIdentifier", '"banana"', "is no UUID"),
+}
+
+WITHOUT_OWNER: dict[str, tuple[str, str, str]] = {
+    "no owner": (text(event(2, OrganizationIdentifier=None)), OWNER, "is missing"),
+    "an owner that is none": (spliced(2, OWNER, '"banana"'), OWNER, "is no UUID"),
+    "an owner in a number": (spliced(2, OWNER, "7"), OWNER, "has the wrong type"),
+    "names in camel case": (
+        text({name[0].lower() + name[1:]: value for name, value in event(2).items()}),
+        f"EventIdentifier,{OWNER}",
+        "is missing",
+    ),
+    "an owner within another member": (
+        text(event(2, OrganizationIdentifier=None, Host={OWNER: str(ACME)})),
+        OWNER,
+        "is missing",
+    ),
+    "a name that people wrote, twice": (
+        f'{text(event(2, OrganizationIdentifier=None))[:-1]}, "Ada": 1, "Ada": 2}}',
+        "a member",
+        "is given more than once",
+    ),
 }
 
 DATE_TIMES: dict[str, tuple[str, datetime, int]] = {
@@ -158,25 +177,64 @@ NO_PAGES = {
 
 
 @pytest.mark.parametrize(("member", "value", "column", "expected"), FITS.values(), ids=FITS)
-def test_what_fits_is_typed_alone_and_in_company(
+def test_a_valid_value_is_typed_alone_and_beside_a_rejected_row(
     member: str, value: str, column: str, expected: Any
 ) -> None:
-    misfit = spliced(2, "EventTitle", "0")
-    for neighbours in ([], [misfit]):
-        page = decoded(spliced(1, member, value), *neighbours)
+    rejected = spliced(2, "EventTitle", "0")
+    for neighbors in ([], [rejected]):
+        page = decoded(spliced(1, member, value), *neighbors)
         assert page.rows[column].to_list() == [expected]
-        assert page.rejected.height == len(neighbours)
+        assert page.rejected.height == len(neighbors)
 
 
-@pytest.mark.parametrize(("member", "value", "reason"), MISFITS.values(), ids=MISFITS)
-def test_a_misfit_is_kept_whole_and_costs_only_itself(member: str, value: str, reason: str) -> None:
-    misfit = spliced(2, member, value)
-    page = decoded(event(1), misfit, event(3))
+@pytest.mark.parametrize(("member", "value", "reason"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_a_bad_value_rejects_its_row_alone_with_its_payload(
+    member: str, value: str, reason: str
+) -> None:
+    rejected = spliced(2, member, value)
+    page = decoded(event(1), rejected, event(3))
     assert page.rows["event_identifier"].to_list() == [identifier(1), identifier(3)]
     assert page.rejected["fields"].to_list() == [member]
     assert reason in page.rejected["reason"].item()
-    assert page.rejected["payload"].item() == misfit
+    assert page.rejected["payload"].item() == rejected
     assert page.received == 3
+
+
+@pytest.mark.parametrize(("row", "fields", "reason"), WITHOUT_OWNER.values(), ids=WITHOUT_OWNER)
+def test_a_row_that_does_not_prove_its_owner_is_counted_without_its_content(
+    row: str, fields: str, reason: str
+) -> None:
+    page = decoded(event(1), row)
+    assert (page.rows.height, page.rejected.height) == (1, 1)
+    assert page.rejected["payload"].item() is None
+    assert page.rejected["fields"].item() == fields
+    assert reason in page.rejected["reason"].item()
+    assert "Ada" not in str(page.rejected.to_dicts())
+    assert "Event 2" not in str(page.rejected.to_dicts())
+
+
+def oversized(number: int, **members: Any) -> str:
+    return text(event(number, EventDescription="x" * MAX_ROW_BYTES, **members))
+
+
+@pytest.mark.parametrize("row", [oversized(2), oversized(2, Novelty=float("nan"))])
+def test_a_row_of_more_than_16_mib_costs_only_itself(row: str) -> None:
+    page = decoded(event(1), row, *(event(n) for n in range(3, CHUNK_ROWS + 10)))
+    assert page.rows.height == CHUNK_ROWS + 8
+    assert page.rejected.select("fields", "reason", "payload").rows() == [
+        ("row", "row is larger than 16 MiB", None)
+    ]
+
+
+def test_a_row_of_more_than_16_mib_keeps_its_identifier_and_its_owner() -> None:
+    assert decoded(oversized(2)).rejected["identifier"].to_list() == [identifier(2)]
+    with pytest.raises(ForeignRows):
+        decoded(event(1), oversized(2, OrganizationIdentifier=str(OTHER)))
+
+
+def test_a_large_row_below_the_limit_is_typed() -> None:
+    page = decoded(event(1), event(2, EventDescription="x" * (MAX_ROW_BYTES - 1_000)))
+    assert page.rows.height == 2
 
 
 @pytest.mark.parametrize(("value", "instant", "offset"), DATE_TIMES.values(), ids=DATE_TIMES)
@@ -189,7 +247,7 @@ def test_a_date_time_keeps_its_instant_and_its_offset(
 
 
 @pytest.mark.parametrize("value", NO_DATE_TIMES.values(), ids=NO_DATE_TIMES)
-def test_what_is_no_date_time_is_never_guessed_at(value: str) -> None:
+def test_a_text_that_is_no_date_time_rejects_the_row(value: str) -> None:
     page = decoded(event(RegistrationStart=value))
     assert page.rejected["fields"].to_list() == ["RegistrationStart"]
 
@@ -203,13 +261,32 @@ def test_a_body_that_is_no_array_is_no_page(body: bytes) -> None:
 @pytest.mark.parametrize("row", ["null", "5", '"text"', "true", "NaN", "[]", '[{"a": 1}]', "{}"])
 def test_a_row_that_is_no_event_is_a_rejected_row(row: str) -> None:
     page = decoded(row, event(1))
-    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [row])
+    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [None])
+    assert page.rejected["reason"].item()
 
 
-def test_a_row_that_is_nested_too_deeply_does_not_take_the_others_along() -> None:
-    deep = f'{{"Novelty": {"[" * 900}{"]" * 900}}}'
-    page = decoded(deep, event(1))
-    assert (page.rows.height, page.rejected["payload"].to_list()) == (1, [deep])
+@pytest.mark.parametrize("member", ["Novelty", "EventTitle", "EventNumber"])
+@pytest.mark.parametrize("depth", [1_500, 3_000, 200_000])
+def test_a_row_that_is_nested_too_deeply_costs_only_itself(member: str, depth: int) -> None:
+    deep = spliced(2, member, "[" * depth + "]" * depth)
+    page = decoded(event(1), deep, event(3))
+    assert page.rows["event_identifier"].to_list() == [identifier(1), identifier(3)]
+    assert page.rejected["identifier"].to_list() == [identifier(2)]
+    assert page.rejected["fields"].to_list() == [member]
+    assert page.rejected["payload"].to_list() == [deep]
+
+
+def test_a_deep_row_of_another_organization_fails_the_page() -> None:
+    deep = spliced(2, "Novelty", "[" * 3_000 + "]" * 3_000).replace(str(ACME), str(OTHER))
+    with pytest.raises(ForeignRows):
+        decoded(event(1), deep)
+
+
+def test_a_page_with_a_deep_row_may_still_be_malformed() -> None:
+    deep = page_of([event(1), spliced(2, "Novelty", "[" * 3_000 + "]" * 3_000)])
+    for body in (deep[:-1], deep[:-40], deep + b"]", deep[:-1] + b",]", deep[:-1] + b", {]"):
+        with pytest.raises(MalformedBody):
+            decoder()(body)
 
 
 def test_an_empty_page_is_an_empty_frame_of_the_contract() -> None:
@@ -218,7 +295,7 @@ def test_an_empty_page_is_an_empty_frame_of_the_contract() -> None:
     assert page.rejected.equals(REJECTED_ROWS.empty())
 
 
-def test_rows_have_the_types_of_the_contract_and_say_where_they_come_from() -> None:
+def test_rows_have_the_types_of_the_contract_and_their_organization() -> None:
     page = decoded(event(1), "null")
     assert dict(page.rows.schema) == EVENTS.dtypes
     assert dict(page.rejected.schema) == REJECTED_ROWS.dtypes
@@ -258,7 +335,7 @@ def test_bytes_that_are_no_utf_8_reject_their_row_alone() -> None:
         assert page.rejected["payload"].item() == broken.decode(errors="backslashreplace")
 
 
-def test_a_member_given_twice_rejects_the_row_whatever_the_spacing() -> None:
+def test_a_repeated_member_rejects_the_row_with_any_spacing() -> None:
     for repeated in ('"EventTitle":"a","EventTitle":"b"', '"EventTitle" :"a","EventTitle" :"b"'):
         row = f"{text(event(EventTitle=None))[:-1]},{repeated}}}"
         page = decoded(row)
@@ -290,7 +367,7 @@ def test_newer_names_give_the_same_rows() -> None:
     assert "EventId" in renamed(rows[0])
 
 
-def test_names_of_two_releases_may_meet_in_a_page_and_in_a_row() -> None:
+def test_names_of_two_releases_may_share_a_page_and_a_row() -> None:
     both = event(2) | renamed(event(2)) | {"EventId": identifier(2).upper()}
     page = decoded(event(1), renamed(event(3)), both)
     assert sorted(page.rows["event_identifier"]) == [identifier(n) for n in (1, 2, 3)]
@@ -301,7 +378,7 @@ def test_an_escaped_name_is_the_name() -> None:
     assert decoded(row).rows["venue_location_identifier"].to_list() == [identifier(9)]
 
 
-def test_two_spellings_that_contradict_each_other_reject_the_row() -> None:
+def test_two_names_with_different_values_reject_the_row() -> None:
     page = decoded(event(1) | {"EventId": identifier(2)})
     assert page.rejected["reason"].to_list() == ["EventId contradicts EventIdentifier"]
 
@@ -328,14 +405,14 @@ FOREIGN: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("row", FOREIGN.values(), ids=FOREIGN)
-def test_one_foreign_row_refuses_the_page_whatever_else_is_wrong_with_it(row: str | bytes) -> None:
+def test_a_foreign_row_fails_the_page_with_any_other_fault(row: str | bytes) -> None:
     with pytest.raises(ForeignRows) as caught:
         decoded(event(2), row, event(3))
     assert str(OTHER) in caught.value.reason
     assert str(ACME) in caught.value.reason
 
 
-def test_an_unknown_member_may_speak_of_other_organizations() -> None:
+def test_an_unknown_member_may_name_other_organizations() -> None:
     host = {"OrganizationIdentifier": str(OTHER)}
     page = decoded(event(1, Host=host), event(2, Host=host, CapacityMaximum="x"))
     assert (page.rows.height, page.rejected.height) == (1, 1)
@@ -355,7 +432,7 @@ def test_a_page_of_any_size_keeps_its_rows_in_order(size: int) -> None:
     assert page.rejected["identifier"].to_list() == [identifier(size - 1)]
 
 
-def test_the_fast_way_and_the_slow_way_agree() -> None:
+def test_the_fast_path_and_the_slow_path_agree() -> None:
     rows = [event(n, ExamStarted="2026-05-04T09:00:00.25+01:00") for n in range(20)]
     fast, slow = decoded(*rows), decoded(*rows, "null")
     assert slow.rows.equals(fast.rows)

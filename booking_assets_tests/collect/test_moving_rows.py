@@ -1,4 +1,4 @@
-"""Rows that move while they are read: each is found, kept or withdrawn, whatever counts hide."""
+"""Rows that move while they are read: each is found, kept or removed, also where counts hide it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from booking_assets.collect import collection as collection_module
+from booking_assets.collect import verification
 from booking_assets.collect.collection import Collected
 from booking_assets.collect.errors import ForeignRows, Incomplete
-from booking_assets_tests.collect.booking import Answer, Asked, Booking
+from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
 from booking_assets_tests.collect.events import OTHER, event, identifier, page_of
 from booking_assets_tests.collect.outcomes import before, fill, landed, run, titles
@@ -26,8 +26,8 @@ def test_a_deletion_and_an_insertion_that_every_count_hides_are_found(
     """One row moves from the next page to the last one and is skipped; all totals stay."""
     booking.rows = {2 * n: event(2 * n) for n in range(1, 26)}
 
-    def move(asked: Asked) -> None:
-        if asked == Asked("collect", 2, 10) and 2 * gone in booking.rows:
+    def move(request: Request) -> None:
+        if request == Request("collect", 2, 10) and 2 * gone in booking.rows:
             del booking.rows[2 * gone]
             booking.rows[int(2 * new)] = event(int(2 * new))
 
@@ -38,32 +38,32 @@ def test_a_deletion_and_an_insertion_that_every_count_hides_are_found(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_where_identifiers_may_not_be_listed_counts_that_held_suffice(
+def test_without_permission_to_list_identifiers_stable_counts_suffice(
     booking: Booking, collection_from: MakeCollection, status: int
 ) -> None:
     fill(booking, 25)
-    booking.instead = lambda asked: Answer(status, b"") if asked.verb == "search" else None
+    booking.instead = lambda request: Answer(status, b"") if request.verb == "search" else None
     outcome, _ = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
 
 
-def test_rows_whose_identifiers_are_none_are_counted_and_not_looked_for(
+def test_rows_whose_identifiers_are_no_uuids_are_counted_and_not_requested(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 15)
-    many = collection_module.ASKED_AT_MOST + 1
+    many = verification.MAX_REFETCHED_ROWS + 1
     odd = {n: event(n, EventIdentifier=f"number {n}") for n in range(100, 100 + many)}
     booking.rows |= odd
     usual = [{"EventIdentifier": identifier(n)} for n in range(1, 16)]
     listed = page_of([*usual, *({"EventIdentifier": f"number {n}"} for n in odd)])
-    booking.instead = lambda asked: Answer(200, listed) if asked.verb == "search" else None
+    booking.instead = lambda request: Answer(200, listed) if request.verb == "search" else None
     outcome, stats = run(collection_from(booking))
     assert isinstance(outcome, Collected)
     assert (stats.rows_loaded, stats.rows_rejected) == (15, many)
 
 
 @pytest.mark.parametrize("row", [{"EventNumber": 7}, "[]", {"EventIdentifier": 5}])
-def test_a_rejected_row_that_hides_its_identifier_is_not_asked_for_again(
+def test_a_rejected_row_without_identifier_is_not_requested_again(
     booking: Booking, collection_from: MakeCollection, row: dict[str, Any] | str
 ) -> None:
     fill(booking, 25)
@@ -93,8 +93,8 @@ def inserted_at_the_end(rows: dict[int, Any]) -> None:
     rows.update({number: event(number) for number in range(100, 120)})
 
 
-def inserted_misfit(rows: dict[int, Any]) -> None:
-    rows[1] = event(1, EventTitle="misfit", CapacityMaximum="x")
+def inserted_rejected(rows: dict[int, Any]) -> None:
+    rows[1] = event(1, EventTitle="rejected", CapacityMaximum="x")
 
 
 def replaced(rows: dict[int, Any]) -> None:
@@ -109,7 +109,7 @@ def many_deleted(rows: dict[int, Any]) -> None:
 
 MOVES = [
     *(deleted_behind, deleted_ahead, inserted_behind, inserted_ahead, inserted_at_the_end),
-    *(inserted_misfit, replaced, many_deleted),
+    *(inserted_rejected, replaced, many_deleted),
 ]
 
 
@@ -119,14 +119,14 @@ def test_rows_that_move_while_they_are_read_are_all_there_in_the_end(
     booking: Booking, collection_from: MakeCollection, move: Callable[[object], None], page: int
 ) -> None:
     fill(booking, 25)
-    before(booking, Asked("collect", page, 10), lambda: move(booking.rows))
+    before(booking, Request("collect", page, 10), lambda: move(booking.rows))
     outcome, stats = run(collection_from(booking, max_concurrency=1))
     rows = landed(outcome)
     expected = titles(booking)
-    assert rows == {one: title for one, title in expected.items() if title != "misfit"}
-    assert stats.rows_held == stats.count_after == len(booking.rows)
-    # Mended with single questions, not collected anew.
-    assert len([asked for asked in booking.asked if asked.verb == "collect"]) <= 5
+    assert rows == {one: title for one, title in expected.items() if title != "rejected"}
+    assert stats.rows_distinct == stats.count_after == len(booking.rows)
+    # Reconciled with single requests, not collected again.
+    assert len([request for request in booking.requests if request.verb == "collect"]) <= 5
 
 
 def test_a_row_that_changes_between_two_arrivals_is_kept_as_it_is_now(
@@ -138,22 +138,22 @@ def test_a_row_that_changes_between_two_arrivals_is_kept_as_it_is_now(
         booking.rows[1] = event(1)
         booking.rows[20] = event(20, EventTitle="now", LastChangeTime="2026-02-01T00:00:00+00:00")
 
-    before(booking, Asked("collect", 2, 10), move)
+    before(booking, Request("collect", 2, 10), move)
     outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome)[identifier(20)] == "now"
     assert stats.duplicates_dropped == 1
 
 
 @pytest.mark.parametrize("wrong", [(1, 1), (1, 3)], ids=["page 2 repeats page 1", "page 2 skips"])
-def test_pages_that_repeat_and_skip_rows_are_mended(
+def test_pages_that_repeat_and_skip_rows_are_reconciled(
     booking: Booking, collection_from: MakeCollection, wrong: tuple[int, int]
 ) -> None:
     fill(booking, 25)
     numbers = sorted(booking.rows)
     start, stop = (wrong[0] - 1) * 10, wrong[1] * 10
     page = page_of(booking.rows[n] for n in numbers[start:stop][:10])
-    booking.instead = lambda asked: (
-        Answer(200, page, 25) if asked == Asked("collect", 2, 10) else None
+    booking.instead = lambda request: (
+        Answer(200, page, 25) if request == Request("collect", 2, 10) else None
     )
     outcome, stats = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
@@ -182,13 +182,13 @@ def test_whenever_rows_come_or_go_those_that_stayed_are_there_and_none_that_neve
     remaining = list(moves)
     counted: list[dict[str, str]] = []
 
-    def move(asked: Asked) -> None:
+    def move(request: Request) -> None:
         if remaining and (number := remaining.pop()):
             if deleting:
                 booking.rows.pop(2 * number, None)
             else:
                 booking.rows[2 * number + 1] = event(2 * number + 1)
-        if asked.verb == "count":
+        if request.verb == "count":
             counted.append(titles(booking))
 
     booking.before = move
@@ -198,28 +198,28 @@ def test_whenever_rows_come_or_go_those_that_stayed_are_there_and_none_that_neve
         assert first.intersection(*others) <= set(landed(outcome)) <= first.union(*others)
 
 
-def test_totals_beside_pages_that_differ_from_the_count_are_looked_into(
+def test_totals_beside_pages_that_differ_from_the_count_are_reconciled(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 5)
-    booking.instead = lambda asked: (
-        Answer(200, page_of(booking.rows.values()), 6) if asked.verb == "collect" else None
+    booking.instead = lambda request: (
+        Answer(200, page_of(booking.rows.values()), 6) if request.verb == "collect" else None
     )
     outcome, _ = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert Asked("search", 1, 5000) in booking.asked
+    assert Request("search", 1, 5000) in booking.requests
 
 
-def test_rows_too_many_to_ask_for_singly_are_collected_again(
+def test_too_many_mismatched_rows_are_collected_again(
     booking: Booking, collection_from: MakeCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collection_module, "ASKED_AT_MOST", 4)
+    monkeypatch.setattr(verification, "MAX_REFETCHED_ROWS", 4)
     fill(booking, 25)
-    before(booking, Asked("collect", 2, 10), lambda: many_deleted(booking.rows))
+    before(booking, Request("collect", 2, 10), lambda: many_deleted(booking.rows))
     outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
     assert (stats.rows_received, stats.count_before) == (16, 16)
-    assert {asked.verb for asked in booking.asked} == {"count", "collect", "search"}
+    assert {request.verb for request in booking.requests} == {"count", "collect", "search"}
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -227,8 +227,8 @@ def test_a_release_that_gives_no_identifiers_has_moving_rows_collected_again(
     booking: Booking, collection_from: MakeCollection, status: int
 ) -> None:
     fill(booking, 25)
-    before(booking, Asked("collect", 2, 10), lambda: deleted_behind(booking.rows))
-    booking.instead = lambda asked: Answer(status, b"") if asked.verb == "search" else None
+    before(booking, Request("collect", 2, 10), lambda: deleted_behind(booking.rows))
+    booking.instead = lambda request: Answer(status, b"") if request.verb == "search" else None
     outcome, _ = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
 
@@ -237,18 +237,34 @@ def test_an_incomplete_list_of_identifiers_drops_no_row(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
-    before(booking, Asked("collect", 2, 10), lambda: inserted_behind(booking.rows))
+    before(booking, Request("collect", 2, 10), lambda: inserted_behind(booking.rows))
     listed = page_of([{"EventIdentifier": identifier(2)}])
-    booking.instead = lambda asked: Answer(200, listed, 1) if asked.verb == "search" else None
+    booking.instead = lambda request: Answer(200, listed, 1) if request.verb == "search" else None
     outcome, _ = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
 
 
-def test_a_row_that_is_mended_may_be_foreign_too(
+@pytest.mark.parametrize("answered", [40, 99], ids=["an event that arrived", "an unknown event"])
+@pytest.mark.parametrize("happened", ["insertion", "deletion"])
+def test_another_event_than_the_requested_one_is_never_stored_in_its_place(
+    booking: Booking, collection_from: MakeCollection, answered: int, happened: str
+) -> None:
+    fill(booking, 25)
+    move = inserted_behind if happened == "insertion" else deleted_behind
+    before(booking, Request("collect", 2, 10), lambda: move(booking.rows))
+    other = page_of([event(answered)])[1:-1]
+    verbs = ("count", "collect", "search")
+    booking.instead = lambda request: Answer(200, other) if request.verb not in verbs else None
+    outcome, _ = run(collection_from(booking, max_concurrency=1, attempts=1))
+    assert isinstance(outcome, Incomplete)
+    assert "another row where" in outcome.reason
+
+
+def test_a_refetched_row_may_be_foreign_too(
     booking: Booking, collection_from: MakeCollection
 ) -> None:
     fill(booking, 25)
     foreign = event(1, OrganizationIdentifier=str(OTHER))
-    before(booking, Asked("collect", 2, 10), lambda: booking.rows.update({1: foreign}))
+    before(booking, Request("collect", 2, 10), lambda: booking.rows.update({1: foreign}))
     outcome, _ = run(collection_from(booking, max_concurrency=1))
     assert isinstance(outcome, ForeignRows)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import resource
 import shutil
 import stat
@@ -20,13 +22,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking_assets.collect import parts
+from booking_assets.collect import staging as staging_module
 from booking_assets.collect.contracts import EVENT_ROWS
-from booking_assets.collect.landing import Landing
-from booking_assets.collect.staging import StagingWriter
+from booking_assets.collect.errors import LandingFailed
+from booking_assets.collect.landing import Landing, take_ticket
+from booking_assets.collect.staging import LOCK, StagingWriter
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets_tests.collect.events import ACME, STARTED, decoded, event, identifier
 
-ENTRY: dict[str, Any] = {"organization": "acme", "started_at": STARTED, "finished_at": STARTED}
+LOG_ROW: dict[str, Any] = {"organization": "acme", "started_at": STARTED, "finished_at": STARTED}
 
 
 @pytest.fixture(params=[1, 3, 100], ids=lambda rows: f"parts of {rows}")
@@ -41,7 +45,7 @@ def staging(root: Path, name: str = "events-1") -> StagingWriter:
 
 
 def landed(opened: StagingWriter) -> Landing:
-    return opened.land(ACME, ENTRY)
+    return opened.land(ACME, LOG_ROW)
 
 
 def rows_in(landing: Landing) -> pl.DataFrame:
@@ -102,9 +106,9 @@ def test_a_rejected_row_that_arrives_twice_is_kept_once_as_it_came_last(tmp_path
 @pytest.mark.parametrize("order", [1, -1], ids=["typed first", "rejected first"])
 def test_a_row_that_arrives_both_typed_and_rejected_is_typed(tmp_path: Path, order: int) -> None:
     typed = event(1, EventIdentifier="abcdef01-2345-6789-abcd-ef0123456789")
-    misfit = typed | {"CapacityMaximum": "x", "EventIdentifier": typed["EventIdentifier"].upper()}
+    rejected = typed | {"CapacityMaximum": "x", "EventIdentifier": typed["EventIdentifier"].upper()}
     with staging(tmp_path) as opened:
-        for row in [typed, misfit][::order]:
+        for row in [typed, rejected][::order]:
             opened.add(decoded(row))
         assert (opened.received, opened.loaded, opened.rejected) == (2, 1, 0)
         landing = landed(opened)
@@ -125,11 +129,11 @@ def test_rejected_rows_without_a_usable_identifier_are_never_taken_for_one(
 
 
 @pytest.mark.usefixtures("part_rows")
-def test_withdrawn_rows_are_neither_stored_nor_counted(tmp_path: Path) -> None:
+def test_removed_rows_are_neither_stored_nor_counted(tmp_path: Path) -> None:
     with staging(tmp_path) as opened:
         opened.add(decoded(event(1), event(2), event(2), event(3)))
         opened.add(decoded(event(4, CapacityMaximum="x"), event(5, CapacityMaximum="x"), "null"))
-        opened.withdraw({identifier(2), identifier(4), identifier(99)})
+        opened.remove({identifier(2), identifier(4), identifier(99)})
         assert (opened.received, opened.loaded, opened.rejected) == (4, 2, 2)
         assert set(opened.keys()) == {UUID(identifier(n)).int for n in (1, 3, 5)}
         opened.add(decoded(version(3, "newer", 9), event(6)))
@@ -150,7 +154,7 @@ ARRIVALS = st.lists(
 
 @settings(deadline=None, max_examples=25)
 @given(pages=ARRIVALS, gone=st.sets(st.integers(0, 4), max_size=2), part_rows=st.integers(1, 5))
-def test_what_lands_is_what_a_plain_reading_of_the_rules_gives(
+def test_a_landing_equals_a_plain_model_of_the_rules(
     tmp_path_factory: pytest.TempPathFactory,
     pages: list[list[tuple[int, str, int | None] | int]],
     gone: set[int],
@@ -176,10 +180,10 @@ def test_what_lands_is_what_a_plain_reading_of_the_rules_gives(
                 for row in page
             ]
             opened.add(decoded(*rows))
-        opened.withdraw({identifier(number) for number in gone})
-        held = (opened.received, opened.loaded, opened.rejected)
+        opened.remove({identifier(number) for number in gone})
+        numbers = (opened.received, opened.loaded, opened.rejected)
         landing = landed(opened)
-    assert held == (arrived, len(typed), len(rejected - set(typed)))
+    assert numbers == (arrived, len(typed), len(rejected - set(typed)))
     stored = rows_in(landing).select("event_identifier", "event_title").rows()
     assert stored == [(identifier(number), typed[number][1]) for number in sorted(typed)]
     assert rejected_in(landing).height == len(rejected - set(typed))
@@ -188,7 +192,7 @@ def test_what_lands_is_what_a_plain_reading_of_the_rules_gives(
 def test_a_second_attempt_starts_from_nothing(tmp_path: Path) -> None:
     with staging(tmp_path) as opened:
         opened.add(decoded(event(1, Novelty=1), "null"))
-        opened.withdraw({identifier(9)})
+        opened.remove({identifier(9)})
         opened.clear()
         assert (opened.received, opened.loaded, opened.rejected) == (0, 0, 0)
         assert opened.unknown == frozenset()
@@ -221,15 +225,15 @@ def test_a_failure_leaves_no_file_behind(tmp_path: Path) -> None:
     def failing() -> None:
         with staging(tmp_path) as opened:
             opened.add(decoded(event(1)))
-            opened.withdraw({identifier(2)})
+            opened.remove({identifier(2)})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         failing()
-    assert list((tmp_path / "acme").iterdir()) == []
+    assert [path.name for path in (tmp_path / "acme").iterdir()] == [LOCK]
 
 
-def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_path: Path) -> None:
+def test_the_folder_of_a_killed_process_is_removed_and_others_are_not(tmp_path: Path) -> None:
     abandoned = tmp_path / "acme" / ".partial-events-0"
     abandoned.mkdir(parents=True)
     (abandoned / "rows-00000.parquet").write_bytes(b"half a file")
@@ -244,32 +248,65 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_pat
     ]
 
 
-def test_a_folder_in_use_by_another_process_is_left_alone(tmp_path: Path) -> None:
-    held = tmp_path / "acme" / ".partial-events-0"
-    held.mkdir(parents=True)
-    holder = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), 2); input(0)"
+HOLD_THE_LOCK = """
+import fcntl, os, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), int(sys.argv[2]))
+input(0)
+"""
+
+
+@contextmanager
+def lock_held_by_another_process(home: Path, mode: int) -> Iterator[None]:
+    """Another process holds the organization's lock, and is killed in the end."""
     with subprocess.Popen(
-        [sys.executable, "-c", holder, str(held)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD_THE_LOCK, str(home / LOCK), str(mode)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.read(1) == b"0"
-        with staging(tmp_path):
-            assert held.is_dir()
+        yield
         process.kill()
+
+
+def test_a_folder_in_use_by_another_process_is_left_alone(tmp_path: Path) -> None:
+    used = tmp_path / "acme" / ".partial-events-0"
+    used.mkdir(parents=True)
+    with lock_held_by_another_process(used.parent, fcntl.LOCK_SH), staging(tmp_path):
+        assert used.is_dir()
     with staging(tmp_path, "events-2"):
-        assert not held.exists()
+        assert not used.exists()
 
 
-def test_the_users_umask_decides_who_may_read(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+def test_a_lock_that_stays_with_another_process_is_named_in_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging_module, "LOCK_TIMEOUT_SECONDS", 0.05)
+    home = tmp_path / "acme"
+    home.mkdir()
+    with (
+        lock_held_by_another_process(home, fcntl.LOCK_EX),
+        pytest.raises(LandingFailed, match=re.escape(str(home / LOCK))),
+        staging(tmp_path),
+    ):
+        pass
+    assert list(home.iterdir()) == [home / LOCK]
+
+
+def test_only_the_user_can_read_a_landing(tmp_path: Path) -> None:
+    root = tmp_path / "landing"
+    before = os.umask(0o022)
     try:
-        with staging(tmp_path) as opened:
+        with staging(root) as opened:
             opened.add(decoded(event(1), "null"))
             landing = landed(opened)
+        take_ticket(root, "acme")
     finally:
         os.umask(before)
-    assert stat.S_IMODE(landing.folder.stat().st_mode) == 0o750
-    assert {stat.S_IMODE(path.stat().st_mode) for path in landing.folder.iterdir()} == {0o640}
+    modes = {True: 0o700, False: 0o600}
+    for path in (root, *root.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == modes[path.is_dir()], path
+    assert len(list(landing.folder.iterdir())) == 3
 
 
 @contextmanager
@@ -291,7 +328,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing_behind(tmp_path: Path) ->
         opened.add(page)
         with files_of_at_most(4096), pytest.raises(OSError, match="too large"):
             landed(opened)
-    assert list((tmp_path / "acme").iterdir()) == []
+    assert [path.name for path in (tmp_path / "acme").iterdir()] == [LOCK]
 
 
 def test_a_folder_that_vanishes_is_an_os_error(tmp_path: Path) -> None:

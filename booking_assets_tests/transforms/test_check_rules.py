@@ -25,6 +25,8 @@ KEPT: Row = {
     "stored_rejected": 1,
     "count_before": 10,
     "count_after": 10,
+    "count_lowest": 10,
+    "count_highest": 10,
     "rows_received": 12,
     "rows_loaded": 9,
     "rows_rejected": 1,
@@ -43,8 +45,15 @@ def reconciliation(*rows: Row) -> pl.DataFrame:
     "row",
     [
         pytest.param({}, id="a count that held"),
-        pytest.param({"count_before": 8}, id="between a smaller count and a larger"),
-        pytest.param({"count_before": 11, "count_after": 9}, id="between a larger and a smaller"),
+        pytest.param({"count_lowest": 8}, id="between a smaller count and a larger"),
+        pytest.param(
+            {"count_before": 12, "count_lowest": 10, "count_after": 11, "count_highest": 11},
+            id="between counts that are neither the first nor the last",
+        ),
+        pytest.param(
+            {"count_lowest": None, "count_highest": None, "count_before": 11, "count_after": 9},
+            id="between the first count and the last, logged by an earlier release",
+        ),
         pytest.param(dict.fromkeys(list(KEPT)[2:], 0), id="nothing counted, nothing stored"),
         pytest.param({"mode": "incremental", "rows_received": 3}, id="most were held already"),
     ],
@@ -64,9 +73,15 @@ def test_what_was_counted_received_and_stored_agrees(row: Row) -> None:
         pytest.param(
             {"mode": "incremental", "rows_received": 13}, id="a changed row that is nowhere"
         ),
-        pytest.param({"count_before": 11, "count_after": 11}, id="fewer than counted"),
-        pytest.param({"count_before": 8, "count_after": 9}, id="more than either count"),
-        pytest.param({"count_before": None, "count_after": None}, id="never counted"),
+        pytest.param({"count_lowest": 11, "count_highest": 11}, id="fewer than counted"),
+        pytest.param({"count_lowest": 8, "count_highest": 9}, id="more than either count"),
+        pytest.param(
+            dict.fromkeys([name for name in KEPT if name.startswith("count")]), id="never counted"
+        ),
+        pytest.param(
+            {"stored_loaded": 0, "rows_loaded": 0, "stored_rejected": 10, "rows_rejected": 10},
+            id="every row rejected",
+        ),
         pytest.param(
             {name: None for name in KEPT if name not in {"organization", "stored_loaded"}},
             id="stored and never logged",

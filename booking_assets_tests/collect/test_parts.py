@@ -1,4 +1,4 @@
-"""Identifiers as numbers: every UUID has its own, and nothing else has one."""
+"""Keys: every UUID has its own number, and no other text has any."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking_assets.collect.keys import KEY, identifier_of, keys_of
+from booking_assets.collect.parts import KEY, identifier_of, keys_of
 
 
 @given(st.lists(st.uuids() | st.sampled_from([UUID(int=0), UUID(int=2**128 - 1)])))
-def test_a_uuid_in_either_case_comes_back_from_its_number(uuids: list[UUID]) -> None:
+def test_a_uuid_in_either_case_is_restored_from_its_key(uuids: list[UUID]) -> None:
     for texts in ([str(one) for one in uuids], [str(one).upper() for one in uuids]):
         keys = keys_of(pl.Series(texts, dtype=pl.String))
         assert keys.dtype == KEY
@@ -25,5 +25,5 @@ NEAR_MISSES += [UUID_TEXT.replace("-", ""), UUID_TEXT.replace("0", "\uff10"), "-
 
 
 @given(st.lists(st.none() | st.text() | st.sampled_from(NEAR_MISSES)))
-def test_what_is_no_uuid_has_no_number(texts: list[str | None]) -> None:
+def test_a_text_that_is_no_uuid_has_no_key(texts: list[str | None]) -> None:
     assert keys_of(pl.Series(texts, dtype=pl.String)).is_empty()

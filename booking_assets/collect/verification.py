@@ -1,0 +1,134 @@
+"""`Verification`: decides whether the rows that arrived are complete, and refetches mismatches.
+
+The rule by numbers is in `completeness`; what follows from a fault is decided in `collection`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import polars as pl
+
+from booking_assets.api.client import BookingClient
+from booking_assets.api.errors import Forbidden, NotFound
+from booking_assets.collect.completeness import is_complete
+from booking_assets.collect.decoding import DecodedPage, Decoder
+from booking_assets.collect.pages import listed_keys, map_concurrently
+from booking_assets.collect.parts import identifier_of
+from booking_assets.collect.staging import StagingWriter
+from booking_assets.collect.stats import CollectionStats
+
+_logger = logging.getLogger(__name__)
+
+SEARCH_PAGE_SIZE = 5_000
+MAX_REFETCHED_ROWS = 200
+"""Mismatched rows that are requested one by one; more than these are worth a new collection."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Compares the rows in the staging with the API's counts and identifiers.
+
+    Args:
+        client: requests counts, identifiers and single rows.
+        decoder: types the rows.
+        staging: the rows that arrived.
+        stats: gets the counts and the numbers of rows.
+        max_concurrency: requests in flight.
+    """
+
+    client: BookingClient
+    decoder: Decoder
+    staging: StagingWriter
+    stats: CollectionStats
+    max_concurrency: int
+
+    def fault(self, *, is_single_answer: bool) -> str | None:
+        """Counts again; why the rows are not complete, None where they are.
+
+        Rows of several pages may have moved while they were read, also where every count is the
+        same: a row deleted from pages already read and another inserted into pages to come leave
+        the counts as they were. So their identifiers, which are cheap, are compared too.
+        """
+        self._count()
+        if is_single_answer and self._counts_match():
+            return self._judge(self.stats.rows_distinct)
+        try:
+            return self._reconcile()
+        except (Forbidden, NotFound) as error:
+            # A release may grant each operation by itself, or lack it.
+            _logger.warning(
+                "%s: rows may have moved, and cannot be listed or requested one by one: %s",
+                self.stats.organization,
+                error,
+            )
+            return self._judge(*self.stats.counts) if self._counts_match() else self._mismatch()
+
+    def _reconcile(self) -> str | None:
+        """Refetches the rows that are listed but did not arrive, or arrived but are not listed."""
+        count = self.stats.count_after or 0
+        listed = listed_keys(self.client, SEARCH_PAGE_SIZE, count, self.max_concurrency)
+        arrived = self.staging.keys()
+        missing, unlisted = _difference(listed, arrived), _difference(arrived, listed)
+        # A rejected row without an identifier is one of those that seem to be missing.
+        is_explained = unlisted.is_empty() and missing.len() <= self.staging.without_identifier
+        if is_explained and self._counts_match():
+            return self._judge(count)
+        if missing.len() + unlisted.len() > MAX_REFETCHED_ROWS:
+            return (
+                f"the API counted {count} rows and {arrived.len()} identifiers arrived, but search "
+                f"lists {listed.len()}: {missing.len()} of these did not arrive, and "
+                f"{unlisted.len()} that arrived are not listed"
+            )
+        identifiers = [identifier_of(key) for key in sorted([*missing, *unlisted])]
+        rows = list(map_concurrently(self._retrieve, identifiers, self.max_concurrency))
+        for identifier, row in zip(identifiers, rows, strict=True):
+            if row is not None and self.decoder.identifiers(row) != {identifier}:
+                return f"the API answered another row where {identifier} was requested"
+        for row in rows:
+            if row is not None:
+                self.staging.add(row)
+        deleted = [name for name, row in zip(identifiers, rows, strict=True) if row is None]
+        self.staging.remove({*deleted})
+        self._count()
+        return self._judge(count, self.stats.count_after or 0)
+
+    def _retrieve(self, identifier: str) -> DecodedPage | None:
+        try:
+            return self.decoder(b"[" + self.client.retrieve(identifier) + b"]")
+        except NotFound:
+            return None
+
+    def _count(self) -> None:
+        """Counts again; received + from the base = loaded + rejected + duplicates."""
+        stats, staging = self.stats, self.staging
+        stats.count_after = self.client.count()
+        stats.rows_loaded, stats.rows_rejected = staging.loaded, staging.rejected
+        stats.rows_received = staging.received
+        from_base = staging.rows_from_base
+        stats.duplicates_dropped = stats.rows_received - (stats.rows_distinct - from_base)
+
+    def _counts_match(self) -> bool:
+        """Whether every count and total equals the number of distinct rows."""
+        return self.stats.counts == {self.stats.rows_distinct}
+
+    def _judge(self, *counts: int) -> str | None:
+        """Why the rows are not complete by these counts; None where they are."""
+        if is_complete(self.stats, *counts):
+            return None
+        if not self.stats.rows_loaded and self.stats.rows_rejected:
+            return f"every row was rejected, the first because {self.staging.first_rejection}"
+        return self._mismatch()
+
+    def _mismatch(self) -> str:
+        stats = self.stats
+        return (
+            f"{stats.rows_distinct} distinct rows arrived, but the API counted "
+            f"{stats.count_before} before and {stats.count_after} after"
+            f" (totals seen: {sorted(stats.counts)})"
+        )
+
+
+def _difference(keys: pl.Series, others: pl.Series) -> pl.Series:
+    return keys.filter(~keys.is_in(others.implode()))

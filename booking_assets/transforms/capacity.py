@@ -1,8 +1,6 @@
-"""Capacity: how many seats there are, how many are taken, and who may still register.
+"""Rules of `marts.capacity_by_event` and `marts.capacity_utilization`.
 
-What lives here: the rules of `marts.capacity_by_event` and `marts.capacity_utilization`.
-What must not: a clock (`as_of` is given), and a guess at seats: unknown is null, never zero.
-Read more: `docs/tables.md`.
+For readers: `docs/marts.md`. Unknown seats are null, never zero.
 """
 
 from __future__ import annotations
@@ -57,8 +55,8 @@ CAPACITY_COLUMNS: tuple[str, ...] = (
 """The columns of `marts.capacity_by_event` that `capacity_utilization` reads."""
 
 GROUP_COLUMNS: tuple[str, ...] = ("organization", "event_type", "venue_location_identifier")
-"""Rows of `marts.capacity_by_event` that agree in them have to come to `capacity_utilization`
-together; the others may be passed apart."""
+"""Rows of `marts.capacity_by_event` with equal values here must be passed to
+`capacity_utilization` in one frame."""
 
 _COUNTED_SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted")
 
@@ -71,9 +69,9 @@ def capacity_by_event(
 ) -> pl.DataFrame:
     """`marts.capacity_by_event`: limits, seats, availability and registration state of each event.
 
-    A limit that is null, zero or negative is no limit, in every rule that asks for one. Seats are
-    counted only where all of an organization's registrations are known: an event without any then
-    has zero; elsewhere its seats are null, as is every answer that depends on them.
+    A limit that is null, zero or negative is no limit, in every rule. Seats are counted only where
+    all of an organization's registrations are known: an event without registrations then has 0
+    seats taken. Elsewhere its seats are null, and every column that depends on them.
 
     Args:
         events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
@@ -131,7 +129,7 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
     known = pl.col("seats_taken").is_not_null().all()
 
     def seats(column: str, where: pl.Expr) -> pl.Expr:
-        # The sum of 32-bit integers is a 32-bit integer in polars: it would overflow in silence.
+        # The sum of 32-bit integers is a 32-bit integer in polars, and overflows without an error.
         return pl.col(column).cast(pl.Int64).filter(where).sum()
 
     def events_that_are(availability: str) -> pl.Expr:

@@ -1,8 +1,6 @@
-"""The promises about collections: each function names the organizations that break one.
+"""Rules of the asset checks: each function returns the organizations that break a promise.
 
-What lives here: what the log and the stored rows must agree on, as pure questions to frames.
-What must not: what happens when a promise is broken (`defs.checks`).
-Read more: `docs/reliability.md`.
+What a failed check blocks is decided by `defs.checks`.
 """
 
 from __future__ import annotations
@@ -23,21 +21,21 @@ def unaccounted(reconciliation: pl.DataFrame) -> list[str]:
     Returns:
         Slugs where stored differs from logged, where received is not loaded + rejected +
         duplicates (or is more than that, where the collection was incremental and most rows were
-        held already), or where loaded + rejected lies outside the counts before and after.
+        stored already), or where loaded + rejected is not between the lowest and highest count.
     """
-    held = pl.col("rows_loaded") + pl.col("rows_rejected")
-    kept = (
+    distinct = pl.col("rows_loaded") + pl.col("rows_rejected")
+    accounted = (
         pl.col("stored_loaded").eq_missing(pl.col("rows_loaded"))
         & pl.col("stored_rejected").eq_missing(pl.col("rows_rejected"))
         & pl.when(pl.col("mode") == "full")
-        .then(pl.col("rows_received") == held + pl.col("duplicates_dropped"))
-        .otherwise(pl.col("rows_received") <= held + pl.col("duplicates_dropped"))
-        & held.is_between(
+        .then(pl.col("rows_received") == distinct + pl.col("duplicates_dropped"))
+        .otherwise(pl.col("rows_received") <= distinct + pl.col("duplicates_dropped"))
+        & distinct.is_between(
             pl.min_horizontal("count_before", "count_after"),
             pl.max_horizontal("count_before", "count_after"),
         )
     )
-    return _slugs(reconciliation.filter(~kept.fill_null(value=False)))
+    return _slugs(reconciliation.filter(~accounted.fill_null(value=False)))
 
 
 def rejecting(reconciliation: pl.DataFrame) -> list[str]:
@@ -48,7 +46,7 @@ def rejecting(reconciliation: pl.DataFrame) -> list[str]:
 def shrunken(collections: pl.DataFrame, resource: str, max_shrink: float) -> list[str]:
     """Organizations whose newest complete collection lost more than `max_shrink` of the last one.
 
-    The collection itself refuses such a loss: here stand those that a person has allowed.
+    A collection refuses such a loss unless a person allowed it: these are the allowed ones.
     """
     before = pl.col("rows_loaded").shift(1).over("organization", order_by="started_at")
     newest = pl.col("started_at") == pl.col("started_at").max().over("organization")
@@ -67,7 +65,7 @@ def overdue(newest: pl.DataFrame, now: datetime, max_age: timedelta) -> list[str
 
 
 def never_complete(newest: pl.DataFrame, organizations: Collection[str]) -> list[str]:
-    """Organizations that should be collected and have no complete collection at all."""
+    """Organizations without a complete collection."""
     return sorted({*organizations} - {*newest.get_column("organization")})
 
 

@@ -1,8 +1,6 @@
-"""Freshness: how old and how complete each organization's data is when it is published.
+"""Rules of `marts.organization_freshness`: the age and completeness of each organization's data.
 
-What lives here: the rules of `marts.organization_freshness`.
-What must not: a clock: the instant of publishing is given.
-Read more: `docs/marts.md`.
+The instant of publishing is an argument: transforms read no clock.
 """
 
 from __future__ import annotations
@@ -12,8 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
-from booking_assets.transforms.durations import minutes
-from booking_assets.transforms.rules import conform_to
+from booking_assets.transforms.rules import conform_to, minutes
 
 
 def organization_freshness(

@@ -1,9 +1,6 @@
-"""History: which events are new, changed or gone since their versions were last written down.
+"""Rules of `marts.event_history`: which versions of events end and which begin.
 
-What lives here: the rules of `marts.event_history`: what makes a version, when it begins and ends.
-What must not: reading or writing (`warehouse`), and the versions that did not change: none is
-touched.
-Read more: `docs/marts.md`.
+The statements that write them are in `warehouse.versions`.
 """
 
 from __future__ import annotations
@@ -18,14 +15,14 @@ from booking_assets.transforms.rules import first_match, with_as_of
 KEY: tuple[str, ...] = EVENTS.grain
 
 MEMBERS: tuple[str, ...] = tuple(name for name in EVENTS.column_names if name != "collected_at")
-"""The columns that two rows must agree in to be the same version."""
+"""The columns whose values make a version."""
 
 _UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True)
 class ChangedVersions:
-    """What is to be written so that the history holds what was collected.
+    """The changes of the history after a collection.
 
     Attributes:
         closed: The open versions that end: organization, event_identifier, valid_from (their key)
@@ -41,10 +38,9 @@ class ChangedVersions:
 def changed_versions(
     open_versions: pl.DataFrame, events: pl.DataFrame, as_of: pl.DataFrame
 ) -> ChangedVersions:
-    """What the newest collections changed: decided by keys, instants and digests alone.
+    """The changes of the history by the newest collections, from keys, instants and digests.
 
-    Each event is decided by itself: the rows may be passed in any portions, as long as an event's
-    row and its open version come together.
+    Rows may be passed in any batches, as long as an event's row and its open version are in one.
 
     An event without an open version is `inserted`, also when it was there before: it has come back.
     One whose members differ is `updated`: its version ends where the next one begins. One that is

@@ -1,8 +1,6 @@
-"""How a contract becomes a DuckDB table, and how a stored table is compared with its contract.
+"""DuckDB's types, CREATE, COMMENT and migrations, from the contracts in `tables`.
 
-What lives here: DuckDB's types, quoting, CREATE, COMMENT, and the migrations that only add columns.
-What must not: rows.
-Read more: https://duckdb.org/docs/2.0/sql/data_types/overview.
+https://duckdb.org/docs/2.0/sql/data_types/overview
 """
 
 from __future__ import annotations
@@ -10,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-import dataframely as dy
 import duckdb
 
 from booking_assets.tables.contract import (
+    Column,
     Count,
     Day,
     Flag,
@@ -27,8 +25,8 @@ from booking_assets.tables.contract import (
 )
 from booking_assets.warehouse.errors import REBUILD, SchemaMismatch, TableNotFound
 
-# Spelled as DuckDB's catalog spells them, so that stored and contracted types compare as text.
-DUCKDB_TYPES: Mapping[type[dy.Column], str] = MappingProxyType(
+# Spelled as in DuckDB's catalog, so that types of tables and contracts compare as text.
+DUCKDB_TYPES: Mapping[type[Column], str] = MappingProxyType(
     {
         Identifier: "UUID",
         Text: "VARCHAR",
@@ -60,12 +58,12 @@ def types(table: Table) -> dict[str, str]:
 
 
 def parquet_types(table: Table) -> dict[str, str]:
-    """The type of each column in a landing file, as DuckDB sees it: identifiers are text there."""
+    """The DuckDB type of each column in a landing file: identifiers are text there."""
     return {name: "VARCHAR" if kind == "UUID" else kind for name, kind in types(table).items()}
 
 
 def declarations(table: Table) -> dict[str, str]:
-    """What a CREATE says of each column: its type, and NOT NULL where the contract requires it."""
+    """Each column's type in a CREATE, with NOT NULL where the contract requires it."""
     required = table.required
     return {
         name: f"{kind} NOT NULL" if name in required else kind
@@ -74,7 +72,7 @@ def declarations(table: Table) -> dict[str, str]:
 
 
 def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    """What the database in use says of each column; empty where the table does not exist."""
+    """Each column's type and NOT NULL in the database in use; empty where there is no table."""
     known = con.execute(
         """
         SELECT count(*) FROM duckdb_tables()
@@ -91,7 +89,7 @@ def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[st
 
 
 def require_stored(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    """What the database in use says of each column of a table that must be there.
+    """The declarations of a table that must exist, see `stored_declarations`.
 
     Raises:
         TableNotFound: The table does not exist.
@@ -151,7 +149,7 @@ def prepare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The names, as `schema.table`, of all that the database in use holds."""
+    """The names, as `schema.table`, of all tables in the database in use."""
     rows = con.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
         " WHERE database_name = current_database()"
@@ -160,7 +158,7 @@ def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def create_missing(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-    """Create the tables that do not exist yet, so that a question about them has an answer."""
+    """Create the tables that do not exist yet, so that queries can read them."""
     stored = stored_tables(con)
     for table in tables:
         if table.name not in stored:
@@ -209,7 +207,7 @@ def selection(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[st
 
 
 def _comment(con: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> None:
-    """Say what these columns mean."""
+    """Write these columns' descriptions as comments."""
     meanings = table.meanings
     for name in columns:
         column = f"{qualified(table)}.{quoted(name)}"
@@ -217,5 +215,5 @@ def _comment(con: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str
 
 
 def _literal(text: str) -> str:
-    """Text of a contract as SQL: COMMENT takes no parameter."""
+    """A string literal: COMMENT takes no parameter."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,8 +1,6 @@
-"""What is asked of the stored tables: by checks, by the publisher, by whoever derives.
+"""Queries of the stored tables for checks, publishing and marts; every result is small.
 
-What lives here: the SQL of each question; every answer is small.
-What must not: changing anything, or deciding whether an answer is good.
-Read more: `docs/architecture.md`, "Dagster", checks.
+Nothing is changed here, and no result is judged: that is up to `transforms.check_rules`.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
@@ -28,7 +26,7 @@ from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.frames import fetch, registered
 
 AS_OF = "as_of"
-"""The column of a mart that says which collection of an organization it was derived from."""
+"""The column of a mart with the start of the collection that it was derived from."""
 
 _NEWEST = f"""
     SELECT * FROM {qualified(COLLECTIONS)}
@@ -41,12 +39,12 @@ _NEWEST = f"""
 
 @dataclass(frozen=True)
 class ContractBreaches:
-    """Where a stored table departs from its contract.
+    """The differences between a stored table and its contract.
 
     Attributes:
-        columns: Columns that differ, in words.
-        nulls: By required column, the rows in which it is null; only those with any.
-        duplicates: Rows beyond the first of each key.
+        columns: The columns that differ, as text.
+        nulls: The number of nulls of each required column that has any.
+        duplicates: The number of rows beyond the first of each key.
     """
 
     columns: tuple[str, ...]
@@ -63,7 +61,7 @@ def is_stored(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
 
 
 def row_count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """How many rows a stored table has.
+    """The number of rows of a stored table.
 
     Raises:
         TableNotFound: The table does not exist.
@@ -74,7 +72,7 @@ def row_count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
 
 
 def row_counts(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
-    """How many rows each organization has."""
+    """The number of rows of each organization."""
     return dict(
         con.execute(
             f"SELECT organization, count(*) FROM {qualified(table)} GROUP BY organization"
@@ -83,7 +81,7 @@ def row_counts(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
 
 
 def newest_collections(con: duckdb.DuckDBPyConnection, resource: str) -> pl.DataFrame:
-    """The log's row of each organization's newest complete collection, by organization."""
+    """The row of `raw.collections` of each organization's newest complete collection."""
     columns = ddl.selection(con, COLLECTIONS, COLLECTIONS.column_names)
     return fetch(
         con,
@@ -93,7 +91,7 @@ def newest_collections(con: duckdb.DuckDBPyConnection, resource: str) -> pl.Data
 
 
 def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> ContractBreaches:
-    """Where a stored table departs from its contract, columns first, then rows."""
+    """The differences between a stored table and its contract."""
     stored = ddl.stored_declarations(con, table)
     required = [name for name in table.required if name in stored]
     columns = ["count(*)", *(f"count({quoted(name)})" for name in required)]
@@ -108,7 +106,7 @@ def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> ContractBreaches:
 
 
 def duplicates(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """How many rows a stored table has beyond the first of each key."""
+    """The number of rows beyond the first of each key."""
     if not table.grain:
         return 0
     key = ", ".join(quoted(name) for name in table.grain)
@@ -122,7 +120,7 @@ def duplicates(con: duckdb.DuckDBPyConnection, table: Table) -> int:
 
 
 def foreign_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Events that carry another identifier than their organization's count did, by organization."""
+    """The number of events with another owner than raw.event_counts has, by organization."""
     return dict(
         con.execute(
             f"""
@@ -137,7 +135,7 @@ def foreign_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def rows_with_extra(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Events with members that the contract does not know, by organization."""
+    """The number of events with members that are not in the contract, by organization."""
     return dict(
         con.execute(
             f"SELECT organization, count(*) FROM {qualified(EVENTS)}"
@@ -147,10 +145,7 @@ def rows_with_extra(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def known_organizations(con: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
-    """The organizations whose newest complete collection of a resource no refusal to show follows.
-
-    A collection that failed for another reason changes nothing: the rows of the last one stay.
-    """
+    """The organizations whose newest collection, failed ones aside, is complete."""
     rows = con.execute(
         f"""
         SELECT organization FROM {qualified(COLLECTIONS)}
@@ -164,7 +159,7 @@ def known_organizations(con: duckdb.DuckDBPyConnection, resource: str) -> list[s
 
 
 def unmatched_registrations(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Registrations of events that are not stored, by organization."""
+    """The number of registrations of events that are not stored, by organization."""
     return dict(
         con.execute(
             f"""
@@ -177,7 +172,7 @@ def unmatched_registrations(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def reconciliation(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
-    """What is stored of a resource beside what the log says, one row an organization."""
+    """The stored rows of a resource beside those in the log, one row an organization."""
     return fetch(
         con,
         f"""
@@ -202,11 +197,11 @@ def reconciliation(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame
 
 
 def stale_marts(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> dict[str, list[str]]:
-    """The organizations for which stored marts are not derived from what is stored, by mart.
+    """The organizations whose marts are not derived from the stored raw rows, by mart.
 
     A mart is stale for an organization where its `as_of` is not the start of the newest complete
-    collection. An organization whose stored events no mart mentions is named under `raw.events`: it
-    was collected for the first time after the marts were derived.
+    collection. An organization that has events and is in no mart is listed under `raw.events`: it
+    was first collected after the marts were derived.
     """
     marts = [table for table in tables if AS_OF in table.column_names and is_stored(con, table)]
     if not marts:

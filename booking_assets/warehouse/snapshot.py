@@ -1,9 +1,6 @@
-"""The file that analysts open: written whole beside its place, compared, then swapped in.
+"""Publishes the DuckDB file for analysts: writes and verifies a copy, then moves a symlink to it.
 
-What lives here: the copy, its comparison with the source, the symlink, and the removal of old ones.
-What must not: replacing a file that somebody may have open. DuckDB 2.0 opens a path three times, so
-a version is never changed once it has its name, and only the symlink moves.
-Read more: `docs/architecture.md`, "Warehouse".
+A published version is never changed: DuckDB opens a path several times, so only the symlink moves.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
@@ -25,6 +22,7 @@ from pathlib import Path
 
 import duckdb
 
+from booking_assets.files import sync
 from booking_assets.tables.contract import Table
 from booking_assets.warehouse import ddl, queries
 from booking_assets.warehouse.connection import (
@@ -32,7 +30,6 @@ from booking_assets.warehouse.connection import (
     WAREHOUSE,
     is_write_failure,
     log_of,
-    sync_folder,
     transaction,
 )
 from booking_assets.warehouse.ddl import qualified, quoted
@@ -49,14 +46,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was published.
+    """A published version.
 
     Attributes:
-        path: Where analysts open it: a symlink to `version`, or a copy of it.
+        path: The path that analysts open: a symlink to `version`, or a copy of it.
         version: The immutable file.
-        rows: Rows of each table in it.
+        rows: The number of rows of each table.
         bytes: Its size.
-        seconds: How long publishing took.
+        seconds: The duration of publishing.
     """
 
     path: Path
@@ -69,18 +66,18 @@ class Snapshot:
 def publish(
     con: duckdb.DuckDBPyConnection, tables: Sequence[Table], path: Path, *, keep: int
 ) -> Snapshot:
-    """Publish the stored ones among `tables` at `path`, and keep the newest `keep` versions.
+    """Publish the stored tables at `path`, and remove all but the newest `keep` versions.
 
     Args:
-        con: The warehouse, open for reading and held alone.
-        tables: What to publish; a table that was never written is left out.
-        path: Where analysts look.
-        keep: How many versions to keep, this one included.
+        con: The warehouse, open for reading, locked exclusively.
+        tables: The tables to publish; those that were never written are left out.
+        path: The path that analysts open.
+        keep: The number of versions to keep, this one included.
 
     Raises:
         TableNotFound: None of the tables is stored.
-        SnapshotFailed: `path` holds something that was not published here, or the copy differs.
-        StaleMarts: A mart is not derived from what the raw tables hold.
+        SnapshotFailed: `path` is a file that was not published here, or the copy differs.
+        StaleMarts: A mart is not derived from the stored raw tables.
     """
     started = time.monotonic()
     stored = [table for table in tables if queries.is_stored(con, table)]
@@ -94,22 +91,18 @@ def publish(
     version = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}.duckdb"
     partial = version.with_name(f"{version.name}{PARTIAL}")
     try:
-        if _may_be_copied_as_it_is(con, stored):
-            rows = _copy_file(con, stored, partial)
-        else:
-            rows = _copy_tables(con, stored, partial)
-        _sync(partial)
+        rows = write_copy(con, stored, partial)
         partial.rename(version)
     except (OSError, duckdb.Error) as error:
         if not is_write_failure(error):
             raise
         raise SnapshotFailed(
             f"The snapshot could not be written to {folder} ({error}): the last one stays. Make"
-            " room on the disk, or see to the folder's permissions, then publish again"
+            " room on the disk, or correct the folder's permissions, then publish again"
         ) from error
     finally:
         _remove_partial(folder)
-    sync_folder(folder)
+    sync(folder)
     point(path, version)
     _prune(folder, version, keep)
     return Snapshot(
@@ -121,13 +114,30 @@ def publish(
     )
 
 
+def write_copy(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
+) -> dict[str, int]:
+    """Write a verified copy of the tables to a new file, flushed to the disk.
+
+    Returns:
+        The number of rows of each table.
+
+    Raises:
+        SnapshotFailed: The copy differs from its source.
+    """
+    publishable = _is_publishable_file(con, tables)
+    rows = (_copy_file if publishable else _copy_tables)(con, tables, target)
+    sync(target)
+    return rows
+
+
 def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.symlink) -> None:
-    """Make `path` lead to `version` in one step: whoever opens it finds the old one or the new one.
+    """Point the symlink `path` at `version`, atomically.
 
     Args:
-        path: Where analysts look.
+        path: The path that analysts open.
         version: A file in the folder beside it.
-        link: Makes a symlink; where the file system has none, the version is copied instead.
+        link: Creates a symlink; where the file system has none, the version is copied instead.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -137,16 +147,16 @@ def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.syml
         if error.errno not in _NO_SYMLINKS:
             raise
         _log.warning(
-            "No symlinks can be made in %s (%s): the snapshot %s is a copy, and a reader who opens"
-            " it at the very moment of publishing may have to open it again",
+            "No symlinks can be made in %s (%s): the snapshot %s is a copy, and opening it while it"
+            " is published may fail once",
             path.parent,
             error.strerror,
             path,
         )
         shutil.copyfile(version, fresh)
-        _sync(fresh)
+        sync(fresh)
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _require_fresh(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
@@ -154,13 +164,13 @@ def _require_fresh(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
     if stale:
         named = "; ".join(f"{table}: {', '.join(names)}" for table, names in stale.items())
         raise StaleMarts(
-            "The raw tables have moved on since the marts were derived, so nothing was published"
+            "The raw tables changed after the marts were derived, so nothing was published"
             f" and the last snapshot stays ({named}). Derive the marts again, then publish"
         )
 
 
 def _require_free(path: Path, folder: Path) -> None:
-    """Check that `path` is a symlink, nothing at all, or a copy of one of our own versions."""
+    """Check that `path` is a symlink, does not exist, or is a copy of a published version."""
     if path.is_symlink() or not path.exists():
         return
     ours = path.is_file() and any(
@@ -168,16 +178,16 @@ def _require_free(path: Path, folder: Path) -> None:
     )
     if not ours:
         raise SnapshotFailed(
-            f"{path} is there already and was not published by booking-assets: move it away, or"
+            f"{path} exists and was not published by booking-assets: move it away, or"
             " name another place with BOOKING_SNAPSHOT"
         )
 
 
-def _may_be_copied_as_it_is(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> bool:
-    """Whether the warehouse's file is what a snapshot should be: whole, compact, nothing more.
+def _is_publishable_file(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> bool:
+    """Whether the warehouse's file can be published byte by byte, or must be copied by table.
 
-    A file with a log is not whole, nor is one shorter than its blocks. A third of free blocks is
-    worth the slower copy. What is doubtful goes table by table, and so is read.
+    It can where it has no write-ahead log and is as long as its blocks, at most a third of which
+    are free, and has these tables with the contracts' columns and comments, and no others.
     """
     (size,) = con.execute(
         "SELECT total_blocks, free_blocks, block_size FROM pragma_database_size()"
@@ -197,10 +207,10 @@ def _may_be_copied_as_it_is(con: duckdb.DuckDBPyConnection, tables: Sequence[Tab
 def _copy_file(
     con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
 ) -> dict[str, int]:
-    """Copy the warehouse's file, byte by byte: ten times as fast as table by table.
+    """Copy the warehouse's file: ten times as fast as table by table.
 
     Returns:
-        The rows of each table.
+        The number of rows of each table.
 
     Raises:
         SnapshotFailed: The copy differs from its source.
@@ -208,7 +218,7 @@ def _copy_file(
     source = _file_of(con)
     expected = {table.name: _count(con, table, WAREHOUSE) for table in tables}
     shutil.copyfile(source, target)
-    # Closing the source gave up DuckDB's lock on it: a foreign writer would show here.
+    # Closing the source released DuckDB's lock on it: another process may have written.
     if not filecmp.cmp(source, target, shallow=False):
         raise SnapshotFailed(f"{source} changed while it was copied: the last snapshot stays")
     con.execute(f"ATTACH ? AS {COPY} (READ_ONLY)", [str(target)])
@@ -218,7 +228,7 @@ def _copy_file(
         con.execute(f"DETACH {COPY}")
     if rows != expected:
         raise SnapshotFailed(
-            f"The copy of {source} holds {rows} rows instead of {expected}: the last snapshot stays"
+            f"The copy of {source} has {rows} rows instead of {expected}: the last snapshot stays"
         )
     return rows
 
@@ -238,13 +248,13 @@ def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
 def _copy_tables(
     con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
 ) -> dict[str, int]:
-    """Write the tables to a new file, compact and with their comments, and close it.
+    """Write the tables with their comments to a new file, and close it.
 
     Returns:
-        The rows of each table.
+        The number of rows of each table.
     """
     lists = {table: ddl.selection(con, table, table.column_names) for table in tables}
-    # Each thread writes the row groups that it read: faster, and a stored table has no order.
+    # Faster: each thread writes the row groups that it read. Stored tables have no order.
     con.execute("SET preserve_insertion_order = false")
     con.execute(f"ATTACH ? AS {COPY} ({STORAGE})", [str(target)])
     con.execute(f"USE {COPY}")
@@ -259,7 +269,7 @@ def _copy_tables(
         con.execute(f"CHECKPOINT {COPY}")
         rows = {table.name: _compare(con, table, columns) for table, columns in lists.items()}
     except BaseException:
-        # A full disk is the error to show, not that the copy cannot be closed either.
+        # Where the disk is full, closing the copy fails as well: raise the first error.
         with suppress(duckdb.Error):
             _detach(con)
         raise
@@ -268,30 +278,29 @@ def _copy_tables(
 
 
 def _detach(con: duckdb.DuckDBPyConnection) -> None:
-    """Close the copy: only then its log is gone and the file is whole by itself."""
+    """Close the copy, which removes its write-ahead log."""
     con.execute(f"USE {WAREHOUSE}")
     con.execute(f"DETACH {COPY}")
 
 
 def _compare(con: duckdb.DuckDBPyConnection, table: Table, columns: str) -> int:
-    """Check that a table and its copy hold the same rows.
+    """Check that a table and its copy have the same rows, by count and sum of hashes.
 
-    The row count and the sum of the rows' hashes do not depend on the order; reading both sides
-    whole costs a fifth of the copy.
+    It takes a fifth of the time of the copy.
 
     Returns:
-        How many rows.
+        The number of rows.
 
     Raises:
-        SnapshotFailed: They do not.
+        SnapshotFailed: They differ.
     """
     source = _fingerprint(con, table, WAREHOUSE, columns)
     copied = _fingerprint(con, table, COPY, columns)
     if source != copied:
         raise SnapshotFailed(
             f"The copy of {table.name} differs from its source ({copied[0]} rows against"
-            f" {source[0]}): the last snapshot stays. Publish again; if it happens again, the disk"
-            " or the memory of this machine is not to be trusted"
+            f" {source[0]}): the last snapshot stays. Publish again; if it happens again, check"
+            " the disk and the memory of this machine"
         )
     return source[0]
 
@@ -309,19 +318,14 @@ def _fingerprint(
     return row[0], row[1] or 0
 
 
-def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
-
-
 def _remove_partial(folder: Path) -> None:
-    """Remove what a failed or killed publisher left: nobody else publishes, the lock is ours."""
+    """Remove unfinished copies of failed and killed runs; the lock is exclusive."""
     for leftover in folder.glob(f"*{PARTIAL}*"):
         leftover.unlink(missing_ok=True)
 
 
 def _prune(folder: Path, current: Path, keep: int) -> None:
-    """Remove all but the newest versions, never the current one; who has one open keeps it."""
+    """Remove all but the newest versions; a version that a reader has open stays readable."""
     older = sorted(version for version in folder.glob("*.duckdb") if version != current)
     for version in older[: max(len(older) - (keep - 1), 0)]:
         version.unlink(missing_ok=True)

@@ -1,8 +1,6 @@
-"""The warehouse as the rest of the project sees it.
+"""The interface of the warehouse: read, store, replace, log and publish.
 
-What lives here: `Warehouse`, the only way to read, store, replace, log and publish.
-What must not: SQL beyond a line (`slices`, `queries`, `snapshot`), rules about meaning.
-Read more: `docs/architecture.md`, "Warehouse".
+SQL is in `loads`, `queries`, `versions` and `snapshot`.
 """
 
 from __future__ import annotations
@@ -28,15 +26,15 @@ from booking_assets.warehouse.queries import ContractBreaches
 from booking_assets.warehouse.snapshot import Snapshot
 
 REBUILD_BATCH = 50
-"""Organizations stored in one transaction while a warehouse is rebuilt."""
+"""Loads stored in one transaction while a warehouse is rebuilt."""
 
 SHOWN = 50
-"""Rows of a replaced table that are handed back to be shown."""
+"""Rows of a replaced table that are returned for a preview."""
 
 
 @dataclass(frozen=True)
 class Replaced:
-    """What a table was replaced by: how many rows, and the first of them."""
+    """The new content of a replaced table: the number of rows, and the first of them."""
 
     rows: int
     first: pl.DataFrame
@@ -44,28 +42,28 @@ class Replaced:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """One DuckDB file that only this project opens, and the snapshot that is published from it.
+    """The DuckDB file of the project, and the snapshot that is published from it.
 
-    Each method opens the file for itself, waits for others in bounded time, and closes it. All
-    raise `WarehouseBusy` when the time is up, `WarehouseUnreadable` when the file is damaged and
+    Each method opens the file, waiting up to `busy_timeout_seconds` for its lock, and closes it.
+    All raise `WarehouseBusy` when it stays locked, `WarehouseUnreadable` when it is damaged and
     `WarehouseOutOfMemory` when `memory_limit` is too low.
 
     Attributes:
-        path: The warehouse; written when first needed, with its folder.
-        snapshot: Where analysts find the published copy: a symlink into `<snapshot>.d/`.
-        memory_limit: Bound on DuckDB's buffers; beyond it, DuckDB spills to disk.
+        path: The DuckDB file; created at the first write, with its folder.
+        snapshot: The path that analysts open: a symlink into `<snapshot>.d/`.
+        memory_limit: DuckDB's, such as `192MB`; beyond it, DuckDB spills to disk.
         threads: DuckDB's threads.
-        busy_timeout_seconds: How long to wait for other users of the warehouse.
-        snapshots_kept: How many published versions to keep.
-        batch_rows: How many rows a derivation gets at once, on average.
+        busy_timeout_seconds: How long to wait for other processes that use the warehouse.
+        snapshots_kept: The number of published versions to keep.
+        batch_rows: The rows of a batch in `read_batches`, on average.
         clock: Seconds, monotonic.
-        sleep: Waits for some seconds.
+        sleep: Waits for a number of seconds.
         _connection: An open connection; see `session` and `replace`.
     """
 
     path: Path
     snapshot: Path
-    memory_limit: str = "512MB"
+    memory_limit: str
     threads: int = 2
     busy_timeout_seconds: float = 60
     snapshots_kept: int = 3
@@ -76,10 +74,9 @@ class Warehouse:
 
     @contextmanager
     def session(self) -> Iterator[Warehouse]:
-        """The same warehouse for several queries over one connection: 20 ms less for each.
+        """This warehouse over one connection for several reads, which saves 20 ms for each.
 
-        Nothing is stored meanwhile, so the answers fit each other, and who would store waits: do
-        not write in the block, and do not stay long.
+        The reads are consistent: writers wait until the block ends. Do not write in the block.
 
         Raises:
             TableNotFound: There is no warehouse.
@@ -93,30 +90,29 @@ class Warehouse:
         """Replace the slices of these organizations, all in one transaction or none.
 
         Args:
-            loads: What is complete.
-            refused: Rows of `raw.collections` about what is not, logged in the same transaction.
+            loads: The complete collections.
+            refused: Rows of `raw.collections` for the others, logged in the same transaction.
 
         Returns:
-            By organization and resource, how many stored rows the new slice lacks.
+            The number of deleted rows, by organization and resource.
 
         Raises:
-            SliceLoadFailed: A slice is not what its load promises; the error has the organization.
-            SchemaMismatch: A stored table cannot be brought to its contract by adding columns.
+            SliceLoadFailed: A slice fails its verification; the error has the organization.
+            SchemaMismatch: A stored table cannot be migrated to its contract.
         """
         with self._file.writing() as con:
-            # Else DuckDB holds many small files in memory to keep their order.
+            # With order preserved, DuckDB buffers many small files in memory.
             con.execute("SET preserve_insertion_order = false")
-            # A second thread compresses row groups of its own: 50 MiB more, for 0.2 s less at
-            # 100,000 events.
+            # A second thread takes 50 MiB more, and saves 0.2 s at 100,000 events.
             con.execute("SET threads = 1")
             return slice_loads.store(con, loads, refused)
 
     def log(self, collections: pl.DataFrame, event_counts: pl.DataFrame | None = None) -> None:
-        """Append refused collections to the log, and replace these organizations' counts.
+        """Append collections to the log, and replace organizations' counts.
 
         Raises:
             FrameMismatch: A frame does not fit its contract.
-            SliceLoadFailed: The log holds one of the collections already.
+            SliceLoadFailed: A collection is in the log already.
         """
         with self._file.writing() as con:
             ddl.create_missing(con, RAW_TABLES)
@@ -127,44 +123,41 @@ class Warehouse:
     def replace(
         self, table: Table, derive: Callable[[Warehouse], Iterable[pl.DataFrame]]
     ) -> Replaced:
-        """Put what is derived in place of a whole table: read and written in one transaction.
-
-        Nobody sees a part of it, and a process that is killed leaves the former table. Others wait
-        meanwhile.
+        """Replace a whole table by derived rows: read and written in one transaction.
 
         Args:
-            table: What to replace.
-            derive: Makes its rows of the warehouse that it is given, frame after frame: each is
-                stored, and let go, before the next one is asked for.
+            table: The table to replace.
+            derive: Yields its rows in frames, read from the warehouse that it is given; each
+                frame is stored and released before the next is requested.
 
         Returns:
-            What is stored now.
+            The new rows.
 
         Raises:
-            FrameMismatch: A frame does not fit the contract, or two share a key; the stored table
-                is unchanged.
+            FrameMismatch: A frame does not fit the contract, or a key is repeated; the stored
+                table is unchanged.
         """
         with self._file.writing() as con:
             ddl.create(con, table)
             for frame in derive(replace(self, _connection=con)):
                 frames.append(con, table, frame)
-                # Else it would be there while the next one is made.
+                # Released before the next frame is made.
                 del frame
             if repeated := queries.duplicates(con, table):
-                fault = f"{repeated} rows share their {', '.join(table.grain)} with another frame"
-                raise frames.refusal(table, [fault])
+                fault = f"{repeated} rows repeat a key ({', '.join(table.grain)})"
+                raise frames.frame_mismatch(table, fault)
             return Replaced(
                 rows=queries.row_count(con, table),
                 first=batches.read(con, table, table.column_names, limit=SHOWN),
             )
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """A stored table, or some of its columns, typed as its contract says.
+        """A stored table, or some of its columns, typed by its contract, unordered.
 
-        Identifiers are lower-case text, instants microseconds in UTC. Rows come in no order.
+        Identifiers are lower-case text, instants microseconds in UTC.
 
         Raises:
-            TableNotFound: The table does not exist: a table without rows does.
+            TableNotFound: The table was never written; an empty table was.
             SchemaMismatch: The stored columns do not fit the contract.
         """
         names = table.column_names if columns is None else columns
@@ -174,16 +167,15 @@ class Warehouse:
     def read_batches(
         self, key: Sequence[str], columns: Mapping[Table, Sequence[str]]
     ) -> Iterator[list[pl.DataFrame]]:
-        """Some columns of stored tables in batches: each row once, those that agree together.
+        """Columns of stored tables in batches; rows with equal keys are in one batch.
 
         Args:
-            key: The columns that rows which belong together agree in, in each of the tables; see
-                `Batch`.
+            key: Columns of each of the tables; see `Batch`.
             columns: The columns to read of each table.
 
         Returns:
-            A frame for each table, batch by batch, each typed as by `read`. A small table is
-            one batch.
+            A frame for each table, batch by batch, each typed as by `read`. Small tables are one
+            batch.
 
         Raises:
             TableNotFound: One of the tables does not exist.
@@ -195,11 +187,11 @@ class Warehouse:
                 yield [batches.read(con, table, names, batch) for table, names in columns.items()]
 
     def row_counts(self, table: Table) -> Mapping[str, int]:
-        """How many rows each organization has; empty where nothing was ever written."""
+        """The number of rows of each organization; empty where the table was never written."""
         return self.rows_by_table([table])[table]
 
     def rows_by_table(self, tables: Sequence[Table]) -> Mapping[Table, Mapping[str, int]]:
-        """The same of several tables, over one connection."""
+        """`row_counts` of several tables, over one connection."""
         if not self.path.exists():
             return {table: {} for table in tables}
         with self._reading() as con:
@@ -211,7 +203,7 @@ class Warehouse:
     def newest_collections(self, resource: str = "events") -> pl.DataFrame:
         """Each organization's newest complete collection: its row of `raw.collections`.
 
-        `started_at` is the `as_of` of marts. An organization that was never complete has no row.
+        `started_at` is the `as_of` of marts. An organization without one has no row.
 
         Raises:
             TableNotFound: Nothing was ever collected.
@@ -220,17 +212,14 @@ class Warehouse:
             return queries.newest_collections(con, resource)
 
     def extend_history(self, members: Sequence[str], changed: versions.Changed) -> tuple[int, int]:
-        """Close versions of events and add others: read, decided and written in one transaction.
-
-        Two that extend it at once do so one after the other: neither decides from what the other
-        is about to change. It is decided in batches of events, and written at once.
+        """Extend `marts.event_history`: read, decided and written in one exclusive transaction.
 
         Args:
-            members: The columns that two rows must agree in to be the same version.
-            changed: Decides which versions end and which begin, among some of the events.
+            members: The columns whose values make a version.
+            changed: Decides which versions end and which begin, for a batch of events.
 
         Returns:
-            How many were closed and how many added.
+            The number of closed and of added versions.
 
         Raises:
             TableNotFound: No events were ever stored.
@@ -240,7 +229,7 @@ class Warehouse:
             return versions.extend(con, members, changed, self.batch_rows)
 
     def known_organizations(self, resource: str) -> Sequence[str]:
-        """The organizations whose newest answer about a resource is not that it may not be read.
+        """The organizations whose newest collection, failed ones aside, is complete.
 
         Raises:
             TableNotFound: Nothing was ever collected.
@@ -249,12 +238,12 @@ class Warehouse:
             return queries.known_organizations(con, resource)
 
     def unmatched_registrations(self) -> Mapping[str, int]:
-        """Registrations of events that are not stored, by organization.
+        """The number of registrations of events that are not stored, by organization.
 
         Raises:
             TableNotFound: Nothing was ever stored.
         """
-        with self._asking(REGISTRATIONS) as con:
+        with self._reading_table(REGISTRATIONS) as con:
             return queries.unmatched_registrations(con)
 
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
@@ -262,25 +251,25 @@ class Warehouse:
 
         Raises:
             TableNotFound: There is nothing to publish.
-            SnapshotFailed: The snapshot's place is taken, or the copy differs from its source.
-            StaleMarts: A mart is not derived from what the raw tables hold.
+            SnapshotFailed: The snapshot's path is taken, or the copy differs from its source.
+            StaleMarts: A mart is not derived from the stored raw tables.
         """
         with self._file.reading(alone=True) as con:
             return snapshot.publish(con, tables, self.snapshot.absolute(), keep=self.snapshots_kept)
 
     def rebuild(self, loads: Sequence[SliceLoad], collections: pl.DataFrame) -> Path | None:
-        """Put a new warehouse, made of loads alone, in place of whatever stands there.
+        """Replace the warehouse by a new one made from loads; the former file is kept.
 
         Args:
             loads: The newest landing of each organization and resource.
-            collections: Rows of `raw.collections` that no load carries.
+            collections: Further rows of `raw.collections`.
 
         Returns:
-            Where the former file was moved; None where there was none. Marts are not rebuilt:
-            derive them.
+            The path of the former file; None where there was none. Marts are not rebuilt: derive
+            them.
 
         Raises:
-            SliceLoadFailed: A landing is not what it promises; the former warehouse is untouched.
+            SliceLoadFailed: A slice fails its verification; the former warehouse is unchanged.
         """
         aside = f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         existed = self.path.exists()
@@ -292,34 +281,34 @@ class Warehouse:
         return self.path.with_name(f"{self.path.name}{aside}") if existed else None
 
     def contract_breaches(self, table: Table) -> ContractBreaches:
-        """Where a stored table departs from its contract; falsy where nowhere.
+        """The differences between a stored table and its contract; falsy where there is none.
 
         Raises:
             TableNotFound: The table does not exist.
         """
-        with self._asking(table) as con:
+        with self._reading_table(table) as con:
             return queries.breaches(con, table)
 
     def foreign_rows(self) -> Mapping[str, int]:
-        """Events that carry another identifier than their organization's count, by organization.
+        """The number of events with another owner than raw.event_counts has, by organization.
 
         Raises:
             TableNotFound: No events were ever stored.
         """
-        with self._asking(EVENTS) as con:
+        with self._reading_table(EVENTS) as con:
             return queries.foreign_rows(con)
 
     def rows_with_extra(self) -> Mapping[str, int]:
-        """Events with members that the contract does not know, by organization.
+        """The number of events with members that are not in the contract, by organization.
 
         Raises:
             TableNotFound: No events were ever stored.
         """
-        with self._asking(EVENTS) as con:
+        with self._reading_table(EVENTS) as con:
             return queries.rows_with_extra(con)
 
     def reconciliation(self, table: Table = EVENTS) -> pl.DataFrame:
-        """What is stored of a resource beside what the log of its newest complete collection says.
+        """The stored rows of a resource beside the log of its newest complete collection.
 
         Returns:
             organization, stored_loaded, stored_rejected, count_before, count_after, rows_received,
@@ -328,7 +317,7 @@ class Warehouse:
         Raises:
             TableNotFound: The table does not exist.
         """
-        with self._asking(table) as con:
+        with self._reading_table(table) as con:
             return queries.reconciliation(con, table)
 
     @property
@@ -345,7 +334,7 @@ class Warehouse:
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The held connection, or one for the block."""
+        """The session's connection, or one for the block."""
         if self._connection is not None:
             yield self._connection
             return
@@ -353,8 +342,8 @@ class Warehouse:
             yield con
 
     @contextmanager
-    def _asking(self, table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open for a question about a table that must be stored."""
+    def _reading_table(self, table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to query a table that must exist."""
         with self._reading() as con:
             ddl.require_stored(con, table)
             yield con

@@ -88,7 +88,7 @@ def raw_promises(settings: Settings) -> tuple[Promise, ...]:
             blocking=False,
             broken_by=lambda warehouse: (
                 {one.slug for one in settings.organizations}
-                - {*warehouse.known_organizations(REGISTRATIONS.short_name)}
+                - {*warehouse.seats_as_of()["organization"]}
             ),
         ),
         Promise(
@@ -125,7 +125,7 @@ def raw_promises(settings: Settings) -> tuple[Promise, ...]:
             f"No organization lost more than {collect.max_shrink:.0%} of its events at once.",
             blocking=False,
             broken_by=lambda warehouse: check_rules.shrunken(
-                warehouse.read(COLLECTIONS), EVENTS.short_name, collect.max_shrink
+                warehouse.newest_collections(count=2), collect.max_shrink
             ),
         ),
         Promise(

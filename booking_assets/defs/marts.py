@@ -5,7 +5,7 @@ What must not: how an answer is computed (`transforms`), what is checked (`check
 Read more: `docs/tables.md`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -50,6 +50,8 @@ Store = Callable[[Warehouse], dict[str, Any]]
 def marts(settings: Settings) -> list[dg.AssetsDefinition]:
     """Every mart."""
     room_utilization = partial(_room_utilization, settings.marts.open_hours)
+    wanted = {one.slug: one.registrations for one in settings.organizations}
+    organization_freshness = partial(_organization_freshness, wanted)
     return [
         _derived(CAPACITY_BY_EVENT, [EVENTS, REGISTRATIONS], _capacity_by_event),
         _derived(CAPACITY_UTILIZATION, [CAPACITY_BY_EVENT], _capacity_utilization),
@@ -58,7 +60,7 @@ def marts(settings: Settings) -> list[dg.AssetsDefinition]:
         _derived(ROOM_UTILIZATION, [EVENTS], room_utilization),
         _derived(ROOM_CONFLICTS, [EVENTS], _room_conflicts),
         _derived(
-            ORGANIZATION_FRESHNESS, [EVENTS, EVENT_COUNTS, REGISTRATIONS], _organization_freshness
+            ORGANIZATION_FRESHNESS, [EVENTS, EVENT_COUNTS, REGISTRATIONS], organization_freshness
         ),
         _mart(EVENT_HISTORY, [EVENTS], _extend_history),
     ]
@@ -110,10 +112,10 @@ def _derived(table: Table, upstream: Sequence[Table], derive: Derive) -> dg.Asse
 
 def _capacity_by_event(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
-    known = warehouse.known_organizations(REGISTRATIONS.short_name)
+    seats_as_of, unknown = warehouse.seats_as_of(), warehouse.events_without_registrations()
     columns = {EVENTS: capacity.EVENT_COLUMNS, REGISTRATIONS: capacity.REGISTRATION_COLUMNS}
     for events, registrations in warehouse.read_batches(EVENT, columns):
-        yield capacity.capacity_by_event(events, as_of, registrations, known)
+        yield capacity.capacity_by_event(events, as_of, registrations, seats_as_of, unknown)
 
 
 def _capacity_utilization(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
@@ -149,11 +151,14 @@ def _room_conflicts(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
         yield from conflicts.room_conflicts(events, as_of)
 
 
-def _organization_freshness(warehouse: Warehouse) -> Iterator[pl.DataFrame]:
+def _organization_freshness(
+    organizations: Mapping[str, bool], warehouse: Warehouse
+) -> Iterator[pl.DataFrame]:
+    stored = {one.short_name: warehouse.reconciliation(one) for one in (EVENTS, REGISTRATIONS)}
     yield freshness.organization_freshness(
-        warehouse.newest_collections(),
-        warehouse.reconciliation(EVENTS),
-        warehouse.reconciliation(REGISTRATIONS),
+        organizations,
+        warehouse.attempts(),
+        stored,
         warehouse.read(EVENT_COUNTS),
         datetime.now(UTC),
     )

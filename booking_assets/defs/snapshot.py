@@ -26,7 +26,7 @@ def snapshot(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[Non
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(published.path)),
-            "version": published.version.name,
+            "version": published.version.parent.name,
             "MiB": round(published.bytes / 2**20, 3),
             "seconds": round(published.seconds, 3),
             **{f"rows of {table}": rows for table, rows in published.rows.items()},

@@ -171,7 +171,12 @@ class Collector:
             self._log(unstored)
             return [*unstored]
         self._prune(collected)
-        stored = (Loaded(one, deleted[one.organization, one.resource]) for one in collected)
+        # An overtaken collection is not among them: it is in the log, and no failure.
+        stored = (
+            Loaded(one, deleted[one.organization, one.resource])
+            for one in collected
+            if (one.organization, one.resource) in deleted
+        )
         return [*stored, *refused]
 
     def _prune(self, collected: Sequence[Collected]) -> None:

@@ -48,6 +48,10 @@ class CapacityByEvent(Schema):
     seats_confirmed = Count("Confirmed registrations; null where registrations are unknown.")
     seats_invited = Count("Unanswered invitations; null where registrations are unknown.")
     seats_waitlisted = Count("Waitlisted registrations; null where registrations are unknown.")
+    seats_as_of = Instant(
+        "Start of the registrations' collection that the seats are for (UTC), earlier than as_of"
+        " where a newer one failed; null where unknown, as is every seat column then."
+    )
     seats_taken = Count("Confirmed + invited; null where registrations are unknown.")
     seats_available = Count("Seats left, never below 0; null without a limit or where unknown.")
     utilization = Measure(
@@ -213,19 +217,37 @@ class OrganizationFreshness(Schema):
     """Columns of `marts.organization_freshness`."""
 
     organization = Events.organization
-    last_complete_at = Instant(
-        "When the newest complete collection of events ended (UTC); null where there is none."
+    events_as_of = Instant("Start of the newest complete collection of events (UTC).")
+    registrations_as_of = Instant("Start of the newest complete collection of registrations (UTC).")
+    last_attempt_at = Instant(
+        "Start of the newest collection of events, or of registrations where those alone are not"
+        " complete (UTC)."
     )
+    last_status = Text(
+        "How that collection ended: complete, failed, access_denied or shrunk; null where there was"
+        " none."
+    )
+    failing_since = Instant(
+        "Start of the first collection after the newest complete one (UTC); null where the newest"
+        " is complete."
+    )
+    reason = Text("Why it is not complete or not published; null where it is.")
+    remedy = Text("What a person can do about it; null where it is complete and published.")
     events = Count("Events stored.", nullable=False)
-    rejected = Count("Events that could not be typed, kept in raw.rejected_rows.", nullable=False)
+    rejected = Count("Rows of events that could not be typed.", nullable=False)
     registrations = Count("Registrations stored; null where they were never complete.")
-    event_count = Count("Events that the newest `count` reported; null where it never answered.")
-    complete = Flag("True where events + rejected = event_count.", nullable=False)
-    age_minutes = Measure(
-        "Minutes from as_of to publishing: how old the data was then; null where there is none."
+    event_count = Count("Events that the newest `count` reported; null where it never succeeded.")
+    is_current = Flag(
+        "True where the newest collection of events is complete, and of registrations where they"
+        " are wanted; overtaken ones do not count.",
+        nullable=False,
     )
-    as_of = Instant(
-        "Start of the newest complete collection of events (UTC); null where there is none."
+    is_published = Flag(
+        "False where the organization is left out of the other marts, since a check failed.",
+        nullable=False,
+    )
+    age_minutes = Measure(
+        "Minutes from events_as_of to publishing, never negative; null where there is none."
     )
 
 
@@ -281,7 +303,7 @@ EVENT_HISTORY = Table(
 ORGANIZATION_FRESHNESS = Table(
     name="marts.organization_freshness",
     columns=OrganizationFreshness,
-    row="an organization that was ever counted or collected",
+    row="an organization in the settings",
     description="How old and how complete each organization's data was when it was published.",
     grain=("organization",),
 )

@@ -31,8 +31,8 @@ def unaccounted(reconciliation: pl.DataFrame) -> list[str]:
         .then(pl.col("rows_received") == distinct + pl.col("duplicates_dropped"))
         .otherwise(pl.col("rows_received") <= distinct + pl.col("duplicates_dropped"))
         & distinct.is_between(
-            pl.min_horizontal("count_before", "count_after"),
-            pl.max_horizontal("count_before", "count_after"),
+            pl.coalesce("count_lowest", pl.min_horizontal("count_before", "count_after")),
+            pl.coalesce("count_highest", pl.max_horizontal("count_before", "count_after")),
         )
     )
     return _slugs(reconciliation.filter(~accounted.fill_null(value=False)))
@@ -43,20 +43,20 @@ def rejecting(reconciliation: pl.DataFrame) -> list[str]:
     return _slugs(reconciliation.filter(pl.col("stored_rejected") > 0))
 
 
-def shrunken(collections: pl.DataFrame, resource: str, max_shrink: float) -> list[str]:
+def shrunken(complete: pl.DataFrame, max_shrink: float) -> list[str]:
     """Organizations whose newest complete collection lost more than `max_shrink` of the last one.
 
     A collection refuses such a loss unless a person allowed it: these are the allowed ones.
+
+    Args:
+        complete: The two newest complete collections of each organization, the newest first
+            (`Warehouse.newest_collections`).
+        max_shrink: The share of rows that may be lost.
     """
-    before = pl.col("rows_loaded").shift(1).over("organization", order_by="started_at")
-    newest = pl.col("started_at") == pl.col("started_at").max().over("organization")
-    complete = collections.filter(
-        (pl.col("resource") == resource) & (pl.col("status") == "complete")
-    )
-    lost = complete.with_columns(before=before).filter(
-        newest & (pl.col("before") - pl.col("rows_loaded") > pl.col("before") * max_shrink)
-    )
-    return _slugs(lost)
+    before = pl.col("rows_loaded").shift(-1).over("organization")
+    lost = (pl.col("before") - pl.col("rows_loaded")) > pl.col("before") * max_shrink
+    is_newest = pl.int_range(pl.len()).over("organization") == 0
+    return _slugs(complete.with_columns(before=before).filter(is_newest & lost))
 
 
 def overdue(newest: pl.DataFrame, now: datetime, max_age: timedelta) -> list[str]:

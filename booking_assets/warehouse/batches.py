@@ -11,13 +11,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import duckdb
 import polars as pl
 
 from booking_assets.tables.contract import Table, Text
-from booking_assets.warehouse import ddl
-from booking_assets.warehouse.ddl import qualified, quoted
-from booking_assets.warehouse.frames import fetch
+from booking_assets.warehouse.ddl import quoted
+from booking_assets.warehouse.view import View
 
 BATCH_ROWS = 50_000
 """Rows in a batch, on average: a transform takes up to 1.5 KiB for each.
@@ -65,7 +63,7 @@ def batches(key: Sequence[str], rows: int, batch_rows: int) -> Iterator[Batch]:
 
 
 def read(
-    con: duckdb.DuckDBPyConnection,
+    view: View,
     table: Table,
     columns: Sequence[str],
     batch: Batch | None = None,
@@ -78,10 +76,10 @@ def read(
         SchemaMismatch: The stored columns do not fit the contract.
     """
     names = [*dict.fromkeys([*columns, *(batch.key if batch else ())])]
-    source = f"SELECT {ddl.selection(con, table, names)} FROM {qualified(table)}"
     wanted = ", ".join(map(quoted, columns))
     condition = batch.condition(table) if batch else "true"
     most = f"LIMIT {limit}" if limit is not None else ""
-    frame = fetch(con, f"SELECT {wanted} FROM ({source}) WHERE {condition} {most}")
+    source = view.select(table, names)
+    frame = view.fetch(f"SELECT {wanted} FROM ({source}) WHERE {condition} {most}")
     dtypes = table.dtypes
     return frame.cast({name: dtypes[name] for name in columns})

@@ -7,6 +7,7 @@ https://duckdb.org/docs/2.0/connect/concurrency
 from __future__ import annotations
 
 import glob
+import os
 import re
 import shutil
 import uuid
@@ -30,15 +31,21 @@ from booking_assets.warehouse.errors import (
 WAREHOUSE = "warehouse"
 """The warehouse's catalog name in every connection."""
 
-STORAGE = "STORAGE_VERSION 'v1.5.0', ROW_GROUP_SIZE 32768"
-"""Options of ATTACH: readable by DuckDB 1.5, in row groups small enough for two threads.
+ROW_GROUPS = "ROW_GROUP_SIZE 32768"
+"""Option of ATTACH: row groups small enough for two threads.
 
 100,000 events are one group of the default size (122,880 rows), which one thread compresses at
 commit: 1.9 s. In groups of 32,768 they take 0.7 s and 50 MiB less memory, in a file 10 % larger.
 """
 
+PRIVATE = 0o600
+"""The mode of the warehouse and its log: they hold personal data."""
+
 SPILL = ".tmp-"
 """Between the warehouse's name and a session's id, in the names of DuckDB's spill folders."""
+
+STORAGE = f"STORAGE_VERSION 'v1.2.0', {ROW_GROUPS}"
+"""Options of ATTACH for a new file, which DuckDB 1.3 to 2.0 open."""
 
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _LOCKED = ("Could not set lock on file", "Unique file handle conflict")
@@ -134,6 +141,30 @@ class DatabaseFile:
             finally:
                 _remove_database(fresh)
 
+    @contextmanager
+    def rewriting(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+        """Open for reading, alone, and replace the file by the one that the body writes.
+
+        Raises:
+            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
+        """
+        with self.writing():
+            # Writes the log of a killed process into the file that is read.
+            pass
+        waiting = self._waiting()
+        fresh = self.path.with_name(f"{self.path.name}.rebuilt")
+        with self._translate_write_failure(), self._locked(waiting):
+            try:
+                _remove_database(fresh)
+                with self._connected(read_only=True, waiting=waiting) as con:
+                    yield con, fresh
+                fresh.chmod(PRIVATE)
+                sync(fresh)
+                fresh.replace(self.path)
+                sync(self.path.parent)
+            finally:
+                _remove_database(fresh)
+
     def _waiting(self) -> Iterator[bool]:
         return pauses(self.busy_timeout_seconds, self.clock, self.sleep)
 
@@ -169,6 +200,7 @@ class DatabaseFile:
         fresh.unlink(missing_ok=True)
         con.execute(f"ATTACH ? AS fresh ({STORAGE})", [str(fresh)])
         con.execute("DETACH fresh")
+        fresh.chmod(PRIVATE)
         fresh.replace(self.path)
         sync(self.path.parent)
 
@@ -180,31 +212,43 @@ class DatabaseFile:
             if not read_only and not self.path.exists():
                 self._create(con)
             self._attach(con, read_only=read_only, waiting=waiting)
+            if not read_only:
+                self._restrict()
             yield con
 
     @contextmanager
     def _session(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A DuckDB in memory, to which files are attached."""
+        # Two sessions that spill into one folder would overwrite each other's files.
+        spill = Path(f"{self.path}{SPILL}{uuid.uuid4().hex}")
         con = duckdb.connect(
             config={
                 "memory_limit": self.memory_limit,
                 "threads": self.threads,
-                # Two sessions that spill into one folder would overwrite each other's files.
-                "temp_directory": f"{self.path}{SPILL}{uuid.uuid4().hex}",
+                "temp_directory": str(spill),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }
         )
         try:
             con.execute("SET TimeZone = 'UTC'")
+            # DuckDB would create it readable by all.
+            with suppress(OSError):
+                spill.mkdir(mode=0o700)
             yield con
         finally:
             con.close()
+            shutil.rmtree(spill, ignore_errors=True)
+
+    def _restrict(self) -> None:
+        """Make the warehouse and the log of this session accessible to the owner alone."""
+        self.path.chmod(PRIVATE)
+        os.close(os.open(log_of(self.path), os.O_WRONLY | os.O_CREAT, PRIVATE))
 
     def _attach(
         self, con: duckdb.DuckDBPyConnection, *, read_only: bool, waiting: Iterator[bool]
     ) -> None:
-        options = f"{STORAGE}, READ_ONLY" if read_only else STORAGE
+        options = f"{ROW_GROUPS}, READ_ONLY" if read_only else ROW_GROUPS
         while True:
             try:
                 con.execute(f"ATTACH ? AS {WAREHOUSE} ({options})", [str(self.path)])

@@ -76,6 +76,16 @@ def append(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) ->
             raise frame_mismatch(table, str(error)) from error
 
 
+def require_distinct(table: Table, frame: pl.DataFrame) -> None:
+    """Check that a frame does not repeat a key.
+
+    Raises:
+        FrameMismatch: It does.
+    """
+    if repeated := int(frame.select(table.grain).is_duplicated().sum()):
+        raise frame_mismatch(table, f"{repeated} rows share their {', '.join(table.grain)}")
+
+
 def frame_mismatch(table: Table, fault: str) -> FrameMismatch:
     """The error for frames with this fault."""
     return FrameMismatch(

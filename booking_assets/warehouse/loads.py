@@ -22,10 +22,10 @@ import polars as pl
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
-from booking_assets.warehouse import ddl
+from booking_assets.warehouse import collections_log, ddl
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.errors import SliceLoadFailed
-from booking_assets.warehouse.frames import append, frame_mismatch, registered
+from booking_assets.warehouse.frames import append, registered, require_distinct
 
 OWNER = "organization_identifier"
 """The column with the identifier of the organization that owns a row, in tables that have it."""
@@ -57,6 +57,11 @@ class SliceLoad:
         """The collected resource: `events` or `registrations`."""
         return str(self.collection.item(0, "resource"))
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The organization and the resource."""
+        return self.organization, self.resource
+
 
 def store(
     con: duckdb.DuckDBPyConnection,
@@ -71,68 +76,67 @@ def store(
         refused: Rows of `raw.collections` for the others.
 
     Returns:
-        The number of deleted rows, by organization and resource.
+        The number of deleted rows, by organization and resource, of the stored loads: one that is
+        older than the stored collection is logged as overtaken and not stored.
 
     Raises:
         SliceLoadFailed: A slice does not pass its verification.
         SchemaMismatch: A stored table cannot be migrated to its contract.
     """
-    ddl.create_missing(con, RAW_TABLES)
-    deleted = Counter({(load.organization, load.resource): 0 for load in loads})
+    ddl.prepare(con, RAW_TABLES)
     for load in loads:
         _require_own_rows(load)
+    offered = pl.concat([COLLECTIONS.empty(), *(load.collection for load in loads)])
+    newer = collections_log.overtaken_by(con, offered)
+    others = [
+        collections_log.overtaken(d.collection, newer[d.key]) for d in loads if d.key in newer
+    ]
+    loads = [load for load in loads if load.key not in newer]
+    deleted = Counter({load.key: 0 for load in loads})
     for table in dict.fromkeys(table for load in loads for table in load.slices):
         batch = _TableLoad(table, tuple(d for d in loads if table in d.slices))
         for key, count in batch.replace(con).items():
             deleted[key] += count
     counts = [d.event_count for d in loads if d.event_count is not None]
     collections = [
-        d.collection.with_columns(
-            rows_deleted=pl.lit(deleted[d.organization, d.resource], pl.Int64)
-        )
-        for d in loads
+        d.collection.with_columns(rows_deleted=pl.lit(deleted[d.key], pl.Int64)) for d in loads
     ]
     if counts:
-        replace_counts(con, pl.concat(counts))
-    log(con, pl.concat(collections if refused is None else [*collections, refused]))
+        _replace_counts(con, pl.concat(counts))
+    if refused is not None:
+        others.append(refused)
+    logged = pl.concat([COLLECTIONS.empty(), *collections, *others])
+    collections_log.append_collections(con, logged)
     return dict(deleted)
 
 
-def replace_counts(con: duckdb.DuckDBPyConnection, event_counts: pl.DataFrame) -> None:
+def log(
+    con: duckdb.DuckDBPyConnection, collections: pl.DataFrame, counts: pl.DataFrame | None
+) -> None:
+    """Append collections to the log, and replace the counts of their organizations.
+
+    The count of a collection that is older than the stored one is left out.
+
+    Raises:
+        FrameMismatch: A frame does not fit its contract.
+        SliceLoadFailed: A collection is in the log already.
+    """
+    ddl.prepare(con, RAW_TABLES)
+    late = {organization for organization, _ in collections_log.overtaken_by(con, collections)}
+    collections_log.append_collections(con, collections)
+    if counts is not None:
+        _replace_counts(con, counts.filter(~pl.col("organization").is_in(late)))
+
+
+def _replace_counts(con: duckdb.DuckDBPyConnection, event_counts: pl.DataFrame) -> None:
     """Replace the stored counts of the organizations in the frame."""
-    ddl.prepare(con, EVENT_COUNTS)
-    _require_distinct(EVENT_COUNTS, event_counts)
+    require_distinct(EVENT_COUNTS, event_counts)
     with registered(con, "counted", event_counts):
         con.execute(
             f"DELETE FROM {qualified(EVENT_COUNTS)}"
             " WHERE organization IN (SELECT organization FROM counted)"
         )
     append(con, EVENT_COUNTS, event_counts)
-
-
-def log(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame) -> None:
-    """Append collections to the log.
-
-    Raises:
-        SliceLoadFailed: A collection is in the log already.
-    """
-    ddl.prepare(con, COLLECTIONS)
-    _require_distinct(COLLECTIONS, collections)
-    key = ", ".join(quoted(name) for name in COLLECTIONS.grain)
-    with registered(con, "logged", collections):
-        known = con.execute(
-            f"SELECT {key} FROM logged SEMI JOIN {qualified(COLLECTIONS)} USING ({key})"
-        ).fetchall()
-    for organization, resource, run in known:
-        raise SliceLoadFailed(
-            organization, f"the {resource} of run {run} are in {COLLECTIONS.name} already"
-        )
-    append(con, COLLECTIONS, collections)
-
-
-def _require_distinct(table: Table, frame: pl.DataFrame) -> None:
-    if repeated := int(frame.select(table.grain).is_duplicated().sum()):
-        raise frame_mismatch(table, f"{repeated} rows share their {', '.join(table.grain)}")
 
 
 def _require_own_rows(load: SliceLoad) -> None:
@@ -161,7 +165,6 @@ class _TableLoad:
             The number of stored rows whose key is not in the new slice, by organization and
             resource.
         """
-        ddl.prepare(con, self.table)
         with registered(con, "expected", self._expected()), registered(con, "files", self._files()):
             if self._paths:
                 self._require_columns(con)

@@ -11,7 +11,6 @@ import errno
 import filecmp
 import logging
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ import duckdb
 
 from booking_assets.files import sync
 from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
 from booking_assets.warehouse import ddl, queries
 from booking_assets.warehouse.connection import (
     STORAGE,
@@ -34,9 +34,13 @@ from booking_assets.warehouse.connection import (
 )
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts, TableNotFound
+from booking_assets.warehouse.view import View
 
 COPY = "snapshot"
 """The catalog name of the copy while it is written."""
+
+FILE = "booking.duckdb"
+"""The name of a version's file: DuckDB names the catalog of an opened file after it."""
 
 PARTIAL = ".partial"
 _NO_SYMLINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -63,13 +67,12 @@ class Snapshot:
     seconds: float
 
 
-def publish(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], path: Path, *, keep: int
-) -> Snapshot:
+def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Snapshot:
     """Publish the stored tables at `path`, and remove all but the newest `keep` versions.
 
     Args:
-        con: The warehouse, open for reading, locked exclusively.
+        view: The warehouse, open for reading, locked exclusively. Rows of organizations that are
+            not visible are left out, but for `marts.organization_freshness`.
         tables: The tables to publish; those that were never written are left out.
         path: The path that analysts open.
         keep: The number of versions to keep, this one included.
@@ -80,19 +83,22 @@ def publish(
         StaleMarts: A mart is not derived from the stored raw tables.
     """
     started = time.monotonic()
-    stored = [table for table in tables if queries.is_stored(con, table)]
+    stored = [table for table in tables if view.is_stored(table)]
     if not stored:
         raise TableNotFound("There is nothing to publish yet: run `booking-assets refresh` first")
-    _require_fresh(con, stored)
+    _require_fresh(view, stored)
     folder = path.with_name(f"{path.name}.d")
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     _require_free(path, folder)
     _remove_partial(folder)
-    version = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}.duckdb"
-    partial = version.with_name(f"{version.name}{PARTIAL}")
+    name = _next_name(folder)
+    partial = folder / f"{name}{PARTIAL}"
     try:
-        rows = write_copy(con, stored, partial)
-        partial.rename(version)
+        _make_folder(partial)
+        rows = write_copy(view, stored, partial / FILE)
+        (partial / FILE).chmod(0o440)
+        sync(partial)
+        partial.rename(folder / name)
     except (OSError, duckdb.Error) as error:
         if not is_write_failure(error):
             raise
@@ -103,6 +109,13 @@ def publish(
     finally:
         _remove_partial(folder)
     sync(folder)
+    version = folder / name / FILE
+    if path.name.partition(".")[0] != "booking":
+        _log.warning(
+            "The snapshot %s is not named booking.*: DuckDB 1.3 and 1.4 name its catalog after the"
+            " path, later ones booking",
+            path,
+        )
     point(path, version)
     _prune(folder, version, keep)
     return Snapshot(
@@ -114,9 +127,7 @@ def publish(
     )
 
 
-def write_copy(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
-) -> dict[str, int]:
+def write_copy(view: View, tables: Sequence[Table], target: Path) -> dict[str, int]:
     """Write a verified copy of the tables to a new file, flushed to the disk.
 
     Returns:
@@ -125,8 +136,8 @@ def write_copy(
     Raises:
         SnapshotFailed: The copy differs from its source.
     """
-    publishable = _is_publishable_file(con, tables)
-    rows = (_copy_file if publishable else _copy_tables)(con, tables, target)
+    publishable = _is_publishable_file(view, tables)
+    rows = (_copy_file if publishable else copy_tables)(view, tables, target)
     sync(target)
     return rows
 
@@ -159,8 +170,8 @@ def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.syml
     sync(path.parent)
 
 
-def _require_fresh(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    stale = queries.stale_marts(con, tables)
+def _require_fresh(view: View, tables: Sequence[Table]) -> None:
+    stale = queries.stale_marts(view, tables)
     if stale:
         named = "; ".join(f"{table}: {', '.join(names)}" for table, names in stale.items())
         raise StaleMarts(
@@ -174,7 +185,9 @@ def _require_free(path: Path, folder: Path) -> None:
     if path.is_symlink() or not path.exists():
         return
     ours = path.is_file() and any(
-        filecmp.cmp(path, version, shallow=False) for version in folder.glob("*.duckdb")
+        filecmp.cmp(path, version, shallow=False)
+        for version in (*folder.glob("*.duckdb"), *folder.glob(f"*/{FILE}"))
+        if version.is_file()
     )
     if not ours:
         raise SnapshotFailed(
@@ -183,30 +196,31 @@ def _require_free(path: Path, folder: Path) -> None:
         )
 
 
-def _is_publishable_file(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> bool:
+def _is_publishable_file(view: View, tables: Sequence[Table]) -> bool:
     """Whether the warehouse's file can be published byte by byte, or must be copied by table.
 
     It can where it has no write-ahead log and is as long as its blocks, at most a third of which
-    are free, and has these tables with the contracts' columns and comments, and no others.
+    are free, is in the storage version of snapshots, and has these tables with the contracts'
+    columns and comments, no others, and only visible organizations.
     """
-    (size,) = con.execute(
+    con = view.con
+    ((total, free, block),) = con.execute(
         "SELECT total_blocks, free_blocks, block_size FROM pragma_database_size()"
         f" WHERE database_name = '{WAREHOUSE}'"
     ).fetchall()
-    total, free, block = size
-    file = _file_of(con)
+    file, storage = _file_of(con)
     return (
         not log_of(file).exists()
         and file.stat().st_size >= total * block
         and 3 * free <= total
+        and storage.rstrip("+") in STORAGE
         and ddl.stored_tables(con) == {table.name for table in tables}
         and all(ddl.is_current(con, table) for table in tables)
+        and not any(queries.has_hidden_rows(view, table) for table in tables)
     )
 
 
-def _copy_file(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
-) -> dict[str, int]:
+def _copy_file(view: View, tables: Sequence[Table], target: Path) -> dict[str, int]:
     """Copy the warehouse's file: ten times as fast as table by table.
 
     Returns:
@@ -215,7 +229,8 @@ def _copy_file(
     Raises:
         SnapshotFailed: The copy differs from its source.
     """
-    source = _file_of(con)
+    con = view.con
+    source, _ = _file_of(con)
     expected = {table.name: _count(con, table, WAREHOUSE) for table in tables}
     shutil.copyfile(source, target)
     # Closing the source released DuckDB's lock on it: another process may have written.
@@ -233,11 +248,13 @@ def _copy_file(
     return rows
 
 
-def _file_of(con: duckdb.DuckDBPyConnection) -> Path:
-    (row,) = con.execute(
-        f"SELECT path FROM duckdb_databases() WHERE database_name = '{WAREHOUSE}'"
+def _file_of(con: duckdb.DuckDBPyConnection) -> tuple[Path, str]:
+    """The warehouse's file and its storage version."""
+    ((path, storage),) = con.execute(
+        "SELECT path, tags['storage_version'] FROM duckdb_databases()"
+        f" WHERE database_name = '{WAREHOUSE}'"
     ).fetchall()
-    return Path(row[0])
+    return Path(path), storage
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
@@ -245,29 +262,34 @@ def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
     return int(row[0])
 
 
-def _copy_tables(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
-) -> dict[str, int]:
-    """Write the tables with their comments to a new file, and close it.
+def copy_tables(view: View, tables: Sequence[Table], target: Path) -> dict[str, int]:
+    """Write the visible rows of tables, with comments, to a new file, and close it.
 
     Returns:
         The number of rows of each table.
+
+    Raises:
+        SnapshotFailed: The copy differs from its source.
     """
-    lists = {table: ddl.selection(con, table, table.column_names) for table in tables}
+    con = view.con
+    sources = {
+        table: (View(con) if table is ORGANIZATION_FRESHNESS else view).select(table)
+        for table in tables
+    }
     # Faster: each thread writes the row groups that it read. Stored tables have no order.
     con.execute("SET preserve_insertion_order = false")
     con.execute(f"ATTACH ? AS {COPY} ({STORAGE})", [str(target)])
     con.execute(f"USE {COPY}")
     try:
         with transaction(con):
-            for table, columns in lists.items():
+            for table in tables:
                 ddl.create(con, table)
-                con.execute(
-                    f"INSERT INTO {qualified(table, COPY)} BY NAME"
-                    f" SELECT {columns} FROM {qualified(table, WAREHOUSE)}"
-                )
+        con.execute(f"USE {WAREHOUSE}")
+        with transaction(con):
+            for table, source in sources.items():
+                con.execute(f"INSERT INTO {qualified(table, COPY)} BY NAME {source}")
         con.execute(f"CHECKPOINT {COPY}")
-        rows = {table.name: _compare(con, table, columns) for table, columns in lists.items()}
+        rows = {table.name: _compare(con, table, source) for table, source in sources.items()}
     except BaseException:
         # Where the disk is full, closing the copy fails as well: raise the first error.
         with suppress(duckdb.Error):
@@ -283,8 +305,8 @@ def _detach(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"DETACH {COPY}")
 
 
-def _compare(con: duckdb.DuckDBPyConnection, table: Table, columns: str) -> int:
-    """Check that a table and its copy have the same rows, by count and sum of hashes.
+def _compare(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
+    """Check that a query and its copy have the same rows, by count and sum of hashes.
 
     It takes a fifth of the time of the copy.
 
@@ -294,38 +316,58 @@ def _compare(con: duckdb.DuckDBPyConnection, table: Table, columns: str) -> int:
     Raises:
         SnapshotFailed: They differ.
     """
-    source = _fingerprint(con, table, WAREHOUSE, columns)
-    copied = _fingerprint(con, table, COPY, columns)
-    if source != copied:
+    expected, copied = (
+        con.execute(
+            f"""
+            SELECT count(*), coalesce(sum(CAST(hash({names}) AS HUGEINT)), 0) FROM ({query})
+            """
+        ).fetchall()[0]
+        for names in [", ".join(map(quoted, table.column_names))]
+        for query in (source, f"FROM {qualified(table, COPY)}")
+    )
+    if expected != copied:
         raise SnapshotFailed(
             f"The copy of {table.name} differs from its source ({copied[0]} rows against"
-            f" {source[0]}): the last snapshot stays. Publish again; if it happens again, check"
+            f" {expected[0]}): the last snapshot stays. Publish again; if it happens again, check"
             " the disk and the memory of this machine"
         )
-    return source[0]
+    return int(expected[0])
 
 
-def _fingerprint(
-    con: duckdb.DuckDBPyConnection, table: Table, database: str, columns: str
-) -> tuple[int, int]:
-    names = ", ".join(quoted(name) for name in table.column_names)
-    source = qualified(table, database)
-    (row,) = con.execute(
-        f"""
-        SELECT count(*), sum(CAST(hash({names}) AS HUGEINT)) FROM (SELECT {columns} FROM {source})
-        """
-    ).fetchall()
-    return row[0], row[1] or 0
+def _make_folder(folder: Path) -> None:
+    """Create a folder that the group can read and nobody else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o750)
+
+
+def _next_name(folder: Path) -> str:
+    """The next number, which orders the versions, and the time, for people."""
+    numbers = (path.name.partition("-")[0] for path in folder.iterdir())
+    newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
+    return f"{newest + 1:06d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _versions(folder: Path) -> list[Path]:
+    """The published versions, the oldest first; files are those of earlier releases."""
+    names = [p for p in folder.iterdir() if p.name.partition("-")[0].isdecimal()]
+    return [*sorted(folder.glob("*.duckdb")), *sorted(p for p in names if p.is_dir())]
 
 
 def _remove_partial(folder: Path) -> None:
     """Remove unfinished copies of failed and killed runs; the lock is exclusive."""
     for leftover in folder.glob(f"*{PARTIAL}*"):
-        leftover.unlink(missing_ok=True)
+        _remove(leftover)
 
 
 def _prune(folder: Path, current: Path, keep: int) -> None:
     """Remove all but the newest versions; a version that a reader has open stays readable."""
-    older = sorted(version for version in folder.glob("*.duckdb") if version != current)
+    older = [version for version in _versions(folder) if version != current.parent]
     for version in older[: max(len(older) - (keep - 1), 0)]:
+        _remove(version)
+
+
+def _remove(version: Path) -> None:
+    if version.is_dir():
+        shutil.rmtree(version, ignore_errors=True)
+    else:
         version.unlink(missing_ok=True)

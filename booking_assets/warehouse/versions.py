@@ -18,16 +18,18 @@ from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.batches import batches
+from booking_assets.warehouse.collections_log import newest_collections
 from booking_assets.warehouse.ddl import qualified, quoted, types
-from booking_assets.warehouse.frames import fetch, registered
-from booking_assets.warehouse.queries import newest_collections
+from booking_assets.warehouse.frames import registered
+from booking_assets.warehouse.view import View
 
 Changed: TypeAlias = Callable[
     [pl.DataFrame, pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]
 ]
-"""Maps open versions (the key, valid_from, digest), events (the key, collected_at, digest) and
-the newest collections (rows of `raw.collections`) to the versions to close (the key, valid_from and
-the new valid_to) and those to add (the key, valid_from, valid_to and change)."""
+"""Maps last versions (the key, valid_from, digest; null where the event is deleted), events (the
+key, collected_at, digest) and the newest collections (rows of `raw.collections`) to the versions to
+close (the key, valid_from and the new valid_to) and those to add (the key, valid_from, valid_to and
+change)."""
 
 _KEY = ", ".join(quoted(name) for name in EVENTS.grain)
 _EVENT = ("event_identifier",)
@@ -37,17 +39,14 @@ _OPEN = "valid_to IS NULL"
 
 
 def extend(
-    con: duckdb.DuckDBPyConnection,
-    members: Sequence[str],
-    changed: Changed,
-    batch_rows: int,
+    view: View, members: Sequence[str], changed: Changed, batch_rows: int
 ) -> tuple[int, int]:
     """Close versions and add others within the open transaction.
 
     Decides batch by batch and writes once, so that wide rows are read once.
 
     Args:
-        con: The warehouse, open for writing, with raw.events.
+        view: The warehouse, open for writing, with raw.events.
         members: The columns whose values make a version.
         changed: Decides which versions end and which begin. Their members are copied from
             raw.events, those of a deleted event from its last version.
@@ -56,20 +55,22 @@ def extend(
     Returns:
         The number of closed and of added versions.
     """
-    ddl.prepare(con, EVENT_HISTORY)
-    newest = newest_collections(con, EVENTS.short_name)
+    con = view.con
+    ddl.prepare(con, [EVENT_HISTORY])
+    newest = newest_collections(view, EVENTS.short_name)
     rows = max(
-        _store_digests(con, "open_digests", EVENT_HISTORY, "valid_from", members, _OPEN),
-        _store_digests(con, "event_digests", EVENTS, "collected_at", members, "true"),
+        _store_digests(view, "last_digests", EVENT_HISTORY, "valid_from", members, _OPEN),
+        _store_digests(view, "event_digests", EVENTS, "collected_at", members, "true"),
     )
+    _add_deleted(view)
     _create_temporary(con, "closed", _CLOSED)
     _create_temporary(con, "added", _ADDED)
     for batch in batches(_EVENT, rows, batch_rows):
         which = batch.condition(EVENTS)
-        open_versions = fetch(con, f"FROM open_digests WHERE {which}")
-        events = fetch(con, f"FROM event_digests WHERE {which}")
+        last_versions = view.fetch(f"FROM last_digests WHERE {which}")
+        events = view.fetch(f"FROM event_digests WHERE {which}")
         for name, frame in zip(
-            ("closed", "added"), changed(open_versions, events, newest), strict=True
+            ("closed", "added"), changed(last_versions, events, newest), strict=True
         ):
             with registered(con, "decided", frame):
                 con.execute(f"INSERT INTO {name} BY NAME FROM decided")
@@ -77,12 +78,7 @@ def extend(
 
 
 def _store_digests(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
-    table: Table,
-    since: str,
-    members: Sequence[str],
-    which: str,
+    view: View, name: str, table: Table, since: str, members: Sequence[str], which: str
 ) -> int:
     """Create a temporary table of the key, an instant and a digest of the members of each row.
 
@@ -92,13 +88,27 @@ def _store_digests(
         The number of rows.
     """
     key = [*EVENTS.grain, since]
-    selection = ddl.selection(con, table, list(dict.fromkeys([*key, *members])))
+    extra = [column for column in ("valid_to",) if column in table.column_names]
+    source = view.select(table, dict.fromkeys([*key, *members, *extra]))
     names, hashed = (", ".join(map(quoted, columns)) for columns in (key, members))
-    source = f"SELECT {selection} FROM {qualified(table)} WHERE {which}"
-    ((rows,),) = con.execute(
-        f"CREATE TEMP TABLE {name} AS SELECT {names}, hash({hashed}) AS digest FROM ({source})"
+    ((rows,),) = view.con.execute(
+        f"CREATE TEMP TABLE {name} AS"
+        f" SELECT {names}, hash({hashed}) AS digest FROM ({source}) WHERE {which}"
     ).fetchall()
     return int(rows)
+
+
+def _add_deleted(view: View) -> None:
+    """Add the last versions of deleted events, without a digest."""
+    deleted = view.select(EVENT_HISTORY, [*EVENT_HISTORY.grain, "change"])
+    view.con.execute(
+        f"""
+        INSERT INTO last_digests BY NAME
+        SELECT organization, event_identifier, max(valid_from) AS valid_from
+        FROM ({deleted}) ANTI JOIN last_digests USING ({_KEY})
+        WHERE change = 'deleted' GROUP BY ALL
+        """
+    )
 
 
 def _create_temporary(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> None:

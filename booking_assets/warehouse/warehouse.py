@@ -11,19 +11,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import duckdb
 import polars as pl
 
-from booking_assets.tables.catalog import RAW_TABLES, TABLES
+from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import EVENTS, REGISTRATIONS
-from booking_assets.warehouse import batches, ddl, frames, queries, snapshot, versions
+from booking_assets.tables.raw import COLLECTIONS, EVENTS
+from booking_assets.warehouse import (
+    batches,
+    collections_log,
+    ddl,
+    frames,
+    queries,
+    snapshot,
+    versions,
+)
 from booking_assets.warehouse import loads as slice_loads
 from booking_assets.warehouse.connection import DatabaseFile
 from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.queries import ContractBreaches
 from booking_assets.warehouse.snapshot import Snapshot
+from booking_assets.warehouse.view import View
 
 REBUILD_BATCH = 50
 """Loads stored in one transaction while a warehouse is rebuilt."""
@@ -46,7 +56,8 @@ class Warehouse:
 
     Each method opens the file, waiting up to `busy_timeout_seconds` for its lock, and closes it.
     All raise `WarehouseBusy` when it stays locked, `WarehouseUnreadable` when it is damaged and
-    `WarehouseOutOfMemory` when `memory_limit` is too low.
+    `WarehouseOutOfMemory` when `memory_limit` is too low. Those that read raise `TableNotFound`
+    when a table was never written, and `SchemaMismatch` when its columns do not fit the contract.
 
     Attributes:
         path: The DuckDB file; created at the first write, with its folder.
@@ -58,6 +69,7 @@ class Warehouse:
         batch_rows: The rows of a batch in `read_batches`, on average.
         clock: Seconds, monotonic.
         sleep: Waits for a number of seconds.
+        organizations: The organizations to read, derive and publish, see `only`; None: all.
         _connection: An open connection; see `session` and `replace`.
     """
 
@@ -70,16 +82,22 @@ class Warehouse:
     batch_rows: int = batches.BATCH_ROWS
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    organizations: frozenset[str] | None = None
     _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+
+    def only(self, organizations: Iterable[str]) -> Warehouse:
+        """This warehouse, but rows of other organizations are not read, derived or published.
+
+        For derived marts and the snapshot: organizations that are no longer configured, or that
+        break a promise, are left out. Storing, logging and pruning are for all organizations.
+        """
+        return replace(self, organizations=frozenset(organizations))
 
     @contextmanager
     def session(self) -> Iterator[Warehouse]:
         """This warehouse over one connection for several reads, which saves 20 ms for each.
 
         The reads are consistent: writers wait until the block ends. Do not write in the block.
-
-        Raises:
-            TableNotFound: There is no warehouse.
         """
         with self._file.reading() as con:
             yield replace(self, _connection=con)
@@ -94,7 +112,8 @@ class Warehouse:
             refused: Rows of `raw.collections` for the others, logged in the same transaction.
 
         Returns:
-            The number of deleted rows, by organization and resource.
+            The number of deleted rows, by organization and resource, of the stored loads. One that
+            precedes the stored collection is logged as overtaken instead.
 
         Raises:
             SliceLoadFailed: A slice fails its verification; the error has the organization.
@@ -115,10 +134,7 @@ class Warehouse:
             SliceLoadFailed: A collection is in the log already.
         """
         with self._file.writing() as con:
-            ddl.create_missing(con, RAW_TABLES)
-            slice_loads.log(con, collections)
-            if event_counts is not None:
-                slice_loads.replace_counts(con, event_counts)
+            slice_loads.log(con, collections, event_counts)
 
     def replace(
         self, table: Table, derive: Callable[[Warehouse], Iterable[pl.DataFrame]]
@@ -143,26 +159,23 @@ class Warehouse:
                 frames.append(con, table, frame)
                 # Released before the next frame is made.
                 del frame
-            if repeated := queries.duplicates(con, table):
+            view = View(con)
+            if repeated := queries.duplicates(view, table):
                 fault = f"{repeated} rows repeat a key ({', '.join(table.grain)})"
                 raise frames.frame_mismatch(table, fault)
             return Replaced(
-                rows=queries.row_count(con, table),
-                first=batches.read(con, table, table.column_names, limit=SHOWN),
+                rows=queries.row_count(view, table),
+                first=batches.read(view, table, table.column_names, limit=SHOWN),
             )
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A stored table, or some of its columns, typed by its contract, unordered.
 
         Identifiers are lower-case text, instants microseconds in UTC.
-
-        Raises:
-            TableNotFound: The table was never written; an empty table was.
-            SchemaMismatch: The stored columns do not fit the contract.
         """
         names = table.column_names if columns is None else columns
-        with self._reading() as con:
-            return batches.read(con, table, names)
+        with self._reading() as view:
+            return batches.read(view, table, names)
 
     def read_batches(
         self, key: Sequence[str], columns: Mapping[Table, Sequence[str]]
@@ -181,10 +194,10 @@ class Warehouse:
             TableNotFound: One of the tables does not exist.
             SchemaMismatch: Stored columns do not fit the contract.
         """
-        with self._reading() as con:
-            rows = max(queries.row_count(con, table) for table in columns)
+        with self._reading() as view:
+            rows = max(queries.row_count(view, table) for table in columns)
             for batch in batches.batches(key, rows, self.batch_rows):
-                yield [batches.read(con, table, names, batch) for table, names in columns.items()]
+                yield [batches.read(view, table, names, batch) for table, names in columns.items()]
 
     def row_counts(self, table: Table) -> Mapping[str, int]:
         """The number of rows of each organization; empty where the table was never written."""
@@ -194,22 +207,61 @@ class Warehouse:
         """`row_counts` of several tables, over one connection."""
         if not self.path.exists():
             return {table: {} for table in tables}
-        with self._reading() as con:
+        with self._reading() as view:
             return {
-                table: queries.row_counts(con, table) if queries.is_stored(con, table) else {}
+                table: queries.row_counts(view, table) if view.is_stored(table) else {}
                 for table in tables
             }
 
-    def newest_collections(self, resource: str = "events") -> pl.DataFrame:
-        """Each organization's newest complete collection: its row of `raw.collections`.
+    def newest_collections(self, resource: str = "events", count: int = 1) -> pl.DataFrame:
+        """The rows of `raw.collections` of each organization's newest complete collections.
 
-        `started_at` is the `as_of` of marts. An organization without one has no row.
+        `started_at` of the newest is the `as_of` of marts. An organization without one has no row.
 
-        Raises:
-            TableNotFound: Nothing was ever collected.
+        Args:
+            resource: `events` or `registrations`.
+            count: How many of each organization; the newest is the first.
         """
-        with self._reading() as con:
-            return queries.newest_collections(con, resource)
+        with self._reading() as view:
+            return collections_log.newest_collections(view, resource, count)
+
+    def collections_of_run(self, run_id: str) -> pl.DataFrame:
+        """The rows of `raw.collections` of a run; none where nothing was ever collected."""
+        if not self.path.exists():
+            return COLLECTIONS.empty()
+        with self._reading() as view:
+            if not view.is_stored(COLLECTIONS):
+                return COLLECTIONS.empty()
+            return collections_log.collections_of_run(view, run_id)
+
+    def attempts(self) -> pl.DataFrame:
+        """The newest collection, complete or not, of each organization and resource.
+
+        Returns:
+            organization, resource, complete_at, last_attempt_at, last_status, reason, remedy and
+            failing_since; see `transforms.freshness`.
+        """
+        with self._reading() as view:
+            return collections_log.attempts(view)
+
+    def seats_as_of(self) -> pl.DataFrame:
+        """The start of each organization's newest complete collection of registrations.
+
+        Returns:
+            organization and seats_as_of, without organizations whose registrations may not be read
+            any more, as their newest answer says.
+        """
+        with self._reading() as view:
+            return collections_log.seats_as_of(view)
+
+    def events_without_registrations(self) -> pl.DataFrame:
+        """The events that were first collected by a later run than the stored registrations.
+
+        Returns:
+            organization and event_identifier.
+        """
+        with self._reading() as view:
+            return collections_log.events_without_registrations(view)
 
     def extend_history(self, members: Sequence[str], changed: versions.Changed) -> tuple[int, int]:
         """Extend `marts.event_history`: read, decided and written in one exclusive transaction.
@@ -220,31 +272,16 @@ class Warehouse:
 
         Returns:
             The number of closed and of added versions.
-
-        Raises:
-            TableNotFound: No events were ever stored.
         """
         with self._file.writing() as con:
-            ddl.require_stored(con, EVENTS)
-            return versions.extend(con, members, changed, self.batch_rows)
-
-    def known_organizations(self, resource: str) -> Sequence[str]:
-        """The organizations whose newest collection, failed ones aside, is complete.
-
-        Raises:
-            TableNotFound: Nothing was ever collected.
-        """
-        with self._reading() as con:
-            return queries.known_organizations(con, resource)
+            view = View(con, self.organizations)
+            view.require_stored(EVENTS)
+            return versions.extend(view, members, changed, self.batch_rows)
 
     def unmatched_registrations(self) -> Mapping[str, int]:
-        """The number of registrations of events that are not stored, by organization.
-
-        Raises:
-            TableNotFound: Nothing was ever stored.
-        """
-        with self._reading_table(REGISTRATIONS) as con:
-            return queries.unmatched_registrations(con)
+        """The number of registrations of events that are not stored, by organization."""
+        with self._reading() as view:
+            return queries.unmatched_registrations(view)
 
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
         """Publish the stored tables for analysts, as a new file behind the symlink.
@@ -255,7 +292,10 @@ class Warehouse:
             StaleMarts: A mart is not derived from the stored raw tables.
         """
         with self._file.reading(alone=True) as con:
-            return snapshot.publish(con, tables, self.snapshot.absolute(), keep=self.snapshots_kept)
+            view = View(con, self.organizations)
+            return snapshot.publish(
+                view, tables, self.snapshot.absolute(), keep=self.snapshots_kept
+            )
 
     def rebuild(self, loads: Sequence[SliceLoad], collections: pl.DataFrame) -> Path | None:
         """Replace the warehouse by a new one made from loads; the former file is kept.
@@ -281,31 +321,23 @@ class Warehouse:
         return self.path.with_name(f"{self.path.name}{aside}") if existed else None
 
     def contract_breaches(self, table: Table) -> ContractBreaches:
-        """The differences between a stored table and its contract; falsy where there is none.
+        """The differences between a stored table and its contract; falsy where there is none."""
+        with self._reading() as view:
+            return queries.breaches(view, table)
 
-        Raises:
-            TableNotFound: The table does not exist.
+    def foreign_rows(self, identifiers: Mapping[str, UUID] | None = None) -> Mapping[str, int]:
+        """The number of events with another owner than their organization has, by organization.
+
+        Args:
+            identifiers: The configured organizations; those of raw.event_counts by default.
         """
-        with self._reading_table(table) as con:
-            return queries.breaches(con, table)
-
-    def foreign_rows(self) -> Mapping[str, int]:
-        """The number of events with another owner than raw.event_counts has, by organization.
-
-        Raises:
-            TableNotFound: No events were ever stored.
-        """
-        with self._reading_table(EVENTS) as con:
-            return queries.foreign_rows(con)
+        with self._reading() as view:
+            return queries.foreign_rows(view, identifiers)
 
     def rows_with_extra(self) -> Mapping[str, int]:
-        """The number of events with members that are not in the contract, by organization.
-
-        Raises:
-            TableNotFound: No events were ever stored.
-        """
-        with self._reading_table(EVENTS) as con:
-            return queries.rows_with_extra(con)
+        """The number of events with members that are not in the contract, by organization."""
+        with self._reading() as view:
+            return queries.rows_with_extra(view)
 
     def reconciliation(self, table: Table = EVENTS) -> pl.DataFrame:
         """The stored rows of a resource beside the log of its newest complete collection.
@@ -313,12 +345,9 @@ class Warehouse:
         Returns:
             organization, stored_loaded, stored_rejected, count_before, count_after, rows_received,
             rows_loaded, rows_rejected, duplicates_dropped; null where the log has no such row.
-
-        Raises:
-            TableNotFound: The table does not exist.
         """
-        with self._reading_table(table) as con:
-            return queries.reconciliation(con, table)
+        with self._reading() as view:
+            return queries.reconciliation(view, table)
 
     @property
     def _file(self) -> DatabaseFile:
@@ -333,17 +362,10 @@ class Warehouse:
         )
 
     @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _reading(self) -> Iterator[View]:
         """The session's connection, or one for the block."""
         if self._connection is not None:
-            yield self._connection
+            yield View(self._connection, self.organizations)
             return
         with self._file.reading() as con:
-            yield con
-
-    @contextmanager
-    def _reading_table(self, table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to query a table that must exist."""
-        with self._reading() as con:
-            ddl.require_stored(con, table)
-            yield con
+            yield View(con, self.organizations)

@@ -122,6 +122,7 @@ def slice_load(
     expected: int | None = None,
     unfit: pl.DataFrame | None = None,
     name: str | None = None,
+    **log_row: Any,
 ) -> SliceLoad:
     """A load of these events, with a Parquet file in `folder` unless there are none."""
     unfit = REJECTED_ROWS.empty() if unfit is None else unfit
@@ -134,7 +135,9 @@ def slice_load(
         },
         rows={EVENTS: rows.height if expected is None else expected, REJECTED_ROWS: unfit.height},
         event_count=event_count(organization, round_, rows.height),
-        collection=collection(organization, round_, rows.height, rows_rejected=unfit.height),
+        collection=collection(
+            organization, round_, rows.height, rows_rejected=unfit.height, **log_row
+        ),
     )
 
 

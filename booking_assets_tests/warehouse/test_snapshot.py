@@ -87,7 +87,7 @@ def test_a_snapshot_is_written_for_older_readers_too(warehouse: Warehouse, landi
         tags = con.execute(
             "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal"
         ).fetchall()
-    assert [tag for (tag,) in tags if "1.5" in tag]
+    assert [tag for (tag,) in tags if "1.2" in tag]
 
 
 def test_only_some_versions_are_kept_and_nothing_half_written(
@@ -98,9 +98,9 @@ def test_only_some_versions_are_kept_and_nothing_half_written(
     folder.mkdir()
     for leftover in ("x.duckdb.partial", "x.duckdb.partial.wal"):
         (folder / leftover).write_bytes(b"left by a kill")
-    published = [warehouse.publish([COLLECTIONS]).version.name for _ in range(5)]
+    published = [warehouse.publish([COLLECTIONS]).version.parent.name for _ in range(5)]
     assert versions(warehouse) == sorted(published[-3:])
-    assert warehouse.snapshot.resolve().name == published[-1]
+    assert warehouse.snapshot.resolve().parent.name == published[-1]
 
 
 def test_a_reader_of_an_old_version_keeps_it(warehouse: Warehouse, landing: Path) -> None:
@@ -130,7 +130,7 @@ def test_marts_older_than_their_raw_tables_are_not_published(
     with pytest.raises(StaleMarts, match=r"marts\.capacity_utilization: acme\)"):
         warehouse.publish()
     assert warehouse.snapshot.resolve() == first.version.resolve()
-    assert versions(warehouse) == [first.version.name]
+    assert versions(warehouse) == [first.version.parent.name]
 
 
 def test_an_organization_that_is_in_no_mart_is_not_published(

@@ -35,11 +35,19 @@ from booking_assets.tables.contract import (
     Text,
 )
 from booking_assets.tables.marts import CAPACITY_UTILIZATION
-from booking_assets.tables.raw import EVENTS
+from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.errors import FrameMismatch, SchemaMismatch, TableNotFound
 from booking_assets.warehouse.warehouse import SHOWN, Warehouse
-from booking_assets_tests.warehouse.slice_loads import START, events, frame, keys, put, slice_load
+from booking_assets_tests.warehouse.slice_loads import (
+    START,
+    collection,
+    events,
+    frame,
+    keys,
+    put,
+    slice_load,
+)
 
 
 class Kinds(Schema):
@@ -325,11 +333,23 @@ def test_a_mart_is_recreated_from_its_contract(warehouse: Warehouse) -> None:
 
 def test_a_required_column_cannot_be_added_to_stored_rows() -> None:
     stored = ddl.declarations(table(FewerKinds))
-    assert ddl.addable(KINDS, stored).keys() == {*KINDS.column_names} - {*stored}
+    values = ddl.contract_values(KINDS, stored)
+    assert {name for name, value in values.items() if value == "NULL"} == {*KINDS.column_names} - {
+        *stored
+    }
     with pytest.raises(
         SchemaMismatch, match="number is absent, the contract says INTEGER NOT NULL"
     ):
-        ddl.addable(table(MoreRequiredKinds), stored)
+        ddl.contract_values(table(MoreRequiredKinds), stored)
+
+
+def test_a_column_that_may_be_null_now_is_migrated(warehouse: Warehouse) -> None:
+    warehouse.log(collection("acme"))
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("ALTER TABLE raw.rejected_rows ALTER identifier SET NOT NULL")
+    assert warehouse.contract_breaches(REJECTED_ROWS).columns
+    warehouse.log(collection("acme", 1))
+    assert not warehouse.contract_breaches(REJECTED_ROWS)
 
 
 def test_breaches_count_nulls_and_repeated_keys(warehouse: Warehouse) -> None:
@@ -379,12 +399,30 @@ def test_an_unknown_column_is_a_key_error(warehouse: Warehouse) -> None:
         warehouse.read(CAPACITY_UTILIZATION, ["nonsense"])
 
 
-def test_files_follow_the_umask(warehouse: Warehouse) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_warehouse_is_the_owners_and_the_snapshot_the_groups(
+    warehouse: Warehouse, umask: int
+) -> None:
+    log = warehouse.path.with_name(f"{warehouse.path.name}.wal")
+    modes: list[int] = []
+
+    def derived(_: Warehouse) -> Iterator[pl.DataFrame]:
+        modes.append(mode(log))
+        modes.extend(mode(folder) for folder in warehouse.path.parent.glob("*.tmp-*"))
+        yield KINDS.empty()
+
+    before = os.umask(umask)
     try:
-        put(warehouse, KINDS, KINDS.empty())
+        warehouse.replace(KINDS, derived)
         published = warehouse.publish([KINDS]).version
     finally:
         os.umask(before)
-    for file in (warehouse.path, published):
-        assert file.stat().st_mode & 0o777 == 0o640
+    assert modes == [0o600, 0o700]
+    for file in (warehouse.path, Path(f"{warehouse.path}.lock")):
+        assert mode(file) == 0o600
+    assert mode(published) == 0o440
+    assert mode(published.parent) == mode(published.parent.parent) == 0o750
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777

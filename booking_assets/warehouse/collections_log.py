@@ -62,7 +62,7 @@ def attempts(view: View) -> pl.DataFrame:
     """
     return view.fetch(
         f"""
-        WITH log AS (
+        WITH log AS NOT MATERIALIZED (
             SELECT *, {ORDER} AS position FROM ({view.select(COLLECTIONS, _KEY)})
             WHERE status <> 'overtaken'
         ), complete AS (
@@ -125,7 +125,7 @@ def events_without_registrations(view: View) -> pl.DataFrame:
         """
     return view.fetch(
         f"""
-        WITH log AS (
+        WITH log AS NOT MATERIALIZED (
             SELECT organization, resource, started_at, {ORDER} AS position
             FROM ({view.select(COLLECTIONS, _KEY)}) WHERE status = 'complete'
         ), seats AS (

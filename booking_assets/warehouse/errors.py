@@ -59,6 +59,10 @@ class SliceLoadFailed(WarehouseError):
         return type(self), (self.organization, self.fault)
 
 
+class OrganizationConflict(WarehouseError):
+    """Two organizations claim one slug: forget one of them, or choose another slug."""
+
+
 class StaleMarts(WarehouseError):
     """The raw tables changed after the marts were derived: derive again, then publish."""
 

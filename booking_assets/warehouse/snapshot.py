@@ -136,8 +136,15 @@ def write_copy(view: View, tables: Sequence[Table], target: Path) -> dict[str, i
     Raises:
         SnapshotFailed: The copy differs from its source.
     """
-    publishable = _is_publishable_file(view, tables)
-    rows = (_copy_file if publishable else copy_tables)(view, tables, target)
+    if _is_publishable_file(view, tables):
+        rows = _copy_file(view.con, tables, target)
+    else:
+        everyone = View(view.con)
+        sources = {
+            table: (everyone if table is ORGANIZATION_FRESHNESS else view).select(table)
+            for table in tables
+        }
+        rows = copy_tables(view.con, sources, target)
     sync(target)
     return rows
 
@@ -220,7 +227,9 @@ def _is_publishable_file(view: View, tables: Sequence[Table]) -> bool:
     )
 
 
-def _copy_file(view: View, tables: Sequence[Table], target: Path) -> dict[str, int]:
+def _copy_file(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
+) -> dict[str, int]:
     """Copy the warehouse's file: ten times as fast as table by table.
 
     Returns:
@@ -229,7 +238,6 @@ def _copy_file(view: View, tables: Sequence[Table], target: Path) -> dict[str, i
     Raises:
         SnapshotFailed: The copy differs from its source.
     """
-    con = view.con
     source, _ = _file_of(con)
     expected = {table.name: _count(con, table, WAREHOUSE) for table in tables}
     shutil.copyfile(source, target)
@@ -262,8 +270,15 @@ def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
     return int(row[0])
 
 
-def copy_tables(view: View, tables: Sequence[Table], target: Path) -> dict[str, int]:
-    """Write the visible rows of tables, with comments, to a new file, and close it.
+def copy_tables(
+    con: duckdb.DuckDBPyConnection, sources: Mapping[Table, str], target: Path
+) -> dict[str, int]:
+    """Write tables, with comments, to a new file, and close it.
+
+    Args:
+        con: The warehouse, open for reading.
+        sources: The SELECT of each table's rows.
+        target: The new file.
 
     Returns:
         The number of rows of each table.
@@ -271,18 +286,13 @@ def copy_tables(view: View, tables: Sequence[Table], target: Path) -> dict[str, 
     Raises:
         SnapshotFailed: The copy differs from its source.
     """
-    con = view.con
-    sources = {
-        table: (View(con) if table is ORGANIZATION_FRESHNESS else view).select(table)
-        for table in tables
-    }
     # Faster: each thread writes the row groups that it read. Stored tables have no order.
     con.execute("SET preserve_insertion_order = false")
     con.execute(f"ATTACH ? AS {COPY} ({STORAGE})", [str(target)])
     con.execute(f"USE {COPY}")
     try:
         with transaction(con):
-            for table in tables:
+            for table in sources:
                 ddl.create(con, table)
         con.execute(f"USE {WAREHOUSE}")
         with transaction(con):

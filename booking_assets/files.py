@@ -53,7 +53,7 @@ def locked(path: Path, *, exclusive: bool = True, waiting: Iterator[bool]) -> It
     """Hold the kernel's lock on a file, which is created where it is missing and stays.
 
     The kernel releases the lock when the process dies, however it dies. The file is opened for
-    writing, because NFS refuses an exclusive lock otherwise, and names its last exclusive holder.
+    writing, because NFS refuses an exclusive lock otherwise, and names its exclusive holder.
 
     Args:
         path: the lock file; never a folder, and never a file that is renamed.
@@ -70,8 +70,9 @@ def locked(path: Path, *, exclusive: bool = True, waiting: Iterator[bool]) -> It
             if not next(waiting, False):
                 holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
                 raise LockTimeout(path, f"process {holder}" if holder else "another process")
+        # Else the file would name the last exclusive holder while others share the lock.
+        os.ftruncate(descriptor, 0)
         if exclusive:
-            os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:

@@ -29,13 +29,13 @@ def rule(inside: str, outside: str) -> Rule:
 
 ALL = "files tables settings transforms api collect warehouse pipeline sandbox"
 RULES = {
-    "tables": rule("tables", "polars dataframely"),
+    "tables": rule("tables", "polars"),
     "files": rule("", ""),
     "settings": rule("", "pydantic"),
     "transforms": rule("transforms tables", "polars"),
     "api": rule("api", "httpx stamina"),
-    "collect": rule("collect api tables files", "polars dataframely msgspec numpy"),
-    "warehouse": rule("warehouse tables files", "duckdb polars dataframely"),
+    "collect": rule("collect api tables files", "polars msgspec numpy"),
+    "warehouse": rule("warehouse tables files", "duckdb polars"),
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
     "defs": rule(f"defs {ALL}", "dagster polars pydantic sqlalchemy"),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from inspect import isfunction, isgenerator
+from inspect import getmembers, isfunction, isgenerator
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -132,11 +132,10 @@ def _row(name: str, clock: Clock) -> dict[str, Any]:
 
 def _methods(place: str) -> list[tuple[str, str]]:
     """The public methods of a class, as parts."""
-    methods = vars(resolve_name(place))
     return [
         (f"warehouse: {name}", f"{place}.{name}")
-        for name, method in methods.items()
-        if isfunction(method) and not name.startswith("_")
+        for name, _ in getmembers(resolve_name(place), isfunction)
+        if not name.startswith("_")
     ]
 
 

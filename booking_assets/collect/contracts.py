@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypedDict
 
-import dataframely as dy
 import msgspec
 import polars as pl
 
 from booking_assets.api.wire import ALIASES, Resource
 from booking_assets.api.wire import EVENTS as EVENTS_RESOURCE
 from booking_assets.api.wire import REGISTRATIONS as REGISTRATIONS_RESOURCE
-from booking_assets.tables.contract import Flag, Identifier, Instant, Measure, Number, Table
+from booking_assets.tables.contract import Column, Flag, Identifier, Instant, Measure, Number, Table
 from booking_assets.tables.raw import EVENT_MEMBERS, EVENTS, REGISTRATIONS, member_name
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-_JSON_TYPES: Mapping[type[dy.Column], Any] = {Flag: bool, Number: _INT32, Measure: float}
+_JSON_TYPES: Mapping[type[Column], Any] = {Flag: bool, Number: _INT32, Measure: float}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,7 @@ class RowContract:
 
     resource: Resource
     table: Table
-    members: Mapping[str, dy.Column]
+    members: Mapping[str, Column]
 
     @property
     def is_closed(self) -> bool:

@@ -1,6 +1,7 @@
 """The data checks and the contracts as asset checks.
 
-What is checked, and how grave a breach is, is in `pipeline.checks`.
+Only a broken contract blocks: an organization that fails a data check is withheld alone, as
+`pipeline.organizations` decides. What is checked is in `pipeline.checks`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,7 +51,6 @@ def _spec(check: DataCheck) -> dg.AssetCheckSpec:
         check.name,
         asset=asset_key(check.table),
         description=check.description,
-        blocking=check.is_blocking,
     )
 
 
@@ -63,7 +63,7 @@ def _result(warehouse: Warehouse, check: DataCheck) -> dg.AssetCheckResult:
         passed=not failing,
         asset_key=asset_key(check.table),
         check_name=check.name,
-        severity=error if check.is_blocking else warning,
+        severity=error if check.withholds else warning,
         metadata={
             "failing organizations": len(failing),
             "organizations": ", ".join(slug for slug, _ in shown),

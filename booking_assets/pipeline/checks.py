@@ -17,6 +17,7 @@ from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS, REJECT
 from booking_assets.transforms import check_rules
 from booking_assets.warehouse.warehouse import Warehouse
 
+COLLECT_AGAIN = "Collect the organization in full: `booking-assets refresh -o SLUG`."
 NAME_CHARACTERS = 80
 NAMES_SHOWN = 20
 
@@ -29,27 +30,30 @@ class DataCheck:
         name: what holds, as a name; unique for its table.
         table: whose rows it is about.
         description: the same as a sentence.
-        is_blocking: whether nothing may be derived or published where it does not hold.
+        withholds: whether an organization for which it does not hold is neither derived nor
+            published; the others are.
         failing_organizations: finds the organizations for which it does not hold, and why; the
             reason may be empty.
+        remedy: what a person can do about it.
     """
 
     name: str
     table: Table
     description: str
-    is_blocking: bool
+    withholds: bool
     failing_organizations: Callable[[Warehouse], Mapping[str, str]]
+    remedy: str = ""
 
 
-class ChecksFailed(Exception):
-    """Blocking checks failed: nothing is derived or published."""
+class ContractBroken(Exception):
+    """A raw table is not its contract: nothing is derived or published."""
 
 
-def require_blocking_checks(warehouse: Warehouse, settings: Settings) -> None:
-    """Hold the raw tables against their contracts and the blocking checks.
+def require_contracts(warehouse: Warehouse) -> None:
+    """Compare the raw tables with their contracts.
 
     Raises:
-        ChecksFailed: with every check that failed, and the organizations.
+        ContractBroken: with every table that differs.
         WarehouseError: the warehouse cannot be read.
     """
     with warehouse.session() as session:
@@ -58,13 +62,8 @@ def require_blocking_checks(warehouse: Warehouse, settings: Settings) -> None:
             for table in RAW_TABLES
             if (breaches := session.contract_breaches(table))
         ]
-        faults += [
-            f"{check.table.name}, {check.name}: {', '.join(sorted(failing))}"
-            for check in data_checks(settings)
-            if check.is_blocking and (failing := check.failing_organizations(session))
-        ]
     if faults:
-        raise ChecksFailed("; ".join(faults))
+        raise ContractBroken("; ".join(faults))
 
 
 def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
@@ -75,32 +74,34 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             "counted_is_stored",
             EVENTS,
             "What was counted is what is stored, rejected rows and duplicates accounted for.",
-            is_blocking=True,
+            withholds=True,
             failing_organizations=lambda warehouse: _without_reason(
                 check_rules.unaccounted(warehouse.reconciliation())
             ),
+            remedy=COLLECT_AGAIN,
         ),
         DataCheck(
             "counted_is_stored",
             REGISTRATIONS,
             "What was counted is what is stored, rejected rows and duplicates accounted for.",
-            is_blocking=True,
+            withholds=True,
             failing_organizations=_unaccounted_registrations,
+            remedy=COLLECT_AGAIN,
         ),
         DataCheck(
             "seats_are_known",
             REGISTRATIONS,
             "Registrations can be read; where they cannot, seats are null.",
-            is_blocking=False,
+            withholds=False,
             failing_organizations=lambda warehouse: _without_reason(
-                {*settings.slugs} - {*warehouse.known_organizations(REGISTRATIONS.short_name)}
+                {*settings.slugs} - {*warehouse.seats_as_of()["organization"]}
             ),
         ),
         DataCheck(
             "events_are_known",
             REGISTRATIONS,
             "Every registration is of a stored event; the others are kept, and take no seat.",
-            is_blocking=False,
+            withholds=False,
             failing_organizations=lambda warehouse: {
                 slug: f"{rows} registrations"
                 for slug, rows in warehouse.unmatched_registrations().items()
@@ -110,16 +111,20 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             "no_foreign_rows",
             EVENTS,
             "Every event belongs to the organization under which it is stored.",
-            is_blocking=True,
+            withholds=True,
             failing_organizations=lambda warehouse: {
-                slug: f"{rows} events" for slug, rows in warehouse.foreign_rows().items()
+                slug: f"{rows} events"
+                for slug, rows in warehouse.foreign_rows(
+                    {one.slug: one.identifier for one in settings.organizations}
+                ).items()
             },
+            remedy="Correct the identifier in booking.toml, or run `booking-assets forget`.",
         ),
         DataCheck(
             "nothing_unknown",
             EVENTS,
             "The contract knows every member of every row; members that it does not are in extra.",
-            is_blocking=False,
+            withholds=False,
             failing_organizations=lambda warehouse: {
                 slug: ", ".join(name[:NAME_CHARACTERS] for name in names[:NAMES_SHOWN])
                 for slug, names in warehouse.unknown_members().items()
@@ -129,7 +134,7 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             "nothing_rejected",
             REJECTED_ROWS,
             "Every row could be typed; those that could not are in raw.rejected_rows.",
-            is_blocking=False,
+            withholds=False,
             failing_organizations=lambda warehouse: _without_reason(
                 check_rules.rejecting(warehouse.reconciliation())
             ),
@@ -138,18 +143,16 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             "no_sharp_shrink",
             COLLECTIONS,
             f"No organization lost more than {collect.max_shrink:.0%} of its events at once.",
-            is_blocking=False,
+            withholds=False,
             failing_organizations=lambda warehouse: _without_reason(
-                check_rules.shrunken(
-                    warehouse.read(COLLECTIONS), EVENTS.short_name, collect.max_shrink
-                )
+                check_rules.shrunken(warehouse.newest_collections(count=2), collect.max_shrink)
             ),
         ),
         DataCheck(
             "fresh_enough",
             COLLECTIONS,
             f"Every organization was collected in the last {schedules.max_age_hours:g} hours.",
-            is_blocking=False,
+            withholds=False,
             failing_organizations=lambda warehouse: _not_fresh(warehouse, settings),
         ),
     )

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import polars as pl
 
+from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import Forbidden, NotFound
 from booking_assets.collect.collection import Collected, Collection, Plan, Progress
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
@@ -23,6 +25,7 @@ from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import Landing, event_count, prune_landings
 from booking_assets.collect.stats import Mode, collections_frame
 from booking_assets.pipeline.connections import Connect
+from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
 from booking_assets.pipeline.results import RunReport, explanation, report_run
 from booking_assets.settings import Organization, Settings
 from booking_assets.tables.raw import REJECTED_ROWS
@@ -78,16 +81,19 @@ class Collector:
         Raises:
             WarehouseError: the warehouse cannot be read.
         """
+        adopt_renamed(self.warehouse, self.settings)
         plan = self._plan(run_id, mode, allow_shrink=allow_shrink)
         stored_rows = self.warehouse.rows_by_table([one.table for one in _CONTRACTS.values()])
+        stored = self.warehouse.stored_identifiers()
+        configured = [slug for slug in slugs if slug in self._organizations]
         collections = [
             [
-                self._collection(slug, rows, plan, stored_rows[rows.table].get(slug))
+                self._collection(slug, rows, plan, stored_rows[rows.table].get(slug), stored)
                 for rows in self._resources(slug)
             ]
-            for slug in slugs
+            for slug in configured
         ]
-        faults: dict[str, str] = {}
+        faults = dict.fromkeys({*slugs} - {*configured}, "it is not in booking.toml any more")
         for ready in collect_concurrently(collections, self.settings.collect.max_organizations):
             try:
                 self._load(ready, log)
@@ -125,11 +131,21 @@ class Collector:
         return [EVENT_ROWS, REGISTRATION_ROWS] if registrations else [EVENT_ROWS]
 
     def _collection(
-        self, slug: str, rows: RowContract, plan: Plan, stored_rows: int | None
+        self,
+        slug: str,
+        rows: RowContract,
+        plan: Plan,
+        stored_rows: int | None,
+        stored: Mapping[str, UUID],
     ) -> Collection:
         organization = self._organizations[slug]
+
+        def connect() -> BookingClient:
+            require_same_organization(organization, stored)
+            return self.connect(organization, rows.resource)
+
         return Collection(
-            connect=lambda: self.connect(organization, rows.resource),
+            connect=connect,
             contract=rows,
             organization=organization.slug,
             identifier=organization.identifier,
@@ -170,8 +186,11 @@ class Collector:
             self._log_failures([*failed, *(_not_loaded(one, error) for one in collected)], log)
             return
         self._report(failed, log)
-        log.info("stored %s", "; ".join(_stored_line(one, deleted) for one in collected))
-        for one in collected:
+        # An overtaken collection is not among them: it is in the log, and no failure.
+        stored = [one for one in collected if (one.organization, one.resource) in deleted]
+        if stored:
+            log.info("stored %s", "; ".join(_stored_line(one, deleted) for one in stored))
+        for one in stored:
             rows = int(one.landing.log_row["rows_loaded"])
             self.progress.ended(one.organization, one.resource, rows, None)
             keep = self.settings.collect.landing_keep

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from booking_assets.pipeline.organizations import only_published, withheld_organizations
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
 from booking_assets.tables.contract import Table
@@ -76,13 +77,16 @@ def publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
         StaleMarts: collections were stored during each of the attempts.
         WarehouseError: the snapshot could not be written, or a mart not be derived.
     """
-    for _ in range(PUBLISH_ATTEMPTS - 1):
+    for attempt in range(1, PUBLISH_ATTEMPTS + 1):
+        withheld = withheld_organizations(warehouse, settings)
         try:
-            return warehouse.publish()
+            return only_published(warehouse, settings, withheld).publish()
         except StaleMarts as error:
+            if attempt == PUBLISH_ATTEMPTS:
+                raise
             _logger.info("deriving all marts again: %s", error)
             derive_all(warehouse, settings)
-    return warehouse.publish()
+    raise AssertionError("unreachable")
 
 
 def _replace(
@@ -93,21 +97,24 @@ def _replace(
     """A mart that is replaced as a whole by the frames."""
 
     def derive(warehouse: Warehouse, settings: Settings) -> DerivedMart:
-        replaced = warehouse.replace(table, lambda session: frames(session, settings))
+        published = only_published(warehouse, settings, withheld_organizations(warehouse, settings))
+        replaced = published.replace(table, lambda session: frames(session, settings))
         return DerivedMart(replaced.rows, replaced.first)
 
     return Mart(table, upstream, derive)
 
 
-def _capacity_by_event(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+def _capacity_by_event(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
-    known = warehouse.known_organizations(raw.REGISTRATIONS.short_name)
+    wanted = [one.slug for one in settings.organizations if one.registrations]
+    seats_as_of = warehouse.seats_as_of().filter(pl.col("organization").is_in(wanted))
+    unknown = warehouse.events_without_registrations()
     columns = {
         raw.EVENTS: capacity.EVENT_COLUMNS,
         raw.REGISTRATIONS: capacity.REGISTRATION_COLUMNS,
     }
     for events, registrations in warehouse.read_batches(EVENT, columns):
-        yield capacity.capacity_by_event(events, as_of, registrations, known)
+        yield capacity.capacity_by_event(events, as_of, registrations, seats_as_of, unknown)
 
 
 def _capacity_utilization(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
@@ -141,19 +148,30 @@ def _room_conflicts(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]
         yield from conflicts.room_conflicts(events, as_of)
 
 
-def _organization_freshness(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
-    yield freshness.organization_freshness(
-        warehouse.newest_collections(),
-        warehouse.reconciliation(raw.EVENTS),
-        warehouse.reconciliation(raw.REGISTRATIONS),
-        warehouse.read(raw.EVENT_COUNTS),
-        datetime.now(UTC),
-    )
+def _organization_freshness(warehouse: Warehouse, settings: Settings) -> DerivedMart:
+    """Unlike the other marts, this one has a row of each withheld organization, too."""
+    withheld = withheld_organizations(warehouse, settings)
+    configured = warehouse.only(settings.slugs)
+
+    def frames(session: Warehouse) -> Iterator[pl.DataFrame]:
+        resources = (raw.EVENTS, raw.REGISTRATIONS)
+        yield freshness.organization_freshness(
+            {one.slug: one.registrations for one in settings.organizations},
+            session.attempts(),
+            {table.short_name: session.reconciliation(table) for table in resources},
+            session.read(raw.EVENT_COUNTS),
+            datetime.now(UTC),
+            withheld,
+        )
+
+    replaced = configured.replace(marts.ORGANIZATION_FRESHNESS, frames)
+    return DerivedMart(replaced.rows, replaced.first)
 
 
-def _extend_history(warehouse: Warehouse, _: Settings) -> DerivedMart:
+def _extend_history(warehouse: Warehouse, settings: Settings) -> DerivedMart:
     """Close the versions that ended and add those that began; the others are not rewritten."""
-    closed, added = warehouse.extend_history(history.MEMBERS, _changed_versions)
+    published = only_published(warehouse, settings, withheld_organizations(warehouse, settings))
+    closed, added = published.extend_history(history.MEMBERS, _changed_versions)
     return DerivedMart(None, None, {"versions closed": closed, "versions added": added})
 
 
@@ -181,7 +199,7 @@ MARTS: tuple[Mart, ...] = (
     _replace(marts.ROOM_UTILIZATION, (raw.EVENTS,), _room_utilization),
     _replace(marts.ROOM_CONFLICTS, (raw.EVENTS,), _room_conflicts),
     Mart(marts.EVENT_HISTORY, (raw.EVENTS,), _extend_history),
-    _replace(
+    Mart(
         marts.ORGANIZATION_FRESHNESS,
         (raw.EVENTS, raw.EVENT_COUNTS, raw.REGISTRATIONS),
         _organization_freshness,

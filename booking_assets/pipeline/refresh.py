@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from booking_assets.collect.stats import Mode
-from booking_assets.pipeline.checks import require_blocking_checks
+from booking_assets.pipeline.checks import require_contracts
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.marts import derive_all, publish
 from booking_assets.pipeline.results import RunReport
@@ -31,14 +31,14 @@ def refresh(
         allow_shrink: load slices that lost more rows than the settings allow.
 
     Raises:
-        ChecksFailed: the stored rows broke a blocking check; nothing is derived.
+        ContractBroken: a raw table is not its contract; nothing is derived.
         WarehouseError: the warehouse or the snapshot could not be read or written.
     """
     settings, warehouse = collector.settings, collector.warehouse
     wanted = slugs or settings.slugs
     report = collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
     if report.complete:
-        require_blocking_checks(warehouse, settings)
+        require_contracts(warehouse)
         derive_all(warehouse, settings)
         publish(warehouse, settings)
     return report

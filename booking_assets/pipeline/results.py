@@ -134,7 +134,9 @@ def report_run(
     Raises:
         WarehouseError: the log cannot be read.
     """
-    results = tuple(CollectionResult(row) for row in warehouse.logged(run_ids).to_dicts())
+    results = tuple(
+        CollectionResult(row) for row in warehouse.collections_of_runs(run_ids).to_dicts()
+    )
     logged = {one.organization for one in results if one.resource == EVENTS.short_name}
     known = faults or {}
     unrecorded = {slug: known.get(slug, UNRECORDED) for slug in slugs if slug not in logged}

@@ -1,8 +1,4 @@
-"""All tables together, in the order in which they are built.
-
-What lives here: the lists that writers, checks, the snapshot and the docs walk through.
-What must not: a table's contract (`raw`, `marts`).
-"""
+"""All tables, in the order in which they are built; their contracts are in `raw` and `marts`."""
 
 from __future__ import annotations
 

@@ -1,107 +1,110 @@
-"""What a table contract is made of: the closed set of column kinds, and `Table`.
+"""What a table contract is made of: column kinds, `Schema` and `Table`.
 
-What lives here: one column kind for each type that the warehouse stores, and the record that ties a
-dataframely schema to a table's name, grain and meaning.
-What must not: any particular table (`raw`, `marts`), DuckDB's type names (`warehouse.ddl`).
-Read more: https://dataframely.readthedocs.io/latest/sites/api/schema/
+The tables themselves are in `raw` and `marts`; DuckDB's type names are in `warehouse.ddl`.
 """
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-import dataframely as dy
 import polars as pl
 
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
-class Identifier(dy.String):
+@dataclass(frozen=True)
+class Column:
+    """A column: what it means, with its unit, and whether it may be null. Its kind is its class."""
+
+    description: str
+    nullable: bool = True
+    dtype: ClassVar[pl.DataType]
+
+
+class Identifier(Column):
     """A UUID: 36 characters of text in frames, which have no such type; `UUID` in the warehouse."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(description=description, nullable=nullable, regex=UUID_PATTERN)
+    dtype = pl.String()
 
 
-class Text(dy.String):
+@dataclass(frozen=True)
+class Text(Column):
     """Text of any length, kept as received.
 
     `free` text is written by people, and may be personal: it is stored, but shown nowhere else.
     """
 
-    def __init__(self, description: str, *, nullable: bool = True, free: bool = False) -> None:
-        super().__init__(description=description, nullable=nullable)
-        self.free = free
+    free: bool = False
+    dtype: ClassVar[pl.DataType] = pl.String()
 
 
-class Json(dy.String):
+class Json(Column):
     """One JSON value as text."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(description=description, nullable=nullable)
+    dtype = pl.String()
 
 
-class Flag(dy.Bool):
-    """True, false, or null where the API said neither."""
+class Flag(Column):
+    """True, false, or null where the API sent neither."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(description=description, nullable=nullable)
+    dtype = pl.Boolean()
 
 
-class Number(dy.Int32):
+class Number(Column):
     """A small whole number, 32 bits as in the API."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(description=description, nullable=nullable)
+    dtype = pl.Int32()
 
 
-class Count(dy.Int64):
-    """How many there are of something, 64 bits."""
+class Count(Column):
+    """A number of things, 64 bits."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(description=description, nullable=nullable)
+    dtype = pl.Int64()
 
 
-class Measure(dy.Float64):
+class Measure(Column):
     """A quantity or a ratio; its unit is in the description."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(description=description, nullable=nullable)
+    dtype = pl.Float64()
 
 
-class Instant(dy.Datetime):
-    """A point in time, microseconds, UTC: the only form in which times travel and are stored."""
+class Instant(Column):
+    """A point in time, microseconds, UTC: the only form in which times are passed and stored."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(
-            description=description, nullable=nullable, time_unit="us", time_zone="UTC"
-        )
+    dtype = pl.Datetime("us", "UTC")
 
 
-class Day(dy.Date):
+class Day(Column):
     """A calendar day, without a time or a zone."""
 
-    def __init__(self, description: str, *, nullable: bool = True) -> None:
-        super().__init__(description=description, nullable=nullable)
+    dtype = pl.Date()
 
 
-def copy_column(schema: type[dy.Schema], name: str) -> Any:
-    """The column `name` of another schema, to be carried over unchanged in type and meaning."""
-    return copy.copy(schema.columns()[name])
+class Schema:
+    """The columns of a table: class attributes, in order; a subclass adds columns at the end."""
+
+    @classmethod
+    def columns(cls) -> dict[str, Column]:
+        """The columns by name, in their stored order."""
+        return {
+            name: column
+            for base in reversed(cls.__mro__)
+            for name, column in vars(base).items()
+            if isinstance(column, Column)
+        }
 
 
 @dataclass(frozen=True)
 class Table:
     """A stored table: `name` as `schema.table`, what one row stands for, and its columns.
 
-    `grain` names the columns that tell the rows apart: no two rows agree in all of them, where two
-    nulls agree (a null venue is a group of its own). A log without a key has none.
+    `grain` names the columns that identify a row; two nulls are equal (a null venue is a group of
+    its own). A log without a key has none.
     """
 
     name: str
-    columns: type[dy.Schema]
+    columns: type[Schema]
     row: str
     description: str
     grain: tuple[str, ...]
@@ -123,13 +126,13 @@ class Table:
 
     @property
     def dtypes(self) -> dict[str, pl.DataType]:
-        """The polars type of each column, in order: what a frame of this table must have."""
+        """The polars type of each column, in order."""
         return {name: column.dtype for name, column in self.columns.columns().items()}
 
     @property
     def meanings(self) -> dict[str, str]:
-        """What each column means, with its unit: comments and documentation are made from it."""
-        return {name: column.description or "" for name, column in self.columns.columns().items()}
+        """The description of each column: DuckDB's comments and the docs are made from it."""
+        return {name: column.description for name, column in self.columns.columns().items()}
 
     @property
     def required(self) -> tuple[str, ...]:

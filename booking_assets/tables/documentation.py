@@ -1,10 +1,6 @@
-"""The tables as a page for readers: what `docs/tables.md` holds.
+"""Generates `docs/tables.md` from the contracts. The rules of the marts are in `docs/marts.md`.
 
-Write it with `python -m booking_assets.tables.documentation > docs/tables.md`.
-
-What lives here: Markdown made from the contracts, and nothing that they do not say.
-What must not: rules behind the marts (`docs/marts.md`).
-Read more: `CONTRIBUTING.md`, "Once".
+Run `python -m booking_assets.tables.documentation > docs/tables.md`.
 """
 
 from __future__ import annotations

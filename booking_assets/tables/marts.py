@@ -1,13 +1,9 @@
-"""The marts: answers that someone asks for, derived from the raw tables alone.
+"""Contracts of the marts, which are derived from the raw tables.
 
-What lives here: one dataframely schema and one `Table` for each table of the `marts` schema.
-What must not: how an answer is computed (`transforms`).
-Read more: `docs/tables.md`.
+How a mart is computed: `transforms`; its rules for readers: `docs/marts.md`.
 """
 
 from __future__ import annotations
-
-import dataframely as dy
 
 from booking_assets.tables.contract import (
     Count,
@@ -17,9 +13,9 @@ from booking_assets.tables.contract import (
     Instant,
     Measure,
     Number,
+    Schema,
     Table,
     Text,
-    copy_column,
 )
 from booking_assets.tables.raw import Events
 
@@ -28,21 +24,21 @@ AS_OF = (
 )
 
 
-class CapacityByEvent(dy.Schema):
+class CapacityByEvent(Schema):
     """Columns of `marts.capacity_by_event`."""
 
-    organization = copy_column(Events, "organization")
-    event_identifier = copy_column(Events, "event_identifier")
-    event_number = copy_column(Events, "event_number")
-    event_title = copy_column(Events, "event_title")
-    event_type = copy_column(Events, "event_type")
-    event_class_code = copy_column(Events, "event_class_code")
-    event_format = copy_column(Events, "event_format")
-    achievement_identifier = copy_column(Events, "achievement_identifier")
-    venue_location_identifier = copy_column(Events, "venue_location_identifier")
-    venue_room = copy_column(Events, "venue_room")
-    event_scheduled_start = copy_column(Events, "event_scheduled_start")
-    event_scheduled_end = copy_column(Events, "event_scheduled_end")
+    organization = Events.organization
+    event_identifier = Events.event_identifier
+    event_number = Events.event_number
+    event_title = Events.event_title
+    event_type = Events.event_type
+    event_class_code = Events.event_class_code
+    event_format = Events.event_format
+    achievement_identifier = Events.achievement_identifier
+    venue_location_identifier = Events.venue_location_identifier
+    venue_room = Events.venue_room
+    event_scheduled_start = Events.event_scheduled_start
+    event_scheduled_end = Events.event_scheduled_end
     local_date = Day("Day of the start in the venue's own time.")
     lifecycle_status = Text(
         "Cancelled, Completed, In Progress, Published or Drafted, as of as_of.", nullable=False
@@ -52,6 +48,10 @@ class CapacityByEvent(dy.Schema):
     seats_confirmed = Count("Confirmed registrations; null where registrations are unknown.")
     seats_invited = Count("Unanswered invitations; null where registrations are unknown.")
     seats_waitlisted = Count("Waitlisted registrations; null where registrations are unknown.")
+    seats_as_of = Instant(
+        "Start of the registrations' collection that the seats are for (UTC), earlier than as_of"
+        " where a newer one failed; null where unknown, as is every seat column then."
+    )
     seats_taken = Count("Confirmed + invited; null where registrations are unknown.")
     seats_available = Count("Seats left, never below 0; null without a limit or where unknown.")
     utilization = Measure(
@@ -62,13 +62,13 @@ class CapacityByEvent(dy.Schema):
     as_of = Instant(AS_OF, nullable=False)
 
 
-class CapacityUtilization(dy.Schema):
+class CapacityUtilization(Schema):
     """Columns of `marts.capacity_utilization`."""
 
-    organization = copy_column(Events, "organization")
+    organization = Events.organization
     month = Day("First day of the month in which the event starts, in the venue's own time.")
-    event_type = copy_column(Events, "event_type")
-    venue_location_identifier = copy_column(Events, "venue_location_identifier")
+    event_type = Events.event_type
+    venue_location_identifier = Events.venue_location_identifier
     events = Count("Events that are not cancelled.", nullable=False)
     events_cancelled = Count("Cancelled events; they count nowhere else.", nullable=False)
     events_unlimited = Count("Events without a maximum, not cancelled.", nullable=False)
@@ -91,28 +91,29 @@ class CapacityUtilization(dy.Schema):
     as_of = Instant(AS_OF, nullable=False)
 
 
-class DistributionByEvent(dy.Schema):
+class DistributionByEvent(Schema):
     """Columns of `marts.distribution_by_event`."""
 
-    organization = copy_column(Events, "organization")
-    event_identifier = copy_column(Events, "event_identifier")
-    event_number = copy_column(Events, "event_number")
-    event_title = copy_column(Events, "event_title")
-    exam_type = copy_column(Events, "exam_type")
-    event_format = copy_column(Events, "event_format")
-    event_scheduled_start = copy_column(Events, "event_scheduled_start")
-    venue_location_identifier = copy_column(Events, "venue_location_identifier")
+    organization = Events.organization
+    event_identifier = Events.event_identifier
+    event_number = Events.event_number
+    event_title = Events.event_title
+    exam_type = Events.exam_type
+    event_format = Events.event_format
+    event_scheduled_start = Events.event_scheduled_start
+    venue_location_identifier = Events.venue_location_identifier
     distribution_process = Text(
         "How the package is distributed; Standard where unset.", nullable=False
     )
-    distribution_status = copy_column(Events, "distribution_status")
-    distribution_code = copy_column(Events, "distribution_code")
-    distribution_expected = copy_column(Events, "distribution_expected")
-    distribution_ordered = copy_column(Events, "distribution_ordered")
-    distribution_shipped = copy_column(Events, "distribution_shipped")
-    distribution_tracked = copy_column(Events, "distribution_tracked")
+    distribution_status = Events.distribution_status
+    distribution_code = Events.distribution_code
+    distribution_expected = Events.distribution_expected
+    distribution_ordered = Events.distribution_ordered
+    distribution_shipped = Events.distribution_shipped
+    distribution_tracked = Events.distribution_tracked
     distribution_state = Text(
-        "State of the package, from Planned to Shipped; docs/tables.md gives the nine states.",
+        "Cancelled, Not Applicable, Withheld, Failed, Shipped, Ordered, Overdue, Planned or"
+        " Unplanned; rules: docs/marts.md.",
         nullable=False,
     )
     days_until_expected = Measure("Days from as_of to distribution_expected; negative when past.")
@@ -129,13 +130,13 @@ class DistributionByEvent(dy.Schema):
     as_of = Instant(AS_OF, nullable=False)
 
 
-class DistributionStatus(dy.Schema):
+class DistributionStatus(Schema):
     """Columns of `marts.distribution_status`."""
 
-    organization = copy_column(Events, "organization")
-    distribution_state = copy_column(DistributionByEvent, "distribution_state")
-    distribution_process = copy_column(DistributionByEvent, "distribution_process")
-    distribution_status = copy_column(Events, "distribution_status")
+    organization = Events.organization
+    distribution_state = DistributionByEvent.distribution_state
+    distribution_process = DistributionByEvent.distribution_process
+    distribution_status = Events.distribution_status
     events = Count("Events in the group.", nullable=False)
     earliest_start = Instant("Earliest start of an event in the group (UTC).")
     latest_start = Instant("Latest start of an event in the group (UTC).")
@@ -144,15 +145,15 @@ class DistributionStatus(dy.Schema):
     median_days_shipped_late = Measure("Median days from expected to shipped.")
     shipped_late = Count("Events shipped later than expected.", nullable=False)
     returns_overdue = Count("Events whose materials are overdue.", nullable=False)
-    oldest_status_age_days = Measure("Days since the longest-unasked status was asked for.")
+    oldest_status_age_days = Measure("Age in days of the oldest distribution status.")
     as_of = Instant(AS_OF, nullable=False)
 
 
-class RoomUtilization(dy.Schema):
+class RoomUtilization(Schema):
     """Columns of `marts.room_utilization`."""
 
-    organization = copy_column(Events, "organization")
-    venue_location_identifier = copy_column(Events, "venue_location_identifier")
+    organization = Events.organization
+    venue_location_identifier = Events.venue_location_identifier
     room = Text("Room, trimmed; null where the events name a venue alone.")
     week = Day("Monday of the ISO week, in the venue's own time.", nullable=False)
     booked_hours = Measure(
@@ -171,11 +172,11 @@ class RoomUtilization(dy.Schema):
     as_of = Instant(AS_OF, nullable=False)
 
 
-class RoomConflicts(dy.Schema):
+class RoomConflicts(Schema):
     """Columns of `marts.room_conflicts`."""
 
-    organization = copy_column(Events, "organization")
-    venue_location_identifier = copy_column(Events, "venue_location_identifier")
+    organization = Events.organization
+    venue_location_identifier = Events.venue_location_identifier
     room = Text("Room, trimmed.", nullable=False)
     first_event_identifier = Identifier(
         "The event that starts earlier; of two that start together, the smaller identifier.",
@@ -203,7 +204,7 @@ class EventHistory(Events):
     )
     valid_to = Instant(
         "Start of the collection that saw another version, or missed the event (UTC); null: still"
-        " stored in raw.events. The version held from valid_from until just before valid_to.",
+        " stored in raw.events. Valid from valid_from until just before valid_to.",
     )
     change = Text(
         "`inserted` (new, or back after a deletion), `updated`, or `deleted`: the event as it was"
@@ -212,23 +213,41 @@ class EventHistory(Events):
     )
 
 
-class OrganizationFreshness(dy.Schema):
+class OrganizationFreshness(Schema):
     """Columns of `marts.organization_freshness`."""
 
-    organization = copy_column(Events, "organization")
-    last_complete_at = Instant(
-        "When the newest complete collection of events ended (UTC); null where there is none."
+    organization = Events.organization
+    events_as_of = Instant("Start of the newest complete collection of events (UTC).")
+    registrations_as_of = Instant("Start of the newest complete collection of registrations (UTC).")
+    last_attempt_at = Instant(
+        "Start of the newest collection of events, or of registrations where those alone are not"
+        " complete (UTC)."
     )
+    last_status = Text(
+        "How that collection ended: complete, failed, access_denied or shrunk; null where there was"
+        " none."
+    )
+    failing_since = Instant(
+        "Start of the first collection after the newest complete one (UTC); null where the newest"
+        " is complete."
+    )
+    reason = Text("Why it is not complete or not published; null where it is.")
+    remedy = Text("What a person can do about it; null where it is complete and published.")
     events = Count("Events stored.", nullable=False)
-    rejected = Count("Events that could not be typed, kept in raw.rejected_rows.", nullable=False)
+    rejected = Count("Rows of events that could not be typed.", nullable=False)
     registrations = Count("Registrations stored; null where they were never complete.")
-    event_count = Count("Events that the newest `count` reported; null where it never answered.")
-    complete = Flag("True where events + rejected = event_count.", nullable=False)
-    age_minutes = Measure(
-        "Minutes from as_of to publishing: how old the data was then; null where there is none."
+    event_count = Count("Events that the newest `count` reported; null where it never succeeded.")
+    is_current = Flag(
+        "True where the newest collection of events is complete, and of registrations where they"
+        " are wanted; overtaken ones do not count.",
+        nullable=False,
     )
-    as_of = Instant(
-        "Start of the newest complete collection of events (UTC); null where there is none."
+    is_published = Flag(
+        "False where the organization is left out of the other marts, since a check failed.",
+        nullable=False,
+    )
+    age_minutes = Measure(
+        "Minutes from events_as_of to publishing, never negative; null where there is none."
     )
 
 
@@ -278,13 +297,13 @@ EVENT_HISTORY = Table(
     name="marts.event_history",
     columns=EventHistory,
     row="a version of an event that a collection saw, or its deletion",
-    description="Every version of every event, with the time for which it held.",
+    description="Every version of every event, with the time for which it was valid.",
     grain=("organization", "event_identifier", "valid_from"),
 )
 ORGANIZATION_FRESHNESS = Table(
     name="marts.organization_freshness",
     columns=OrganizationFreshness,
-    row="an organization that was ever counted or collected",
+    row="an organization in the settings",
     description="How old and how complete each organization's data was when it was published.",
     grain=("organization",),
 )

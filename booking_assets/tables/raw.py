@@ -1,16 +1,11 @@
-"""The raw tables: what the API said, typed, nothing lost.
+"""Contracts of the raw tables: what the API sent, typed.
 
-What lives here: one dataframely schema and one `Table` for each table of the `raw` schema, and how
-the API's member names follow from the column names.
-What must not: rules about meaning (`transforms`), other aliases of a member (`api.wire`).
-Read more: `docs/tables.md`.
+Other spellings of the API's members: `api.wire`; how members are decoded: `collect.contracts`.
 """
 
 from __future__ import annotations
 
 from typing import Literal
-
-import dataframely as dy
 
 from booking_assets.tables.contract import (
     Count,
@@ -20,6 +15,7 @@ from booking_assets.tables.contract import (
     Json,
     Measure,
     Number,
+    Schema,
     Table,
     Text,
 )
@@ -28,18 +24,18 @@ ORGANIZATION = "The organization's slug: the Dagster partition key."
 COLLECTED_AT = "When the collection that wrote the row started (UTC)."
 
 
-class EventCounts(dy.Schema):
+class EventCounts(Schema):
     """Columns of `raw.event_counts`."""
 
     organization = Text(ORGANIZATION, nullable=False)
     organization_identifier = Identifier(
         "The organization's identifier in the API.", nullable=False
     )
-    event_count = Count("Events that `count` reported before collecting.", nullable=False)
-    counted_at = Instant("When `count` was asked (UTC).", nullable=False)
+    event_count = Count("Events that the newest `count` reported.", nullable=False)
+    counted_at = Instant("When `count` was requested (UTC).", nullable=False)
 
 
-class Events(dy.Schema):
+class Events(Schema):
     """Columns of `raw.events`: the 62 members of the API's event model, in its order."""
 
     organization = Text(ORGANIZATION, nullable=False)
@@ -49,7 +45,7 @@ class Events(dy.Schema):
     learner_registration_group_identifier = Identifier("Group that a learner joins on registering.")
     mandatory_survey_form_identifier = Identifier("Form that a registrant must submit.")
     organization_identifier = Identifier(
-        "The tenant that the API says owns the row; always the partition's own.", nullable=False
+        "The organization that owns the row; always that of the partition.", nullable=False
     )
     venue_coordinator_identifier = Identifier("Venue coordinator (legacy).")
     venue_location_identifier = Identifier("Venue where the event takes place.")
@@ -66,7 +62,7 @@ class Events(dy.Schema):
     appointment_type = Text("Kind of appointment, from the organization's own list.")
     content = Text("JSON text: titles, descriptions and instructions by language.", free=True)
     distribution_code = Text("Distribution job id, or `Error`.")
-    distribution_errors = Text("What the distributor answered when an order failed.", free=True)
+    distribution_errors = Text("The distributor's answer when an order failed.", free=True)
     distribution_process = Text("How the exam package is distributed; null means Standard.")
     distribution_status = Text("Distribution status: free text of the distributor, or `Error`.")
     duration_unit = Text("Unit of duration_quantity: Minute, Hour, Day, Week, Month, Year.")
@@ -106,7 +102,7 @@ class Events(dy.Schema):
     distribution_expected = Instant("Planned shipping of the exam package (UTC).")
     distribution_ordered = Instant("When the package was ordered, also where that failed (UTC).")
     distribution_shipped = Instant("When the package was shipped, as typed by a person (UTC).")
-    distribution_tracked = Instant("When the distributor was last asked for the status (UTC).")
+    distribution_tracked = Instant("When the status was last requested from the distributor (UTC).")
     event_scheduled_end = Instant("End of the event (UTC).")
     event_scheduled_start = Instant("Start of the event (UTC).")
     exam_material_return_shipment_received = Instant("When exam materials came back (UTC).")
@@ -128,7 +124,7 @@ class Events(dy.Schema):
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
 
-class RejectedRows(dy.Schema):
+class RejectedRows(Schema):
     """Columns of `raw.rejected_rows`."""
 
     organization = Text(ORGANIZATION, nullable=False)
@@ -143,7 +139,7 @@ class RejectedRows(dy.Schema):
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
 
-class Collections(dy.Schema):
+class Collections(Schema):
     """Columns of `raw.collections`."""
 
     organization = Text(ORGANIZATION, nullable=False)
@@ -156,31 +152,32 @@ class Collections(dy.Schema):
     mode = Text("`full` or `incremental`.", nullable=False)
     started_at = Instant("When the collection started (UTC).", nullable=False)
     finished_at = Instant("When the collection ended (UTC).", nullable=False)
-    count_before = Count("What `count` said before collecting; null where it never answered.")
-    count_after = Count("What `count` said after collecting; null where it was not reached.")
+    count_before = Count("The first `count`; null where it failed.")
+    count_after = Count("The last `count`; null where the collection ended before it.")
     count_lowest = Count("The lowest count that completeness was judged by.")
     count_highest = Count("The highest count that completeness was judged by.")
-    rows_received = Count("Rows that arrived: loaded + rejected + duplicates.", nullable=False)
+    rows_received = Count("Rows received: loaded + rejected + duplicates.", nullable=False)
     rows_loaded = Count("Rows that are typed and distinct.", nullable=False)
     rows_rejected = Count(
         "Rows that could not be typed, kept in raw.rejected_rows.", nullable=False
     )
-    duplicates_dropped = Count("Rows whose identifier had already arrived.", nullable=False)
+    duplicates_dropped = Count("Rows whose identifier was received before.", nullable=False)
     rows_deleted = Count("Stored rows that the API no longer has.", nullable=False)
     pages = Count("Pages of rows that were received.", nullable=False)
     requests = Count("Requests sent, retries included.", nullable=False)
     retries = Count("Requests that repeated a failed one.", nullable=False)
-    bytes_received = Count("Bytes of the answers' bodies.", nullable=False)
+    bytes_received = Count("Bytes of the response bodies.", nullable=False)
     status = Text(
-        "`complete`, `failed`, `access_denied` (the rows may not be read) or `shrunk` (too few).",
+        "`complete`, `failed`, `access_denied` (the rows may not be read), `shrunk` (too few) or"
+        " `overtaken` (a newer collection is stored).",
         nullable=False,
     )
     reason = Text("Why the rows were not stored; null where complete.")
     remedy = Text("What a person can do about it; null where complete.")
 
 
-class Registrations(dy.Schema):
-    """Columns of `raw.registrations`: the members that this project ever decodes, no others.
+class Registrations(Schema):
+    """Columns of `raw.registrations`: only the members that this project decodes.
 
     A registration also holds an exam password, scores and comments in clear.
     """
@@ -196,35 +193,35 @@ class Registrations(dy.Schema):
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
 
-Status = Literal["complete", "failed", "access_denied", "shrunk"]
+Status = Literal["complete", "failed", "access_denied", "shrunk", "overtaken"]
 """How a collection ended: `raw.collections.status`."""
 
 EVENT_COUNTS = Table(
     name="raw.event_counts",
     columns=EventCounts,
     row="an organization",
-    description="The answer of the newest `count` of each organization's events.",
+    description="The newest `count` of each organization's events.",
     grain=("organization",),
 )
 EVENTS = Table(
     name="raw.events",
     columns=Events,
     row="an event",
-    description="Every event that the API holds, all 62 members, typed.",
+    description="Every event of the API, all 62 members, typed.",
     grain=("organization", "event_identifier"),
 )
 REJECTED_ROWS = Table(
     name="raw.rejected_rows",
     columns=RejectedRows,
     row="a row that could not be typed",
-    description="Rows that do not fit the contract, kept whole: none is dropped.",
+    description="Rows that do not fit the contract, with the reason.",
     grain=(),
 )
 COLLECTIONS = Table(
     name="raw.collections",
     columns=Collections,
     row="an organization, a resource and a run",
-    description="Append-only log of collections: what was counted, received, stored, or why not.",
+    description="Append-only log of collections: what was counted, received and stored.",
     grain=("organization", "resource", "run_id"),
 )
 REGISTRATIONS = Table(

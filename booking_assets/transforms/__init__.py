@@ -1,7 +1,6 @@
-"""The derivations: pure functions, frames in, frame out.
+"""The derivations as pure functions: frames in, frames out; one module a mart or group of marts.
 
-What lives here: one module an answer (`capacity`, `distribution`), and `rules`, what their rules
-share. All of the project's column expressions are here.
-What must not: a clock, the environment, a file, a database, the network, Dagster.
-Read more: `docs/tables.md` has the rules; https://docs.pola.rs has the expressions.
+May import `tables` and polars. A clock, the environment, files, DuckDB, requests and Dagster do not
+belong here. Column expressions for other purposes are in `collect`. The rules for readers:
+`docs/marts.md`.
 """

@@ -1,13 +1,9 @@
-"""Capacity: how many seats there are, how many are taken, and who may still register.
+"""Rules of `marts.capacity_by_event` and `marts.capacity_utilization`.
 
-What lives here: the rules of `marts.capacity_by_event` and `marts.capacity_utilization`.
-What must not: a clock (`as_of` is given), and a guess at seats: unknown is null, never zero.
-Read more: `docs/tables.md`.
+For readers: `docs/marts.md`. Unknown seats are null, never zero.
 """
 
 from __future__ import annotations
-
-from collections.abc import Collection
 
 import polars as pl
 
@@ -57,8 +53,8 @@ CAPACITY_COLUMNS: tuple[str, ...] = (
 """The columns of `marts.capacity_by_event` that `capacity_utilization` reads."""
 
 GROUP_COLUMNS: tuple[str, ...] = ("organization", "event_type", "venue_location_identifier")
-"""Rows of `marts.capacity_by_event` that agree in them have to come to `capacity_utilization`
-together; the others may be passed apart."""
+"""Rows of `marts.capacity_by_event` with equal values here must be passed to
+`capacity_utilization` in one frame."""
 
 _COUNTED_SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted")
 
@@ -67,20 +63,24 @@ def capacity_by_event(
     events: pl.DataFrame,
     as_of: pl.DataFrame,
     registrations: pl.DataFrame | None = None,
-    known_organizations: Collection[str] = (),
+    seats_as_of: pl.DataFrame | None = None,
+    unknown_events: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """`marts.capacity_by_event`: limits, seats, availability and registration state of each event.
 
-    A limit that is null, zero or negative is no limit, in every rule that asks for one. Seats are
-    counted only where all of an organization's registrations are known: an event without any then
-    has zero; elsewhere its seats are null, as is every answer that depends on them.
+    A limit that is null, zero or negative is no limit, in every rule. Seats are counted only where
+    all of an organization's registrations are known: an event without registrations then has 0
+    seats taken. Elsewhere its seats are null, and every column that depends on them.
 
     Args:
         events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
         as_of: `organization` and `as_of`, one row an organization.
         registrations: Rows of `raw.registrations`, at least `REGISTRATION_COLUMNS`; None
             where none were ever collected. Those of events that are not in `events` count nowhere.
-        known_organizations: The organizations whose registrations were collected completely.
+        seats_as_of: `organization` and `seats_as_of`, one row an organization whose registrations
+            are known: the start of their newest complete collection.
+        unknown_events: `organization` and `event_identifier` of the events that were first
+            collected by a later run than the stored registrations.
 
     Returns:
         One row an event, sorted by organization and event.
@@ -91,7 +91,7 @@ def capacity_by_event(
     taken, maximum = pl.col("seats_taken"), pl.col("capacity_maximum")
     return conform_to(
         with_as_of(events.select(EVENT_COLUMNS), as_of)
-        .pipe(_with_seats, registrations, known_organizations)
+        .pipe(_with_seats, registrations, seats_as_of, unknown_events)
         .with_columns(
             _limit("capacity_minimum"),
             _limit("capacity_maximum"),
@@ -127,11 +127,11 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
     active = pl.col("lifecycle_status") != "Cancelled"
     published = pl.col("lifecycle_status").is_in(["Published", "In Progress", "Completed"])
     limited = pl.col("capacity_maximum").is_not_null()
-    # Seats are known for all events of an organization or for none, so also for a whole group.
+    # With an event of unknown seats in the group, sums of the others would be too low.
     known = pl.col("seats_taken").is_not_null().all()
 
     def seats(column: str, where: pl.Expr) -> pl.Expr:
-        # The sum of 32-bit integers is a 32-bit integer in polars: it would overflow in silence.
+        # The sum of 32-bit integers is a 32-bit integer in polars, and overflows without an error.
         return pl.col(column).cast(pl.Int64).filter(where).sum()
 
     def events_that_are(availability: str) -> pl.Expr:
@@ -207,20 +207,29 @@ def _registration_state() -> pl.Expr:
 
 
 def _with_seats(
-    events: pl.DataFrame, registrations: pl.DataFrame | None, known_organizations: Collection[str]
+    events: pl.DataFrame,
+    registrations: pl.DataFrame | None,
+    seats_as_of: pl.DataFrame | None,
+    unknown_events: pl.DataFrame | None,
 ) -> pl.DataFrame:
-    if registrations is None:
+    if registrations is None or seats_as_of is None:
         return events.with_columns(
-            pl.lit(None, dtype=pl.Int64).alias(name) for name in _COUNTED_SEATS
+            *(pl.lit(None, dtype=pl.Int64).alias(name) for name in _COUNTED_SEATS),
+            seats_as_of=pl.lit(None, dtype=CAPACITY_BY_EVENT.dtypes["seats_as_of"]),
         )
-    known = pl.col("organization").is_in(list(known_organizations))
-    return events.join(
-        _seats_by_event(registrations),
-        on=("organization", "event_identifier"),
-        how="left",
-        validate="m:1",
-    ).with_columns(
-        pl.when(known).then(pl.col(name).fill_null(0)).alias(name) for name in _COUNTED_SEATS
+    key = ("organization", "event_identifier")
+    unknown = events.select(key).clear() if unknown_events is None else unknown_events.select(key)
+    return (
+        events.join(_seats_by_event(registrations), on=key, how="left", validate="m:1")
+        .join(seats_as_of, on="organization", how="left", validate="m:1")
+        .join(unknown.with_columns(is_unknown=True), on=key, how="left", validate="m:1")
+        .with_columns(
+            seats_as_of=pl.when(pl.col("is_unknown").is_null()).then(pl.col("seats_as_of"))
+        )
+        .with_columns(
+            pl.when(pl.col("seats_as_of").is_not_null()).then(pl.col(name).fill_null(0)).alias(name)
+            for name in _COUNTED_SEATS
+        )
     )
 
 

@@ -1,8 +1,6 @@
-"""The promises about collections: each function names the organizations that break one.
+"""Rules of the asset checks: each function returns the organizations that break a promise.
 
-What lives here: what the log and the stored rows must agree on, as pure questions to frames.
-What must not: what happens when a promise is broken (`defs.checks`).
-Read more: `docs/reliability.md`.
+What a failed check blocks is decided by `defs.checks`.
 """
 
 from __future__ import annotations
@@ -39,20 +37,20 @@ def rejecting(reconciliation: pl.DataFrame) -> list[str]:
     return _slugs(reconciliation.filter(pl.col("stored_rejected") > 0))
 
 
-def shrunken(collections: pl.DataFrame, resource: str, max_shrink: float) -> list[str]:
+def shrunken(complete: pl.DataFrame, max_shrink: float) -> list[str]:
     """Organizations whose newest complete collection lost more than `max_shrink` of the last one.
 
-    The collection itself refuses such a loss: here stand those that a person has allowed.
+    A collection refuses such a loss unless a person allowed it: these are the allowed ones.
+
+    Args:
+        complete: The two newest complete collections of each organization, the newest first
+            (`Warehouse.newest_collections`).
+        max_shrink: The share of rows that may be lost.
     """
-    before = pl.col("rows_loaded").shift(1).over("organization", order_by="started_at")
-    newest = pl.col("started_at") == pl.col("started_at").max().over("organization")
-    complete = collections.filter(
-        (pl.col("resource") == resource) & (pl.col("status") == "complete")
-    )
-    lost = complete.with_columns(before=before).filter(
-        newest & (pl.col("before") - pl.col("rows_loaded") > pl.col("before") * max_shrink)
-    )
-    return _slugs(lost)
+    before = pl.col("rows_loaded").shift(-1).over("organization")
+    lost = (pl.col("before") - pl.col("rows_loaded")) > pl.col("before") * max_shrink
+    is_newest = pl.int_range(pl.len()).over("organization") == 0
+    return _slugs(complete.with_columns(before=before).filter(is_newest & lost))
 
 
 def overdue(newest: pl.DataFrame, now: datetime, max_age: timedelta) -> list[str]:
@@ -61,7 +59,7 @@ def overdue(newest: pl.DataFrame, now: datetime, max_age: timedelta) -> list[str
 
 
 def never_complete(newest: pl.DataFrame, organizations: Collection[str]) -> list[str]:
-    """Organizations that should be collected and have no complete collection at all."""
+    """Organizations without a complete collection."""
     return sorted({*organizations} - {*newest.get_column("organization")})
 
 

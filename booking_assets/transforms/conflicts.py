@@ -1,8 +1,6 @@
-"""Conflicts: which two events have the same room at the same time.
+"""Rules of `marts.room_conflicts`: pairs of events that have one room at the same time.
 
-What lives here: the rules of `marts.room_conflicts`.
-What must not: which events book a room (`rooms`), and a join of all events of a room with all.
-Read more: `docs/marts.md`.
+Which events book a room is decided by `rooms.room_bookings`.
 """
 
 from __future__ import annotations
@@ -12,9 +10,8 @@ from collections.abc import Iterator
 import polars as pl
 
 from booking_assets.tables.marts import ROOM_CONFLICTS
-from booking_assets.transforms.durations import minutes
 from booking_assets.transforms.rooms import ROOM, room_bookings
-from booking_assets.transforms.rules import conform_to, with_as_of
+from booking_assets.transforms.rules import conform_to, minutes, with_as_of
 
 EVENT_COLUMNS: tuple[str, ...] = (
     "organization",
@@ -30,10 +27,10 @@ EVENT_COLUMNS: tuple[str, ...] = (
 """The columns of `raw.events` that `room_conflicts` reads."""
 
 MOST_CONFLICTS_A_ROOM = 1_000_000
-"""Conflicts beyond which a text is taken to name no room: that of 1,415 events all at once."""
+"""Conflicts beyond which a text is not regarded as a room: those of 1,415 concurrent events."""
 
 CONFLICTS_AT_ONCE = 50_000
-"""Conflicts in one frame: a kilobyte each while it is made."""
+"""Conflicts in one frame: each takes a kilobyte while the frame is made."""
 
 
 def room_conflicts(
@@ -44,13 +41,12 @@ def room_conflicts(
 ) -> Iterator[pl.DataFrame]:
     """`marts.room_conflicts`: the pairs of events that overlap in a room.
 
-    A room must be known: two events that name a venue alone are likely in different rooms of it. A
+    A room must be known: two events with a venue alone are likely in different rooms of it. A
     room without a venue is one room. Bookings that touch do not overlap.
 
-    Time grows with the events and with the pairs that are found, never with the pairs that are
-    not; memory with the events alone. Pairs grow with the square of the events at once, and
-    "Online" may hold thousands: a room with more than `most_a_room` pairs is left out whole.
-    `room_utilization.peak_concurrent_events` shows it all the same.
+    Time grows with the events and the pairs found; memory with the events. Pairs grow with the
+    square of the concurrent events, and "Online" may have thousands: a room with more than
+    `most_a_room` pairs is left out; `room_utilization.peak_concurrent_events` shows it.
 
     Args:
         events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
@@ -79,10 +75,10 @@ def room_conflicts(
 
 
 def _followed(bookings: pl.DataFrame, most_a_room: int) -> pl.DataFrame:
-    """The bookings that others begin during: `position`, and how many are `following`.
+    """The bookings during which others begin: `position`, and the number `following`.
 
-    In the order of their starts, the bookings that overlap one and start after it stand right
-    behind it: they are those of its room that start before it ends.
+    In the order of their starts, the bookings that overlap a booking and start after it directly
+    follow it: they are those of its room that start before it ends.
     """
     begins = bookings.select("room_number", "position", at="event_scheduled_start", begins=1)
     ends = bookings.select("room_number", "position", at="event_scheduled_end", begins=0)
@@ -99,10 +95,10 @@ def _followed(bookings: pl.DataFrame, most_a_room: int) -> pl.DataFrame:
 
 
 def _pairs(followed: pl.DataFrame, at_once: int) -> Iterator[pl.DataFrame]:
-    """The positions of the two bookings of each conflict, `first` and `second`, slice by slice.
+    """The positions of the two bookings of each conflict, `first` and `second`, in slices.
 
-    The conflicts are numbered, a booking's one after the other: a number tells which booking is the
-    first, and which of those that follow it is the second.
+    Conflicts are numbered by booking: a number determines the first booking, and which of those
+    that follow it is the second.
     """
     until = followed["following"].cum_sum()
     since = until - followed["following"]
@@ -116,7 +112,7 @@ def _pairs(followed: pl.DataFrame, at_once: int) -> Iterator[pl.DataFrame]:
 
 
 def _conflicts(bookings: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """What is told of each pair."""
+    """The rows of the mart for these pairs."""
     first = bookings.select(
         pl.col(*ROOM, "as_of", "event_identifier", "event_scheduled_end", "class_number").gather(
             pairs["first"]
@@ -143,7 +139,7 @@ def _conflicts(bookings: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _class_number() -> pl.Expr:
-    """What stands for an achievement and a class code in this frame alone; null where either is."""
+    """A number for the achievement and class code, in this frame alone; null where either is."""
     code = pl.col("event_class_code").str.strip_chars()
     achievement = pl.col("achievement_identifier").str.strip_chars()
     known = (code != "") & (achievement != "")

@@ -1,9 +1,6 @@
-"""Distribution: where each exam package stands, and whether its materials have come back.
+"""Rules of `marts.distribution_by_event` and `marts.distribution_status`.
 
-What lives here: the rules of `marts.distribution_by_event` and `marts.distribution_status`.
-What must not: a clock (`as_of` is given), and a list of the distributor's own statuses: they are
-free text of an outside party and are kept as received.
-Read more: `docs/tables.md`.
+For readers: `docs/marts.md`. The distributor's statuses are free text, kept as received.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from booking_assets.transforms.rules import (
     with_as_of,
 )
 
-_TRACES = tuple(
+_DISTRIBUTION_MEMBERS = tuple(
     name
     for name in EVENT_MEMBERS
     if name.startswith(("distribution_", "exam_material_return_shipment_"))
@@ -29,7 +26,7 @@ _TRACES = tuple(
 
 EVENT_COLUMNS: tuple[str, ...] = (
     *(name for name in DISTRIBUTION_BY_EVENT.column_names if name in EVENTS.column_names),
-    *(name for name in _TRACES if name not in DISTRIBUTION_BY_EVENT.column_names),
+    *(name for name in _DISTRIBUTION_MEMBERS if name not in DISTRIBUTION_BY_EVENT.column_names),
     "event_scheduling_status",
     "event_type",
     "integration_withhold_distribution",
@@ -52,8 +49,8 @@ PACKAGE_COLUMNS: tuple[str, ...] = (
 def distribution_by_event(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
     """`marts.distribution_by_event`: where the package of each exam in scope stands.
 
-    In scope are paper exams, and events that carry any trace of a distribution or a return: an
-    event that was turned from paper to online keeps some. A trace is a member that is not null.
+    In scope are paper exams, and events with any distribution or return member set: an event that
+    was changed from paper to online keeps some.
 
     Args:
         events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
@@ -117,7 +114,7 @@ def _in_scope() -> pl.Expr:
     paper_exam = equals_ignoring_case("event_type", "Exam") & equals_ignoring_case(
         "event_format", "Paper"
     )
-    return paper_exam | pl.any_horizontal(pl.col(_TRACES).is_not_null())
+    return paper_exam | pl.any_horizontal(pl.col(_DISTRIBUTION_MEMBERS).is_not_null())
 
 
 def _distribution_state() -> pl.Expr:
@@ -135,7 +132,7 @@ def _distribution_state() -> pl.Expr:
             "Not Applicable",
         ),
         (pl.col("integration_withhold_distribution") & ordered.is_null(), "Withheld"),
-        # A failed order sets distribution_ordered too, so failure is asked for before it.
+        # A failed order sets distribution_ordered too, so Failed precedes Ordered.
         (failed, "Failed"),
         (pl.col("distribution_shipped").is_not_null(), "Shipped"),
         (ordered.is_not_null(), "Ordered"),
@@ -150,7 +147,7 @@ def _return_state() -> pl.Expr:
     return first_match(
         (pl.col("distribution_state").is_in(["Cancelled", "Not Applicable"]), "Not Required"),
         (pl.col("event_scheduled_start") > pl.col("as_of"), "Not Required"),
-        # The condition is a checkbox that is written even when nothing came back.
+        # The condition is a checkbox that is set even when nothing was returned.
         (pl.col("exam_material_return_shipment_received").is_null(), "Not Returned"),
         (equals_ignoring_case(condition, "Partial"), "Partially Returned"),
         otherwise="Fully Returned",

@@ -1,70 +1,102 @@
-"""Freshness: how old and how complete each organization's data is when it is published.
+"""Rules of `marts.organization_freshness`: the age and completeness of each organization's data.
 
-What lives here: the rules of `marts.organization_freshness`.
-What must not: a clock: the instant of publishing is given.
-Read more: `docs/marts.md`.
+The instant of publishing is an argument: transforms read no clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
 
 from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
-from booking_assets.transforms.durations import minutes
-from booking_assets.transforms.rules import conform_to
+from booking_assets.transforms.rules import conform_to, minutes
+
+NEVER = ("It was never collected", "Run `booking-assets refresh`")
+"""Reason and remedy of an organization, or its registrations, without any collection."""
+
+_ATTEMPT = ("last_attempt_at", "last_status", "failing_since", "reason", "remedy")
 
 
 def organization_freshness(
-    newest: pl.DataFrame,
-    events: pl.DataFrame,
-    registrations: pl.DataFrame | None,
+    organizations: Mapping[str, bool],
+    attempts: pl.DataFrame,
+    stored: Mapping[str, pl.DataFrame],
     event_counts: pl.DataFrame,
     published_at: datetime,
+    withheld: Mapping[str, tuple[str, str]] | None = None,
 ) -> pl.DataFrame:
-    """`marts.organization_freshness`: the data's age, and what is stored beside what was counted.
+    """`marts.organization_freshness`: the data's age, and the newest collection's result.
 
     Args:
-        newest: Each organization's newest complete collection of events: its row of
-            `raw.collections`.
-        events: What is stored of events, one row an organization: `organization`, `stored_loaded`
-            and `stored_rejected`.
-        registrations: What is stored of registrations, likewise, and `rows_loaded`: what their
-            newest complete collection logged, null where there is none. None where registrations
-            were never collected.
+        organizations: The organizations in the settings, and whether registrations are wanted.
+        attempts: The newest collection of each organization and resource that was not overtaken:
+            organization, resource, complete_at (start of the newest complete one), last_attempt_at,
+            last_status, failing_since, reason and remedy.
+        stored: By resource, the stored rows: organization, stored_loaded and stored_rejected.
         event_counts: `raw.event_counts`.
         published_at: The instant of publishing, with its zone.
+        withheld: The organizations that are not published, each with the reason and the remedy.
 
     Returns:
-        One row an organization that any of the frames names, sorted by it.
+        One row an organization in the settings, sorted by it.
 
     Raises:
         ValueError: `published_at` has no zone.
     """
     if published_at.tzinfo is None:
         raise ValueError(f"published_at is {published_at.isoformat()}: give it a time zone")
-    age = pl.lit(published_at).dt.convert_time_zone("UTC") - pl.col("as_of")
-    sources = [
-        newest.select("organization", last_complete_at="finished_at", as_of="started_at"),
-        events.select("organization", events="stored_loaded", rejected="stored_rejected"),
+    rows = pl.DataFrame(
+        {"organization": [*organizations], "wanted": [*organizations.values()]},
+        schema={"organization": pl.String, "wanted": pl.Boolean},
+    )
+    text = dict.fromkeys(("organization", "withheld_reason", "withheld_remedy"), pl.String)
+    hidden = [(slug, *why) for slug, why in (withheld or {}).items()]
+    for source in (
+        _of_resource(attempts, "events"),
+        _of_resource(attempts, "registrations"),
+        stored["events"].select("organization", events="stored_loaded", rejected="stored_rejected"),
+        stored["registrations"].select("organization", registrations="stored_loaded"),
         event_counts.select("organization", "event_count"),
-        *([] if registrations is None else [_complete_registrations(registrations)]),
-    ]
-    known = pl.concat(sources, how="align_full")
-    if registrations is None:
-        known = known.with_columns(registrations=pl.lit(None))
+        pl.DataFrame(hidden, schema=text, orient="row"),
+    ):
+        rows = rows.join(source, on="organization", how="left", validate="1:1")
+    complete = pl.col("events_last_status").eq_missing(pl.lit("complete"))
+    seats_complete = pl.col("registrations_last_status").eq_missing(pl.lit("complete"))
+    wanted = pl.col("wanted")
+    seats_known = wanted & pl.col("registrations_complete_at").is_not_null()
+    seats_fail = complete & wanted & ~seats_complete
+    age = pl.lit(published_at).dt.convert_time_zone("UTC") - pl.col("events_as_of")
     return conform_to(
-        known.with_columns(pl.col("events", "rejected").fill_null(0)).with_columns(
-            complete=(pl.col("events") + pl.col("rejected")).eq_missing(pl.col("event_count")),
-            age_minutes=minutes(age.dt.total_microseconds()),
+        rows.with_columns(
+            *(
+                pl.when(seats_fail)
+                .then(pl.col(f"registrations_{name}"))
+                .otherwise(pl.col(f"events_{name}"))
+                .alias(name)
+                for name in _ATTEMPT
+            ),
+            pl.col("events", "rejected").fill_null(0),
+            events_as_of="events_complete_at",
+            registrations_as_of=pl.when(wanted).then(pl.col("registrations_complete_at")),
+            registrations=pl.when(seats_known).then(pl.col("registrations").fill_null(0)),
+            is_current=complete & (~wanted | seats_complete),
+            is_published=pl.col("withheld_reason").is_null(),
+        ).with_columns(
+            reason=pl.coalesce("withheld_reason", "reason", _where_never_collected(NEVER[0])),
+            remedy=pl.coalesce("withheld_remedy", "remedy", _where_never_collected(NEVER[1])),
+            age_minutes=minutes(age.dt.total_microseconds().clip(lower_bound=0)),
         ),
         ORGANIZATION_FRESHNESS,
     )
 
 
-def _complete_registrations(registrations: pl.DataFrame) -> pl.DataFrame:
-    """How many are stored of the organizations whose registrations were once complete."""
-    return registrations.filter(pl.col("rows_loaded").is_not_null()).select(
-        "organization", registrations="stored_loaded"
-    )
+def _where_never_collected(text: str) -> pl.Expr:
+    return pl.when(pl.col("last_status").is_null()).then(pl.lit(text))
+
+
+def _of_resource(attempts: pl.DataFrame, resource: str) -> pl.DataFrame:
+    """The rows of a resource, their columns prefixed with its name."""
+    own = attempts.filter(pl.col("resource") == resource).drop("resource")
+    return own.select("organization", pl.exclude("organization").name.prefix(f"{resource}_"))

@@ -1,9 +1,6 @@
-"""History: which events are new, changed or gone since their versions were last written down.
+"""Rules of `marts.event_history`: which versions of events end and which begin.
 
-What lives here: the rules of `marts.event_history`: what makes a version, when it begins and ends.
-What must not: reading or writing (`warehouse`), and the versions that did not change: none is
-touched.
-Read more: `docs/marts.md`.
+The statements that write them are in `warehouse.versions`.
 """
 
 from __future__ import annotations
@@ -18,14 +15,14 @@ from booking_assets.transforms.rules import first_match, with_as_of
 KEY: tuple[str, ...] = EVENTS.grain
 
 MEMBERS: tuple[str, ...] = tuple(name for name in EVENTS.column_names if name != "collected_at")
-"""The columns that two rows must agree in to be the same version."""
+"""The columns whose values make a version."""
 
 _UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True)
 class ChangedVersions:
-    """What is to be written so that the history holds what was collected.
+    """The changes of the history after a collection.
 
     Attributes:
         closed: The open versions that end: organization, event_identifier, valid_from (their key)
@@ -39,30 +36,27 @@ class ChangedVersions:
 
 
 def changed_versions(
-    open_versions: pl.DataFrame, events: pl.DataFrame, as_of: pl.DataFrame
+    last_versions: pl.DataFrame, events: pl.DataFrame, as_of: pl.DataFrame
 ) -> ChangedVersions:
-    """What the newest collections changed: decided by keys, instants and digests alone.
+    """The changes of the history by the newest collections, from keys, instants and digests.
 
-    Each event is decided by itself: the rows may be passed in any portions, as long as an event's
-    row and its open version come together.
+    Rows may be passed in any batches, as long as an event's row and its last version are in one.
 
-    An event without an open version is `inserted`, also when it was there before: it has come back.
-    One whose members differ is `updated`: its version ends where the next one begins. One that is
-    gone is `deleted`: its version ends, and a row without duration says so. Thus the versions
-    without an end are exactly the events stored, and those with valid_from <= t < valid_to (or no
-    valid_to) are exactly the events of the time t.
+    An event without an open version is `inserted`, also after a deletion. One whose members differ
+    is `updated`: its version ends where the next begins. One that is gone is `deleted`: its version
+    ends, and a row without duration records it. Thus the versions without an end are the stored
+    events, and those with valid_from <= t < valid_to (or no valid_to) are the events of the time t.
 
-    A row that was collected no later than its open version began says nothing new: where a clock
-    was set back, the change is found by the next collection, and no version ends before it begins.
+    A version begins when its row was collected, but at least a microsecond after the event's last
+    one: the history is in order, and complete, also where a clock was set back.
 
-    A digest is a hash of `MEMBERS`: equal rows have equal digests. Nobody promises the same digest
-    in two releases, so it is never stored: both sides are digested in one run. A change goes unseen
-    if its digests collide, once in 2**64 changes: each event is compared with its own past alone.
+    A digest is a hash of `MEMBERS`, made in one session for both sides and never stored: equal
+    digests of different rows (one in 2**64 changes) would hide a change.
 
     Args:
-        open_versions: Rows of `marts.event_history` without valid_to: organization,
-            event_identifier, valid_from and digest. Those of organizations that are not in
-            `as_of` stay untouched.
+        last_versions: Each event's last version in `marts.event_history`: organization,
+            event_identifier, valid_from and digest, which is null where the event is deleted.
+            Those of organizations that are not in `as_of` stay unchanged.
         events: Rows of `raw.events`: organization, event_identifier, collected_at and digest.
         as_of: `organization` and `as_of`, one row an organization: the start of the newest
             complete collection, which is the instant of its deletions.
@@ -74,23 +68,21 @@ def changed_versions(
         ValueError: An organization has events and no `as_of`.
     """
     collected = with_as_of(events, as_of).drop("as_of")
-    known = open_versions.join(as_of, on="organization", how="inner", validate="m:1")
-    collected_at, valid_from = pl.col("collected_at"), pl.col("valid_from")
+    known = last_versions.join(as_of, on="organization", how="inner", validate="m:1")
+    is_open, is_stored = pl.col("digest").is_not_null(), pl.col("digest_collected").is_not_null()
+    after_last = pl.col("valid_from") + pl.duration(microseconds=1)
     changes = (
         known.join(
             collected, on=KEY, how="full", coalesce=True, validate="1:1", suffix="_collected"
         )
         .with_columns(
             change=first_match(
-                (valid_from.is_null(), "inserted"),
-                (collected_at.is_null() & (valid_from < pl.col("as_of")), "deleted"),
-                (
-                    (pl.col("digest") != pl.col("digest_collected")) & (valid_from < collected_at),
-                    "updated",
-                ),
+                (~is_open & is_stored, "inserted"),
+                (is_open & ~is_stored, "deleted"),
+                (pl.col("digest") != pl.col("digest_collected"), "updated"),
                 otherwise=_UNCHANGED,
             ),
-            at=pl.coalesce("collected_at", "as_of"),
+            at=pl.max_horizontal(pl.coalesce("collected_at", "as_of"), after_last),
         )
         .filter(pl.col("change") != _UNCHANGED)
         .sort(KEY)

@@ -1,8 +1,6 @@
-"""Rooms: how long each was booked, week by week, and for how long twice.
+"""Rules of `marts.room_utilization`, and `room_bookings`: which events book a room.
 
-What lives here: which events book a room, and the rules of `marts.room_utilization`.
-What must not: a clock (`as_of` is given), and a loop over minutes or events: time is swept once.
-Read more: `docs/marts.md`.
+For readers: `docs/marts.md`. Pairs of events in one room are in `conflicts`.
 """
 
 from __future__ import annotations
@@ -12,8 +10,13 @@ from datetime import timedelta
 import polars as pl
 
 from booking_assets.tables.marts import ROOM_UTILIZATION
-from booking_assets.transforms.durations import hours
-from booking_assets.transforms.rules import conform_to, equals_ignoring_case, local_time, with_as_of
+from booking_assets.transforms.rules import (
+    conform_to,
+    equals_ignoring_case,
+    hours,
+    local_time,
+    with_as_of,
+)
 
 EVENT_COLUMNS: tuple[str, ...] = (
     "organization",
@@ -28,16 +31,16 @@ EVENT_COLUMNS: tuple[str, ...] = (
 """The columns of `raw.events` that `room_utilization` reads."""
 
 ROOM_COLUMNS: tuple[str, ...] = ("organization", "venue_location_identifier", "venue_room")
-"""The columns of `raw.events` that say which room: what books one has to come together."""
+"""The columns of `raw.events` that identify a room: its events must be passed in one frame."""
 
 ROOM: tuple[str, ...] = ("organization", "venue_location_identifier", "room")
-"""What tells rooms apart; two nulls are the same venue, or the same room."""
+"""The key of a room; two nulls are the same venue, or the same room."""
 
 OPEN_HOURS = 60.0
 """Hours a week for which a room may be booked, unless a setting says otherwise."""
 
 LONGEST_BOOKING = timedelta(days=3653)
-"""Ten years. What lasts longer has a mistyped date, such as 9999: it would fill 400,000 weeks."""
+"""Ten years: a longer event has a mistyped date, such as 9999, and would fill 400,000 weeks."""
 
 _SLOT = ("room_number", "week")
 
@@ -47,9 +50,9 @@ def room_utilization(
 ) -> pl.DataFrame:
     """`marts.room_utilization`: hours booked, double-booked and offered, by room and week.
 
-    Bookings overlap where their instants do, whatever offsets they were written with; those that
-    touch do not. The offset of an event's start decides where its weeks begin, so that its hours
-    add up to its true length also when the venue's clocks change before its end.
+    Bookings overlap where their instants do, independently of offsets; those that
+    touch do not. The offset of an event's start decides where its weeks begin, so that its
+    hours add up to its length also when the venue's clocks change before its end.
 
     Args:
         events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
@@ -74,7 +77,7 @@ def room_utilization(
             booked_hours=hours(pl.col("booked")),
             double_booked_hours=hours(pl.col("double_booked")),
             seat_hours=hours(pl.col("offered")),
-            # As long as the frame: by a constant polars does not divide exactly (`durations`).
+            # A column: polars does not divide exactly by a constant (see `rules`).
             open_hours=open_hours + 0 * pl.col("booked").cast(pl.Float64),
         )
         .with_columns(room_utilization=pl.col("booked_hours") / pl.col("open_hours")),
@@ -89,7 +92,7 @@ def room_bookings(events: pl.DataFrame) -> pl.DataFrame:
     `LONGEST_BOOKING` at most.
 
     Returns:
-        The columns given, `room` (the text trimmed; null where blank) and `room_number`, which
+        The given columns, `room` (the trimmed text; null where blank) and `room_number`, which
         stands for `ROOM` in this frame alone.
     """
     text = pl.col("venue_room").str.strip_chars()
@@ -130,10 +133,9 @@ def _weekly(bookings: pl.DataFrame) -> pl.DataFrame:
 
 
 def _edges(shares: pl.DataFrame) -> pl.DataFrame:
-    """Where bookings begin and end, in the order of time, room by room and week by week.
+    """The begin and end of each booking, sorted by room, week and time.
 
-    `change` is 1 where one begins and -1 where one ends; the seats x microseconds that it offers
-    stand where it begins.
+    `change` is 1 at a begin and -1 at an end; `offered`, the seats x microseconds, is at the begin.
     """
     # 2**31 seats for a week are more microseconds than 64 bits hold.
     seats = pl.col("capacity_maximum").clip(lower_bound=0).fill_null(0).cast(pl.Int128)
@@ -145,12 +147,12 @@ def _edges(shares: pl.DataFrame) -> pl.DataFrame:
 
 
 def _swept(edges: pl.DataFrame) -> pl.DataFrame:
-    """Totals by room and week, in microseconds: all of time is passed once, edge by edge."""
+    """Totals by room and week, in microseconds, in one pass over the sorted edges."""
     concurrent, lasts = pl.col("concurrent"), pl.col("lasts")
     return (
         edges.with_columns(
-            # Every room and week ends with no booking, so that one running sum serves all, and the
-            # jump from one to the next counts nowhere.
+            # Every room and week ends with 0 concurrent bookings: one running sum serves all, and
+            # the gap between two of them is not counted.
             concurrent=pl.col("change").cum_sum(),
             lasts=(pl.col("at").shift(-1) - pl.col("at")).dt.total_microseconds(),
         )

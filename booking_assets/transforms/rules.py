@@ -1,26 +1,24 @@
-"""What the rules of all marts share: how statuses compare, which rule wins, what instant it is.
+"""Expressions that the rules of all marts share: text comparison, first match, durations, as_of.
 
-What lives here: conventions that `docs/tables.md` states once for every mart, stated once.
-What must not: a rule of one mart (its own module).
-Read more: `docs/marts.md`.
+The rules of one mart are in its own module.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import polars as pl
 
 from booking_assets.tables.contract import Table
 
-MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
-
 
 def normalized(column: str) -> pl.Expr:
-    """The text of a status as it is compared: no surrounding blanks, lower case; null is null."""
+    """A status in lower case without surrounding blanks, for comparison; null is null."""
     return pl.col(column).str.strip_chars().str.to_lowercase()
 
 
 def equals_ignoring_case(column: str, value: str) -> pl.Expr:
-    """Whether a status is `value`, whatever its case and surrounding blanks; false where null."""
+    """Whether a status is `value`, without case and surrounding blanks; false where null."""
     return normalized(column).eq_missing(pl.lit(value.lower()))
 
 
@@ -28,8 +26,8 @@ def first_match(*rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
     """The value of the first rule whose condition is true: false and null conditions do not match.
 
     Args:
-        *rules: Pairs of a boolean condition and the value where it is the first that holds.
-        otherwise: The value where none holds.
+        *rules: Pairs of a boolean condition and the value where it is the first true one.
+        otherwise: The value where no condition is true.
     """
     value = pl.lit(otherwise)
     for condition, answer in reversed(rules):
@@ -38,16 +36,22 @@ def first_match(*rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
 
 
 def days(duration: pl.Expr) -> pl.Expr:
-    """A duration in days, as a fraction to the microsecond; negative where it runs backwards."""
-    microseconds = duration.dt.total_microseconds()
-    # Divided by a constant, polars multiplies by the reciprocal in frames of two and more rows: the
-    # last digit would depend on how many events there are. A column is divided by exactly.
-    one_day = MICROSECONDS_A_DAY + 0 * microseconds
-    return microseconds / one_day
+    """A duration in days, as a fraction to the microsecond; may be negative."""
+    return _in(timedelta(days=1), duration.dt.total_microseconds())
+
+
+def hours(microseconds: pl.Expr) -> pl.Expr:
+    """Microseconds in hours, as a fraction."""
+    return _in(timedelta(hours=1), microseconds)
+
+
+def minutes(microseconds: pl.Expr) -> pl.Expr:
+    """Microseconds in minutes, as a fraction."""
+    return _in(timedelta(minutes=1), microseconds)
 
 
 def local_time(column: str) -> pl.Expr:
-    """What a clock at the venue shows at an instant of `raw.events`, still typed as UTC.
+    """The local time at the venue of an instant of `raw.events`, still typed as UTC.
 
     The API writes each instant with an offset, which `<column>_offset_minutes` keeps; where it is
     null the local time is taken to be UTC.
@@ -56,7 +60,7 @@ def local_time(column: str) -> pl.Expr:
 
 
 def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
-    """The events, each with the instant that its organization's answers are for.
+    """The events with their organization's `as_of`.
 
     Args:
         events: Rows of `raw.events`, with `organization` among their columns.
@@ -64,7 +68,7 @@ def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
             Organizations without events may be among them.
 
     Raises:
-        ValueError: An organization has events and no `as_of`; its events must not vanish.
+        ValueError: An organization has events and no `as_of`.
         polars.exceptions.ComputeError: An organization has more than one `as_of`.
     """
     dated = events.join(
@@ -80,10 +84,12 @@ def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
 
 
 def conform_to(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The frame with exactly a table's columns, order and types, its rows sorted by the grain.
-
-    Nulls sort first. polars keeps no order through joins and groups; sorting makes the same rows
-    the same frame.
-    """
+    """The frame with a table's columns, in order and typed, sorted by the grain, nulls first."""
     columns = [pl.col(name).cast(dtype) for name, dtype in table.dtypes.items()]
     return frame.select(columns).sort(table.grain)
+
+
+def _in(unit: timedelta, microseconds: pl.Expr) -> pl.Expr:
+    # By a constant, polars multiplies with the reciprocal in frames of two and more rows: the last
+    # digit would depend on the number of rows. By a column, it divides exactly.
+    return microseconds / (unit // timedelta(microseconds=1) + 0 * microseconds)

@@ -1,8 +1,7 @@
-"""The warehouse: the project's only DuckDB, written in one transaction, published as a snapshot.
+"""The only room that uses DuckDB: `warehouse.Warehouse` reads, stores, replaces and publishes.
 
-What lives here: `warehouse` (the interface), `slices` (an organization's rows replaced),
-`snapshot` (the file for analysts), `queries` (what checks ask), `ddl`, `frames`, `connection`,
-`lock`, `errors`.
-What must not: Dagster, requests, or rules about what the data means.
-Read more: `docs/architecture.md` and https://duckdb.org/docs/2.0.
+`loads` replaces an organization's rows, `versions` extends the history, `queries` reads for checks
+and marts, `batches` reads a table in parts, `snapshot` publishes the file for analysts; `ddl`,
+`frames`, `connection` and `errors` serve them. May import `tables`, `files`, duckdb and polars.
+Requests, Dagster and rules about the meaning of data do not belong here.
 """

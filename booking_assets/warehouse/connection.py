@@ -1,9 +1,7 @@
-"""How DuckDB is opened: one way, for one short read or write, closed whatever happens.
+"""Opens the DuckDB file for one short read or one write transaction, and closes it.
 
-What lives here: the session's settings, the wait for a foreign holder, transactions, damage.
-What must not: tables.
-Read more: https://duckdb.org/docs/2.0/connect/concurrency and
-https://duckdb.org/docs/2.0/sql/statements/attach.
+Translates DuckDB's errors about locks, damage, memory and full disks. Tables are in `ddl`.
+https://duckdb.org/docs/2.0/connect/concurrency
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from booking_assets.files import LockTimeout, locked, pauses, sync
 from booking_assets.warehouse.errors import (
     REBUILD,
     TableNotFound,
@@ -28,30 +27,33 @@ from booking_assets.warehouse.errors import (
     WarehouseUnreadable,
     WarehouseUnwritable,
 )
-from booking_assets.warehouse.lock import lock_path, locked, waits
 
 WAREHOUSE = "warehouse"
 """The warehouse's catalog name in every connection."""
 
-STORAGE = "STORAGE_VERSION 'v1.5.0', ROW_GROUP_SIZE 32768"
-"""How files are written: readable by DuckDB 1.5, in groups small enough for two threads.
+ROW_GROUPS = "ROW_GROUP_SIZE 32768"
+"""Option of ATTACH: row groups small enough for two threads.
 
 100,000 events are one group of the default size (122,880 rows), which one thread compresses at
 commit: 1.9 s. In groups of 32,768 they take 0.7 s and 50 MiB less memory, in a file 10 % larger.
 """
 
+PRIVATE = 0o600
+"""The mode of the warehouse and its log: they hold personal data."""
+
 SPILL = ".tmp-"
-"""What follows the warehouse's name in the folders where DuckDB spills."""
+"""Between the warehouse's name and a session's id, in the names of DuckDB's spill folders."""
+
+STORAGE = f"STORAGE_VERSION 'v1.2.0', {ROW_GROUPS}"
+"""Options of ATTACH for a new file, which DuckDB 1.3 to 2.0 open."""
 
 _HOLDER = re.compile(r"\(PID (\d+)\)")
-_HELD = ("Could not set lock on file", "Unique file handle conflict")
+_LOCKED = ("Could not set lock on file", "Unique file handle conflict")
 _DAMAGED = (
     "not a valid DuckDB database file",
     "Corrupt database file",
     "Failure while replaying WAL",
 )
-
-
 _UNWRITABLE = ("Could not write file", "Could not write all bytes", "No space left on device")
 
 
@@ -61,12 +63,12 @@ class DatabaseFile:
 
     Attributes:
         path: The DuckDB file.
-        snapshot: What an analyst should open instead; named in messages.
+        snapshot: The path that analysts open instead; named in errors.
         memory_limit: DuckDB's bound on its buffers, such as `512MB`; beyond it, it spills to disk.
         threads: DuckDB's threads.
-        busy_timeout_seconds: How long to wait for others, our own and foreign ones together.
+        busy_timeout_seconds: How long to wait for the locks, ours and DuckDB's together.
         clock: Seconds, monotonic.
-        sleep: Waits for some seconds.
+        sleep: Waits for a number of seconds.
     """
 
     path: Path
@@ -79,11 +81,11 @@ class DatabaseFile:
 
     @contextmanager
     def reading(self, *, alone: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open for reading, beside other readers, or `alone`: then nobody writes or reads.
+        """Open for reading, beside other readers, or `alone`: exclusive, but read-only.
 
         Raises:
             TableNotFound: There is no warehouse; none is created.
-            WarehouseBusy: Others held it for too long.
+            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
             WarehouseOutOfMemory: `memory_limit` is too low for it.
             WarehouseUnreadable: The file is damaged or no database.
         """
@@ -91,44 +93,43 @@ class DatabaseFile:
             raise TableNotFound(
                 f"There is no warehouse at {self.path} yet: run `booking-assets refresh` first"
             )
-        waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
+        waiting = self._waiting()
         with (
-            locked(self.path, exclusive=alone, waiting=waiting),
+            self._locked(waiting, exclusive=alone),
             self._connected(read_only=True, waiting=waiting) as con,
         ):
             yield con
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open for writing, alone, in one transaction that commits when the body succeeds.
+        """Open for writing, alone, in one transaction, committed when the body succeeds.
 
         Raises:
-            WarehouseBusy: Others held it for too long.
+            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
             WarehouseOutOfMemory: `memory_limit` is too low for it.
             WarehouseUnreadable: The file is damaged or no database.
             WarehouseUnwritable: The disk is full, or may not be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
-        with self._translate_write_failure(), locked(self.path, exclusive=True, waiting=waiting):
+        waiting = self._waiting()
+        with self._translate_write_failure(), self._locked(waiting):
             self._remove_spilled()
             with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
                 yield con
 
     @contextmanager
     def replacing(self, aside: str) -> Iterator[Path]:
-        """Hold the warehouse alone while the body writes a whole new one at the path it is given.
+        """Lock the warehouse while the body writes a whole new one at the path it is given.
 
         When the body succeeds, the new file takes the warehouse's place, and the former one, with
-        its log, gets `aside` appended to its name: whatever is in it is not lost.
+        its log, gets `aside` appended to its name.
 
         Raises:
-            WarehouseBusy: Others held it for too long.
+            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        waiting = waits(self.busy_timeout_seconds, self.clock, self.sleep)
         fresh = self.path.with_name(f"{self.path.name}.rebuilt")
-        with locked(self.path, exclusive=True, waiting=waiting):
+        with self._locked(self._waiting()):
             try:
                 _remove_database(fresh)
                 yield fresh
@@ -136,17 +137,56 @@ class DatabaseFile:
                     if former.exists():
                         former.rename(former.with_name(f"{former.name}{aside}"))
                 fresh.rename(self.path)
-                sync_folder(self.path.parent)
+                sync(self.path.parent)
             finally:
                 _remove_database(fresh)
 
+    @contextmanager
+    def rewriting(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+        """Open for reading, alone, and replace the file by the one that the body writes.
+
+        Raises:
+            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
+        """
+        with self.writing():
+            # Writes the log of a killed process into the file that is read.
+            pass
+        waiting = self._waiting()
+        fresh = self.path.with_name(f"{self.path.name}.rebuilt")
+        with self._translate_write_failure(), self._locked(waiting):
+            try:
+                _remove_database(fresh)
+                with self._connected(read_only=True, waiting=waiting) as con:
+                    yield con, fresh
+                fresh.chmod(PRIVATE)
+                sync(fresh)
+                fresh.replace(self.path)
+                sync(self.path.parent)
+            finally:
+                _remove_database(fresh)
+
+    def _waiting(self) -> Iterator[bool]:
+        return pauses(self.busy_timeout_seconds, self.clock, self.sleep)
+
+    @contextmanager
+    def _locked(self, waiting: Iterator[bool], *, exclusive: bool = True) -> Iterator[None]:
+        try:
+            with locked(lock_path(self.path), exclusive=exclusive, waiting=waiting):
+                yield
+        except LockTimeout as error:
+            raise WarehouseBusy(
+                f"Another run of booking-assets ({error.holder}) uses the warehouse {self.path},"
+                f" still after {self.busy_timeout_seconds:g} s (lock file {error.path}). Nothing"
+                " was changed; try again when that run has ended"
+            ) from error
+
     def _remove_spilled(self) -> None:
-        """Remove what killed processes spilled; nobody else is here, the lock is ours."""
+        """Remove spill folders of killed processes; the lock is exclusive, so none is in use."""
         for folder in self.path.parent.glob(f"{glob.escape(self.path.name)}{SPILL}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _create(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make an empty database, and give it its name when it is whole.
+        """Create an empty database under another name, then rename it.
 
         A process killed while DuckDB initializes a file leaves one that nobody can open.
         """
@@ -160,8 +200,9 @@ class DatabaseFile:
         fresh.unlink(missing_ok=True)
         con.execute(f"ATTACH ? AS fresh ({STORAGE})", [str(fresh)])
         con.execute("DETACH fresh")
+        fresh.chmod(PRIVATE)
         fresh.replace(self.path)
-        sync_folder(self.path.parent)
+        sync(self.path.parent)
 
     @contextmanager
     def _connected(
@@ -171,36 +212,48 @@ class DatabaseFile:
             if not read_only and not self.path.exists():
                 self._create(con)
             self._attach(con, read_only=read_only, waiting=waiting)
+            if not read_only:
+                self._restrict()
             yield con
 
     @contextmanager
     def _session(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A DuckDB of our own in memory, to which files are attached."""
+        """A DuckDB in memory, to which files are attached."""
+        # Two sessions that spill into one folder would overwrite each other's files.
+        spill = Path(f"{self.path}{SPILL}{uuid.uuid4().hex}")
         con = duckdb.connect(
             config={
                 "memory_limit": self.memory_limit,
                 "threads": self.threads,
-                # Two sessions that spill into one folder would overwrite each other's files.
-                "temp_directory": f"{self.path}{SPILL}{uuid.uuid4().hex}",
+                "temp_directory": str(spill),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }
         )
         try:
             con.execute("SET TimeZone = 'UTC'")
+            # DuckDB would create it readable by all.
+            with suppress(OSError):
+                spill.mkdir(mode=0o700)
             yield con
         finally:
             con.close()
+            shutil.rmtree(spill, ignore_errors=True)
+
+    def _restrict(self) -> None:
+        """Make the warehouse and the log of this session accessible to the owner alone."""
+        self.path.chmod(PRIVATE)
+        os.close(os.open(log_of(self.path), os.O_WRONLY | os.O_CREAT, PRIVATE))
 
     def _attach(
         self, con: duckdb.DuckDBPyConnection, *, read_only: bool, waiting: Iterator[bool]
     ) -> None:
-        options = f"{STORAGE}, READ_ONLY" if read_only else STORAGE
+        options = f"{ROW_GROUPS}, READ_ONLY" if read_only else ROW_GROUPS
         while True:
             try:
                 con.execute(f"ATTACH ? AS {WAREHOUSE} ({options})", [str(self.path)])
             except (duckdb.IOException, duckdb.ResourceInUseException) as error:
-                if not any(phrase in str(error) for phrase in _HELD):
+                if not any(phrase in str(error) for phrase in _LOCKED):
                     raise
                 if not next(waiting, False):
                     raise self._busy(error) from error
@@ -210,14 +263,14 @@ class DatabaseFile:
 
     def _busy(self, error: duckdb.Error) -> WarehouseBusy:
         return WarehouseBusy(
-            f"The warehouse {self.path} is held by {_holder(str(error))} and was waited for"
+            f"The warehouse {self.path} is locked by {_holder(str(error))}, still after"
             f" {self.busy_timeout_seconds:g} s. Nothing was changed; close it there. To look at the"
             f" data, open the snapshot {self.snapshot} instead"
         )
 
     @contextmanager
     def _translate_damage(self) -> Iterator[None]:
-        """Turn DuckDB's words for a damaged file into ours, with the remedy."""
+        """Raise WarehouseUnreadable, with the remedy, for DuckDB's errors about a damaged file."""
         try:
             yield
         except duckdb.Error as error:
@@ -226,17 +279,17 @@ class DatabaseFile:
                 raise
             raise WarehouseUnreadable(
                 f"The warehouse {self.path} is damaged or no DuckDB database ({error}). It was not"
-                f" touched: run `{REBUILD}`, which makes a new one from the landing files and keeps"
+                f" changed: run `{REBUILD}`, which makes a new one from the landing files and keeps"
                 " this one aside"
             ) from error
 
     @contextmanager
     def _translate_out_of_memory(self) -> Iterator[None]:
-        """Turn DuckDB's words for too little memory into ours, with the remedy."""
+        """Raise WarehouseOutOfMemory, with the remedy, for DuckDB's error."""
         try:
             yield
         except duckdb.OutOfMemoryException as error:
-            # What follows the first line are settings of DuckDB's that nobody can reach here.
+            # The lines after the first are advice about settings that users cannot reach here.
             reason = str(error).partition("\n")[0]
             raise WarehouseOutOfMemory(
                 f"The warehouse {self.path} needs more memory than the {self.memory_limit} that"
@@ -246,7 +299,7 @@ class DatabaseFile:
 
     @contextmanager
     def _translate_write_failure(self) -> Iterator[None]:
-        """Turn DuckDB's words for a write that failed into ours, with the remedy."""
+        """Raise WarehouseUnwritable, with the remedy, for DuckDB's errors about a failed write."""
         try:
             yield
         except duckdb.Error as error:
@@ -254,19 +307,24 @@ class DatabaseFile:
                 raise
             raise WarehouseUnwritable(
                 f"The warehouse {self.path} could not be written ({error}). Nothing of this was"
-                " stored, what was stored before is still there: make room on the disk, then run"
+                " stored, the rows stored before are still there: make room on the disk, then run"
                 " it again"
             ) from error
 
 
 def is_write_failure(error: OSError | duckdb.Error) -> bool:
-    """Whether a file could not be written: the disk is full, or may not be written."""
+    """Whether the error says that the disk is full or write-protected."""
     return isinstance(error, OSError) or any(phrase in str(error) for phrase in _UNWRITABLE)
 
 
 def log_of(path: Path) -> Path:
     """DuckDB's write-ahead log of a file."""
     return path.with_name(f"{path.name}.wal")
+
+
+def lock_path(path: Path) -> Path:
+    """The lock file of a warehouse; it stays after the lock is released."""
+    return path.with_name(f"{path.name}.lock")
 
 
 def _remove_database(path: Path) -> None:
@@ -276,11 +334,11 @@ def _remove_database(path: Path) -> None:
 
 @contextmanager
 def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit what the body did, or undo all of it.
+    """Commit when the body succeeds, else roll back.
 
     Raises:
-        duckdb.TransactionException: A statement failed and the body went on as though it had not;
-            DuckDB's own COMMIT would say nothing and roll back.
+        duckdb.TransactionException: A statement failed and the body ignored the error; DuckDB's
+            COMMIT would roll back without an error.
     """
     con.execute("BEGIN")
     try:
@@ -288,23 +346,14 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         con.execute("SELECT 1").fetchall()
         con.execute("COMMIT")
     except BaseException:
-        # A COMMIT that failed has ended the transaction: its own error is the one to show.
+        # After a failed COMMIT there is no transaction: raise the COMMIT's error.
         with suppress(duckdb.Error):
             con.execute("ROLLBACK")
         raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _holder(message: str) -> str:
-    """Who holds the file, from DuckDB's message and the process table."""
+    """The process that has locked the file, from DuckDB's message and the process table."""
     match = _HOLDER.search(message)
     if match is None:
         return "another connection of this process"

@@ -1,19 +1,19 @@
-"""How a contract becomes a DuckDB table, and how a stored table is compared with its contract.
+"""DuckDB's types, CREATE, COMMENT and migrations, from the contracts in `tables`.
 
-What lives here: DuckDB's types, quoting, CREATE, COMMENT, and the migrations that only add columns.
-What must not: rows.
-Read more: https://duckdb.org/docs/2.0/sql/data_types/overview.
+https://duckdb.org/docs/2.0/sql/data_types/overview
 """
+
+# ruff: noqa: S608 - names come quoted from the contracts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import dataframely as dy
 import duckdb
 
 from booking_assets.tables.contract import (
+    Column,
     Count,
     Day,
     Flag,
@@ -25,10 +25,10 @@ from booking_assets.tables.contract import (
     Table,
     Text,
 )
-from booking_assets.warehouse.errors import REBUILD, SchemaMismatch, TableNotFound
+from booking_assets.warehouse.errors import REBUILD, SchemaMismatch
 
-# Spelled as DuckDB's catalog spells them, so that stored and contracted types compare as text.
-DUCKDB_TYPES: Mapping[type[dy.Column], str] = MappingProxyType(
+# Spelled as in DuckDB's catalog, so that types of tables and contracts compare as text.
+DUCKDB_TYPES: Mapping[type[Column], str] = MappingProxyType(
     {
         Identifier: "UUID",
         Text: "VARCHAR",
@@ -41,6 +41,19 @@ DUCKDB_TYPES: Mapping[type[dy.Column], str] = MappingProxyType(
         Day: "DATE",
     }
 )
+
+
+_NOT_NULL = " NOT NULL"
+_VERDICT = {
+    "status": """CASE WHEN verdict = 'complete' THEN 'complete'
+        WHEN starts_with(verdict, 'unknown: ') THEN 'access_denied' ELSE 'failed' END""",
+    "reason": """CASE WHEN verdict <> 'complete'
+        THEN regexp_replace(verdict, '^unknown: ', '') END""",
+}
+_EARLIER_RELEASES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
+    {"raw.collections": ("verdict", _VERDICT)}
+)
+"""By table: the column of an earlier release, and the columns that are made from it."""
 
 
 def quoted(name: str) -> str:
@@ -60,21 +73,21 @@ def types(table: Table) -> dict[str, str]:
 
 
 def parquet_types(table: Table) -> dict[str, str]:
-    """The type of each column in a landing file, as DuckDB sees it: identifiers are text there."""
+    """The DuckDB type of each column in a landing file: identifiers are text there."""
     return {name: "VARCHAR" if kind == "UUID" else kind for name, kind in types(table).items()}
 
 
 def declarations(table: Table) -> dict[str, str]:
-    """What a CREATE says of each column: its type, and NOT NULL where the contract requires it."""
+    """Each column's type in a CREATE, with NOT NULL where the contract requires it."""
     required = table.required
     return {
-        name: f"{kind} NOT NULL" if name in required else kind
+        name: f"{kind}{_NOT_NULL}" if name in required else kind
         for name, kind in types(table).items()
     }
 
 
 def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    """What the database in use says of each column; empty where the table does not exist."""
+    """Each column's type and NOT NULL in the database in use; empty where there is no table."""
     known = con.execute(
         """
         SELECT count(*) FROM duckdb_tables()
@@ -87,25 +100,11 @@ def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[st
     rows = con.execute(
         'SELECT name, type, "notnull" FROM pragma_table_info(?)', [qualified(table)]
     ).fetchall()
-    return {name: f"{kind} NOT NULL" if required else kind for name, kind, required in rows}
-
-
-def require_stored(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    """What the database in use says of each column of a table that must be there.
-
-    Raises:
-        TableNotFound: The table does not exist.
-    """
-    stored = stored_declarations(con, table)
-    if not stored:
-        raise TableNotFound(
-            f"The table {table.name} was never written: run `booking-assets refresh` first"
-        )
-    return stored
+    return {name: f"{kind}{_NOT_NULL}" if required else kind for name, kind, required in rows}
 
 
 def differences(table: Table, stored: Mapping[str, str]) -> tuple[str, ...]:
-    """Each column in which a stored table and its contract differ, in words."""
+    """Each difference between a stored table's columns and its contract, as text."""
     contract = declarations(table)
     return tuple(
         f"{name} is {stored.get(name, 'absent')}, the contract says {contract.get(name, 'absent')}"
@@ -114,44 +113,41 @@ def differences(table: Table, stored: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def addable(table: Table, stored: Mapping[str, str]) -> dict[str, str]:
-    """The columns that the stored table lacks, by name, where nothing else is different.
+def contract_values(table: Table, stored: Mapping[str, str]) -> dict[str, str]:
+    """The SQL expression of each column of the contract over the columns of a stored table.
+
+    A column that the stored table lacks is null, or follows from a column of an earlier release.
 
     Raises:
-        SchemaMismatch: Something else is: a type, a column that the contract does not have, or a
-            lacking column that may not be null.
+        SchemaMismatch: A stored column has another type or is unknown, or a required one is absent.
     """
-    contract = declarations(table)
-    lacking = {name: contract[name] for name in contract if name not in stored}
-    required = table.required
-    changed = any(contract.get(name) != kind for name, kind in stored.items())
-    if changed or any(name in required for name in lacking):
+    contract, required = declarations(table), table.required
+    earlier, replacements = _EARLIER_RELEASES.get(table.name, ("", {}))
+    values = dict.fromkeys(contract, "NULL")
+    values |= {name: quoted(name) for name in contract if name in stored}
+    if earlier in stored:
+        values |= replacements
+    changed = any(
+        stored[name].removesuffix(_NOT_NULL) != contract.get(name, "").removesuffix(_NOT_NULL)
+        for name in stored
+        if name != earlier
+    )
+    loosened = any(name in required and stored[name] != contract[name] for name in stored)
+    if changed or loosened or any(values[name] == "NULL" for name in required):
+        remedy = (
+            f"Run `{REBUILD}`, which makes a new warehouse from the landing files"
+            if table.schema == "raw"
+            else f"Derive the marts again; where that does not help, run `{REBUILD}`"
+        )
         raise SchemaMismatch(
             f"The stored table {table.name} does not fit this version of booking-assets:"
-            f" {'; '.join(differences(table, stored))}. Run `{REBUILD}`, which makes a new"
-            " warehouse from the landing files"
+            f" {'; '.join(differences(table, stored))}. {remedy}"
         )
-    return lacking
-
-
-def prepare(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Create the table, or add the columns that its contract has gained, with their comments.
-
-    Raises:
-        SchemaMismatch: The stored table cannot be brought to the contract by adding columns.
-    """
-    stored = stored_declarations(con, table)
-    if not stored:
-        create(con, table)
-        return
-    lacking = addable(table, stored)
-    for name, declaration in lacking.items():
-        con.execute(f"ALTER TABLE {qualified(table)} ADD COLUMN {quoted(name)} {declaration}")
-    _comment(con, table, lacking)
+    return values
 
 
 def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The names, as `schema.table`, of all that the database in use holds."""
+    """The names, as `schema.table`, of all tables in the database in use."""
     rows = con.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
         " WHERE database_name = current_database()"
@@ -159,12 +155,24 @@ def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in rows}
 
 
-def create_missing(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-    """Create the tables that do not exist yet, so that a question about them has an answer."""
-    stored = stored_tables(con)
+def prepare(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+    """Create the tables that do not exist, and migrate those of earlier releases.
+
+    Raises:
+        SchemaMismatch: A stored table cannot be migrated to its contract.
+    """
     for table in tables:
-        if table.name not in stored:
+        stored = stored_declarations(con, table)
+        if not stored:
             create(con, table)
+        elif [*stored.items()] != [*declarations(table).items()]:
+            columns = projection(table, stored, table.column_names)
+            former = f"former_{table.short_name}"
+            con.execute(f"ALTER TABLE {qualified(table)} RENAME TO {quoted(former)}")
+            create(con, table)
+            former = f"{quoted(table.schema)}.{quoted(former)}"
+            con.execute(f"INSERT INTO {qualified(table)} BY NAME SELECT {columns} FROM {former}")
+            con.execute(f"DROP TABLE {former}")
 
 
 def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -173,7 +181,7 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
     con.execute(f"CREATE OR REPLACE TABLE {qualified(table)} ({columns})")
     about = f"{table.description} One row is {table.row}."
-    con.execute(f"COMMENT ON TABLE {qualified(table)} IS {_literal(about)}")
+    con.execute(f"COMMENT ON TABLE {qualified(table)} IS {literal(about)}")
     _comment(con, table, table.column_names)
 
 
@@ -192,30 +200,28 @@ def is_current(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return comments == table.meanings and [*stored.items()] == [*declarations(table).items()]
 
 
-def selection(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]) -> str:
-    """The SELECT list for these columns of a stored table, null for those it has yet to gain.
+def projection(table: Table, stored: Mapping[str, str], columns: Iterable[str]) -> str:
+    """The SELECT list for columns of the contract, and `rowid`, of a stored table.
 
     Raises:
         KeyError: The contract has no such column.
-        TableNotFound: The table does not exist.
-        SchemaMismatch: Its columns do not fit the contract.
+        SchemaMismatch: The stored columns do not fit the contract.
     """
-    lacking = addable(table, require_stored(con, table))
-    kinds = types(table)
+    values, kinds = contract_values(table, stored), types(table)
     return ", ".join(
-        f"CAST({'NULL' if name in lacking else quoted(name)} AS {kinds[name]}) AS {quoted(name)}"
+        "rowid" if name == "rowid" else f"CAST({values[name]} AS {kinds[name]}) AS {quoted(name)}"
         for name in columns
     )
 
 
 def _comment(con: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> None:
-    """Say what these columns mean."""
+    """Write these columns' descriptions as comments."""
     meanings = table.meanings
     for name in columns:
         column = f"{qualified(table)}.{quoted(name)}"
-        con.execute(f"COMMENT ON COLUMN {column} IS {_literal(meanings[name])}")
+        con.execute(f"COMMENT ON COLUMN {column} IS {literal(meanings[name])}")
 
 
-def _literal(text: str) -> str:
-    """Text of a contract as SQL: COMMENT takes no parameter."""
+def literal(text: str) -> str:
+    """A string literal, for statements that take no parameters."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,9 +1,4 @@
-"""What can go wrong with the warehouse, each named after what the operator should do about it.
-
-What lives here: the exceptions of this room; each message names the thing, the numbers, the remedy.
-What must not: decisions about when one is raised.
-Read more: `docs/reliability.md`.
-"""
+"""The exceptions of the warehouse; after each of them, what was stored before is still there."""
 
 from __future__ import annotations
 
@@ -12,11 +7,11 @@ REBUILD = "booking-assets rebuild"
 
 
 class WarehouseError(Exception):
-    """Any refusal of this room; what was stored before is still there."""
+    """Base class of this room's exceptions."""
 
 
 class WarehouseBusy(WarehouseError):
-    """Somebody else holds the warehouse: wait, or close it there."""
+    """Another process has locked the warehouse: wait, or close it there."""
 
 
 class WarehouseUnreadable(WarehouseError):
@@ -24,11 +19,11 @@ class WarehouseUnreadable(WarehouseError):
 
 
 class WarehouseUnwritable(WarehouseError):
-    """The disk is full, or may not be written: make room, then run again."""
+    """The disk is full or write-protected: make room, then run again."""
 
 
 class WarehouseOutOfMemory(WarehouseError):
-    """DuckDB may take less memory than it needs: let it take more, then run again."""
+    """DuckDB needs more memory than `memory_limit`: raise it, then run again."""
 
 
 class TableNotFound(WarehouseError):
@@ -36,18 +31,18 @@ class TableNotFound(WarehouseError):
 
 
 class SchemaMismatch(WarehouseError):
-    """A stored table's columns cannot be brought to the contract by adding some: rebuild."""
+    """A stored table's columns cannot be migrated to its contract: rebuild."""
 
 
 class FrameMismatch(WarehouseError):
-    """A frame does not fit its table's contract: a fault of the code that made it."""
+    """A frame does not fit its table's contract: a bug in the code that made it."""
 
 
 class SliceLoadFailed(WarehouseError):
-    """One organization's slice is not what its load promises; the whole batch is undone.
+    """One organization's slice failed its verification; the whole batch is rolled back.
 
     Args:
-        organization: The slug; a batch may be stored again without it.
+        organization: The slug; the batch may be stored again without it.
         fault: What is wrong, with numbers.
     """
 
@@ -60,13 +55,17 @@ class SliceLoadFailed(WarehouseError):
         )
 
     def __reduce__(self) -> tuple[type[SliceLoadFailed], tuple[str, str]]:
-        """Survive the way through another process, as a two-argument exception would not."""
+        """Pickle both arguments, which an exception's default does not."""
         return type(self), (self.organization, self.fault)
 
 
+class OrganizationConflict(WarehouseError):
+    """Two organizations claim one slug: forget one of them, or choose another slug."""
+
+
 class StaleMarts(WarehouseError):
-    """The raw tables moved on after the marts were derived: derive again, then publish."""
+    """The raw tables changed after the marts were derived: derive again, then publish."""
 
 
 class SnapshotFailed(WarehouseError):
-    """The snapshot cannot stand where it should, or the copy differs from its source."""
+    """The snapshot's path is taken, or the copy differs from its source."""

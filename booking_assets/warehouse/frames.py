@@ -1,31 +1,29 @@
-"""How polars frames enter and leave DuckDB, and what is asked of a frame before it enters.
+"""Passes polars frames into DuckDB and query results back, as Arrow streams, without pyarrow.
 
-What lives here: the Arrow stream between the two (no pyarrow needed), and the frame's contract.
-What must not: connections, transactions.
-Read more: https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html.
+https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from booking_assets.tables.contract import UUID_PATTERN, Table
+from booking_assets.tables.contract import Table
 from booking_assets.warehouse.ddl import qualified, quoted, types
 from booking_assets.warehouse.errors import FrameMismatch
 
 
 class _ArrowStream:
-    """A polars frame or a DuckDB relation that shows its Arrow stream and nothing else.
+    """Wraps a polars frame or a DuckDB relation so that only its Arrow stream is visible.
 
-    Handed a polars frame itself, DuckDB asks for pyarrow. Handed a DuckDB relation itself, polars
-    remembers its class, and DuckDB complains of leaks when the interpreter ends.
+    DuckDB imports pyarrow for a polars frame. polars caches the class of a DuckDB relation, which
+    DuckDB reports as a leak when the interpreter exits.
     """
 
     def __init__(self, rows: pl.DataFrame | duckdb.DuckDBPyRelation) -> None:
@@ -35,16 +33,16 @@ class _ArrowStream:
         return self._rows.__arrow_c_stream__(requested_schema)
 
     def release(self) -> None:
-        """Let go of the rows: DuckDB keeps an unregistered object until its transaction ends."""
+        """Drop the reference: DuckDB keeps an unregistered object until its transaction ends."""
         del self._rows
 
 
 @contextmanager
 def registered(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Iterator[None]:
-    """Let statements read a frame as the view `name`.
+    """Register a frame as the view `name` for the block.
 
-    When the body fails, the view goes with the connection: DuckDB drops none in an aborted
-    transaction, and its complaint would hide the error.
+    When the body fails, the view stays until the connection closes: DuckDB cannot drop it in an
+    aborted transaction, and that error would hide the first.
     """
     stream = _ArrowStream(frame)
     con.register(name, stream)
@@ -56,61 +54,51 @@ def registered(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -
 def fetch(
     con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None
 ) -> pl.DataFrame:
-    """The answer of a query as a frame."""
+    """The result of a query as a frame."""
     return pl.DataFrame(_ArrowStream(con.sql(query, params=dict(parameters or {}))))
 
 
 def append(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) -> None:
-    """Insert a frame's rows into a prepared table.
+    """Insert a frame's rows into a prepared table. The caller checks its key.
 
     Raises:
         FrameMismatch: The frame does not fit the contract.
     """
-    require_fit(table, frame)
+    if faults := _column_faults(table, frame):
+        raise frame_mismatch(table, "; ".join(faults))
     values = ", ".join(
         f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}" for name, kind in types(table).items()
     )
     with registered(con, "incoming", frame):
-        con.execute(f"INSERT INTO {qualified(table)} BY NAME SELECT {values} FROM incoming")
+        try:
+            con.execute(f"INSERT INTO {qualified(table)} BY NAME SELECT {values} FROM incoming")
+        except (duckdb.ConstraintException, duckdb.ConversionException) as error:
+            raise frame_mismatch(table, str(error)) from error
 
 
-def require_fit(table: Table, frame: pl.DataFrame) -> None:
-    """Check a frame against its contract: names in any order, types, values, grain.
+def require_distinct(table: Table, frame: pl.DataFrame) -> None:
+    """Check that a frame does not repeat a key.
 
     Raises:
-        FrameMismatch: With every fault found.
+        FrameMismatch: It does.
     """
-    faults = [*_column_faults(table, frame)] or [*_row_faults(table, frame)]
-    if faults:
-        raise refusal(table, faults)
+    if repeated := int(frame.select(table.grain).is_duplicated().sum()):
+        raise frame_mismatch(table, f"{repeated} rows share their {', '.join(table.grain)}")
 
 
-def refusal(table: Table, faults: Iterable[str]) -> FrameMismatch:
-    """The error for frames that have these faults."""
+def frame_mismatch(table: Table, fault: str) -> FrameMismatch:
+    """The error for frames with this fault."""
     return FrameMismatch(
-        f"A frame for {table.name} was refused, the stored table is unchanged:"
-        f" {'; '.join(faults)}. The code that made the frame must be mended"
+        f"A frame for {table.name} was refused, the stored table is unchanged: {fault}. This is a"
+        " bug in the code that made the frame: report it"
     )
 
 
-def _column_faults(table: Table, frame: pl.DataFrame) -> Iterator[str]:
-    contract = table.dtypes
-    for name in contract.keys() - frame.schema.keys():
-        yield f"column {name} is missing"
-    for name, dtype in frame.schema.items():
-        expected = contract.get(name)
-        if expected is None:
-            yield f"column {name} is not in the contract"
-        elif dtype != expected:
-            yield f"column {name} is {dtype}, the contract says {expected}"
-
-
-def _row_faults(table: Table, frame: pl.DataFrame) -> Iterator[str]:
-    for name in table.required:
-        if nulls := frame[name].null_count():
-            yield f"column {name} is null in {nulls} rows"
-    for name, kind in types(table).items():
-        if kind == "UUID" and (odd := int((~frame[name].str.contains(UUID_PATTERN)).sum())):
-            yield f"column {name} is no UUID in {odd} rows"
-    if table.grain and (repeated := int(frame.select(table.grain).is_duplicated().sum())):
-        yield f"{repeated} rows share their {', '.join(table.grain)}"
+def _column_faults(table: Table, frame: pl.DataFrame) -> list[str]:
+    contract, found = table.dtypes, frame.schema
+    return [
+        f"column {name} is {found.get(name, 'missing')}, the contract says"
+        f" {contract.get(name, 'no such column')}"
+        for name in dict.fromkeys([*contract, *found])
+        if found.get(name) != contract.get(name)
+    ]

@@ -1,9 +1,7 @@
-"""How organizations' slices are replaced: delete, insert, verify, all before the commit.
+"""Replaces organizations' slices: delete, insert and verify, in the caller's transaction.
 
-What lives here: `SliceLoad`, and the statements that store any number of them. Each statement works
-on the whole batch, so that a thousand small organizations cost about as much as a large one.
-What must not: opening or committing (`connection`), judging a collection (`collect`).
-Read more: `docs/architecture.md`, "Warehouse".
+Each statement works on the whole batch: a thousand small organizations cost about as much as a
+large one. What makes a collection complete is decided by `collect`.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
@@ -24,26 +22,26 @@ import polars as pl
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
-from booking_assets.warehouse import ddl
+from booking_assets.warehouse import collections_log, ddl
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.errors import SliceLoadFailed
-from booking_assets.warehouse.frames import append, registered
+from booking_assets.warehouse.frames import append, registered, require_distinct
 
 OWNER = "organization_identifier"
-"""The column that says which tenant the API gave a row for, in tables that have it."""
+"""The column with the identifier of the organization that owns a row, in tables that have it."""
 
 
 @dataclass(frozen=True)
 class SliceLoad:
-    """One organization's complete collection of one resource, ready to be stored.
+    """One organization's complete collection of one resource, to be stored by `Warehouse.store`.
 
     Attributes:
         organization: The slug.
-        identifier: The organization's identifier in the API, which each row must carry.
+        identifier: The organization's identifier in the API, which each row must have.
         slices: The organization's rows of each raw table, as Parquet files with the table's
-            columns (identifiers as text, instants in microseconds UTC). No file: an empty slice.
-        rows: How many rows each slice must hold afterwards.
-        event_count: One row of `raw.event_counts`, which replaces the stored one.
+            columns (identifiers as text, instants in microseconds UTC); no file for an empty slice.
+        rows: The expected number of rows of each slice.
+        event_count: One row of `raw.event_counts`, which replaces the stored row.
         collection: One row of `raw.collections`, appended; its `rows_deleted` is filled in here.
     """
 
@@ -56,8 +54,13 @@ class SliceLoad:
 
     @property
     def resource(self) -> str:
-        """What was collected: `events` or `registrations`."""
+        """The collected resource: `events` or `registrations`."""
         return str(self.collection.item(0, "resource"))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The organization and the resource."""
+        return self.organization, self.resource
 
 
 def store(
@@ -69,40 +72,65 @@ def store(
 
     Args:
         con: The warehouse, open for writing.
-        loads: What is complete.
-        refused: Rows of `raw.collections` about what is not.
+        loads: The complete collections.
+        refused: Rows of `raw.collections` for the others.
 
     Returns:
-        By organization and resource, how many stored rows the new slices lack.
+        The number of deleted rows, by organization and resource, of the stored loads: one that is
+        older than the stored collection is logged as overtaken and not stored.
 
     Raises:
-        SliceLoadFailed: A slice is not what its load promises.
-        SchemaMismatch: A stored table cannot be brought to its contract by adding columns.
+        SliceLoadFailed: A slice does not pass its verification.
+        SchemaMismatch: A stored table cannot be migrated to its contract.
     """
-    ddl.create_missing(con, RAW_TABLES)
-    deleted = Counter({(load.organization, load.resource): 0 for load in loads})
+    ddl.prepare(con, RAW_TABLES)
     for load in loads:
         _require_own_rows(load)
+    offered = pl.concat([COLLECTIONS.empty(), *(load.collection for load in loads)])
+    newer = collections_log.overtaken_by(con, offered)
+    others = [
+        collections_log.overtaken(d.collection, newer[d.key]) for d in loads if d.key in newer
+    ]
+    loads = [load for load in loads if load.key not in newer]
+    deleted = Counter({load.key: 0 for load in loads})
     for table in dict.fromkeys(table for load in loads for table in load.slices):
         batch = _TableLoad(table, tuple(d for d in loads if table in d.slices))
         for key, count in batch.replace(con).items():
             deleted[key] += count
     counts = [d.event_count for d in loads if d.event_count is not None]
     collections = [
-        d.collection.with_columns(
-            rows_deleted=pl.lit(deleted[d.organization, d.resource], pl.Int64)
-        )
-        for d in loads
+        d.collection.with_columns(rows_deleted=pl.lit(deleted[d.key], pl.Int64)) for d in loads
     ]
     if counts:
-        replace_counts(con, pl.concat(counts))
-    log(con, pl.concat(collections if refused is None else [*collections, refused]))
+        _replace_counts(con, pl.concat(counts))
+    if refused is not None:
+        others.append(refused)
+    logged = pl.concat([COLLECTIONS.empty(), *collections, *others])
+    collections_log.append_collections(con, logged)
     return dict(deleted)
 
 
-def replace_counts(con: duckdb.DuckDBPyConnection, event_counts: pl.DataFrame) -> None:
-    """Replace the stored counts of the organizations that the frame holds."""
-    ddl.prepare(con, EVENT_COUNTS)
+def log(
+    con: duckdb.DuckDBPyConnection, collections: pl.DataFrame, counts: pl.DataFrame | None
+) -> None:
+    """Append collections to the log, and replace the counts of their organizations.
+
+    The count of a collection that is older than the stored one is left out.
+
+    Raises:
+        FrameMismatch: A frame does not fit its contract.
+        SliceLoadFailed: A collection is in the log already.
+    """
+    ddl.prepare(con, RAW_TABLES)
+    late = {organization for organization, _ in collections_log.overtaken_by(con, collections)}
+    collections_log.append_collections(con, collections)
+    if counts is not None:
+        _replace_counts(con, counts.filter(~pl.col("organization").is_in(late)))
+
+
+def _replace_counts(con: duckdb.DuckDBPyConnection, event_counts: pl.DataFrame) -> None:
+    """Replace the stored counts of the organizations in the frame."""
+    require_distinct(EVENT_COUNTS, event_counts)
     with registered(con, "counted", event_counts):
         con.execute(
             f"DELETE FROM {qualified(EVENT_COUNTS)}"
@@ -111,32 +139,13 @@ def replace_counts(con: duckdb.DuckDBPyConnection, event_counts: pl.DataFrame) -
     append(con, EVENT_COUNTS, event_counts)
 
 
-def log(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame) -> None:
-    """Append collections to the log.
-
-    Raises:
-        SliceLoadFailed: The log holds one of them already.
-    """
-    ddl.prepare(con, COLLECTIONS)
-    key = ", ".join(quoted(name) for name in COLLECTIONS.grain)
-    with registered(con, "logged", collections):
-        known = con.execute(
-            f"SELECT {key} FROM logged SEMI JOIN {qualified(COLLECTIONS)} USING ({key})"
-        ).fetchall()
-    for organization, resource, run in known:
-        raise SliceLoadFailed(
-            organization, f"{COLLECTIONS.name} already holds the {resource} of run {run}"
-        )
-    append(con, COLLECTIONS, collections)
-
-
 def _require_own_rows(load: SliceLoad) -> None:
-    """Check that the load's single rows speak of its organization."""
+    """Check that the load's log row and count are of its organization."""
     for frame in (load.collection, load.event_count):
         if frame is None:
             continue
         if frame.height != 1:
-            raise SliceLoadFailed(load.organization, f"{frame.height} log rows instead of one")
+            raise SliceLoadFailed(load.organization, f"{frame.height} log rows instead of 1")
         named = frame.item(0, "organization")
         if named != load.organization:
             raise SliceLoadFailed(load.organization, f"its log row names {named}")
@@ -144,26 +153,26 @@ def _require_own_rows(load: SliceLoad) -> None:
 
 @dataclass(frozen=True)
 class _TableLoad:
-    """All new slices of one table."""
+    """The slices of one table in a batch of loads."""
 
     table: Table
     loads: tuple[SliceLoad, ...]
 
     def replace(self, con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-        """Put the new slices in place of the stored ones, and verify them.
+        """Replace the stored slices, and verify the new ones.
 
         Returns:
-            By organization and resource, the stored rows whose key the new slice lacks.
+            The number of stored rows whose key is not in the new slice, by organization and
+            resource.
         """
-        ddl.prepare(con, self.table)
-        with registered(con, "promised", self._promised()), registered(con, "files", self._files()):
+        with registered(con, "expected", self._expected()), registered(con, "files", self._files()):
             if self._paths:
                 self._require_columns(con)
                 self._require_rows(con)
-            self._keep_keys(con)
+            self._remember_keys(con)
             con.execute(
                 f"DELETE FROM {qualified(self.table)}"
-                f" WHERE ({self._slice}) IN (SELECT ({self._slice}) FROM promised)"
+                f" WHERE ({self._slice}) IN (SELECT ({self._slice}) FROM expected)"
             )
             if self._paths:
                 self._insert(con)
@@ -173,7 +182,7 @@ class _TableLoad:
 
     @property
     def _slice(self) -> str:
-        """The columns that tell whose slice a row belongs to."""
+        """The columns that identify a slice."""
         both = ("organization", "resource")
         return ", ".join(quoted(name) for name in both if name in self.table.column_names)
 
@@ -183,20 +192,20 @@ class _TableLoad:
 
     @property
     def _paths(self) -> dict[str, SliceLoad]:
-        """The load of each landing file."""
+        """The loads by their landing files."""
         return {
             str(path.absolute()): load for load in self.loads for path in load.slices[self.table]
         }
 
     @property
     def _patterns(self) -> dict[str, list[str]]:
-        """The files as `read_parquet` wants them: it takes every name for a pattern."""
+        """The files for `read_parquet`, escaped: it reads every name as a glob pattern."""
         return {"files": [glob.escape(path) for path in self._paths]}
 
-    def _promised(self) -> pl.DataFrame:
+    def _expected(self) -> pl.DataFrame:
         return pl.DataFrame(
             [(d.organization, d.resource, d.rows[self.table]) for d in self.loads],
-            schema={"organization": pl.String, "resource": pl.String, "promised": pl.Int64},
+            schema={"organization": pl.String, "resource": pl.String, "rows": pl.Int64},
             orient="row",
         )
 
@@ -236,7 +245,7 @@ class _TableLoad:
                 )
 
     def _require_rows(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Check that every row is whole, typed and its organization's own, file by file."""
+        """Check each file's rows: required values, UUIDs, and the organization that owns them."""
         conditions = self._row_faults()
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions.values())
         rows = self._read(
@@ -256,7 +265,7 @@ class _TableLoad:
                     )
 
     def _row_faults(self) -> dict[str, str]:
-        """What may be wrong with a row, in words and as a condition."""
+        """The possible faults of a row, as text and as SQL condition."""
         faults = {
             "name another organization": "read.organization IS DISTINCT FROM files.organization"
         }
@@ -289,12 +298,12 @@ class _TableLoad:
             """,
         )
 
-    def _keep_keys(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Remember which keys are stored before they are deleted."""
+    def _remember_keys(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Copy the stored keys to a temporary table before they are deleted."""
         if self.table.grain:
             con.execute(
-                f"CREATE OR REPLACE TEMP TABLE held AS SELECT {self._key}"
-                f" FROM {qualified(self.table)} SEMI JOIN promised USING ({self._slice})"
+                f"CREATE OR REPLACE TEMP TABLE former_keys AS SELECT {self._key}"
+                f" FROM {qualified(self.table)} SEMI JOIN expected USING ({self._slice})"
             )
 
     def _missing_keys(self, con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
@@ -302,9 +311,9 @@ class _TableLoad:
             return {}
         rows = con.execute(
             f"""
-            SELECT promised.organization, promised.resource, count(*)
-            FROM held ANTI JOIN {qualified(self.table)} USING ({self._key})
-            JOIN promised USING ({self._slice}) GROUP BY ALL
+            SELECT expected.organization, expected.resource, count(*)
+            FROM former_keys ANTI JOIN {qualified(self.table)} USING ({self._key})
+            JOIN expected USING ({self._slice}) GROUP BY ALL
             """
         ).fetchall()
         return {(organization, resource): count for organization, resource, count in rows}
@@ -312,15 +321,15 @@ class _TableLoad:
     def _require_counts(self, con: duckdb.DuckDBPyConnection) -> None:
         wrong = con.execute(
             f"""
-            SELECT promised.organization, promised.promised, count(stored.organization)
-            FROM promised LEFT JOIN {qualified(self.table)} AS stored USING ({self._slice})
-            GROUP BY ALL HAVING count(stored.organization) <> promised.promised
+            SELECT expected.organization, expected.rows, count(stored.organization)
+            FROM expected LEFT JOIN {qualified(self.table)} AS stored USING ({self._slice})
+            GROUP BY ALL HAVING count(stored.organization) <> expected.rows
             """
         ).fetchall()
-        for organization, promised, stored in wrong:
+        for organization, rows, stored in wrong:
             raise SliceLoadFailed(
                 organization,
-                f"{self.table.name} would hold {stored} rows, {promised} were promised",
+                f"{self.table.name} would have {stored} rows of it instead of {rows}",
             )
 
     def _require_keys(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -330,7 +339,7 @@ class _TableLoad:
             f"""
             SELECT organization, count(*) FROM (
                 SELECT organization
-                FROM {qualified(self.table)} SEMI JOIN promised USING ({self._slice})
+                FROM {qualified(self.table)} SEMI JOIN expected USING ({self._slice})
                 GROUP BY {self._key} HAVING count(*) > 1
             ) GROUP BY organization
             """
@@ -338,11 +347,11 @@ class _TableLoad:
         key = ", ".join(self.table.grain)
         for organization, count in repeated:
             raise SliceLoadFailed(
-                organization, f"{count} keys ({key}) of {self.table.name} came more than once"
+                organization, f"{count} keys ({key}) are repeated in {self.table.name}"
             )
 
     def _read(self, con: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[Any, ...]]:
-        """Run a statement over the landing files; name the organization of one that is damaged."""
+        """Run a statement on the landing files; name the organization whose file is damaged."""
         try:
             return con.execute(statement, self._patterns).fetchall()
         except duckdb.Error as error:

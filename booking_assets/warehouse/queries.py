@@ -1,21 +1,21 @@
-"""What is asked of the stored tables: by checks, by the publisher, by whoever derives.
+"""Queries of the stored tables for checks, publishing and marts; every result is small.
 
-What lives here: the SQL of each question; every answer is small.
-What must not: changing anything, or deciding whether an answer is good.
-Read more: `docs/architecture.md`, "Dagster", checks.
+Nothing is changed here, and no result is judged: that is up to `transforms.check_rules`. Queries of
+the log `raw.collections` are in `collections_log`.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
-import duckdb
 import polars as pl
 
 from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
 from booking_assets.tables.raw import (
     COLLECTIONS,
     EVENT_COUNTS,
@@ -24,29 +24,23 @@ from booking_assets.tables.raw import (
     REJECTED_ROWS,
 )
 from booking_assets.warehouse import ddl
+from booking_assets.warehouse.collections_log import newest_complete
 from booking_assets.warehouse.ddl import qualified, quoted
-from booking_assets.warehouse.frames import fetch, registered
+from booking_assets.warehouse.frames import registered
+from booking_assets.warehouse.view import View
 
-AS_OF = "as_of"
-"""The column of a mart that says which collection of an organization it was derived from."""
-
-_NEWEST = f"""
-    SELECT * FROM {qualified(COLLECTIONS)}
-    WHERE resource = $resource AND status = 'complete'
-    QUALIFY row_number() OVER (
-        PARTITION BY organization ORDER BY started_at DESC, finished_at DESC
-    ) = 1
-"""
+AS_OF = ("as_of", "events_as_of")
+"""The columns of marts with the start of the events' collection that they were derived from."""
 
 
 @dataclass(frozen=True)
 class ContractBreaches:
-    """Where a stored table departs from its contract.
+    """The differences between a stored table and its contract.
 
     Attributes:
-        columns: Columns that differ, in words.
-        nulls: By required column, the rows in which it is null; only those with any.
-        duplicates: Rows beyond the first of each key.
+        columns: The columns that differ, as text.
+        nulls: The number of nulls of each required column that has any.
+        duplicates: The number of rows beyond the first of each key.
     """
 
     columns: tuple[str, ...]
@@ -57,144 +51,138 @@ class ContractBreaches:
         return bool(self.columns or self.nulls or self.duplicates)
 
 
-def is_stored(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    """Whether the table was ever written."""
-    return bool(ddl.stored_declarations(con, table))
-
-
-def row_count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """How many rows a stored table has.
+def row_count(view: View, table: Table) -> int:
+    """The number of rows of a stored table.
 
     Raises:
         TableNotFound: The table does not exist.
     """
-    ddl.require_stored(con, table)
-    (row,) = con.execute(f"SELECT count(*) FROM {qualified(table)}").fetchall()
-    return int(row[0])
+    view.require_stored(table)
+    query = f"SELECT count(*) FROM {qualified(table)} WHERE {view.condition(table)}"
+    ((rows,),) = view.con.execute(query).fetchall()
+    return int(rows)
 
 
-def row_counts(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
-    """How many rows each organization has."""
-    return dict(
-        con.execute(
-            f"SELECT organization, count(*) FROM {qualified(table)} GROUP BY organization"
-        ).fetchall()
+def row_counts(view: View, table: Table) -> dict[str, int]:
+    """The number of rows of each organization."""
+    return view.counts(
+        f"SELECT organization, count(*) FROM {qualified(table)} WHERE {view.condition(table)}"
+        " GROUP BY organization"
     )
 
 
-def newest_collections(con: duckdb.DuckDBPyConnection, resource: str) -> pl.DataFrame:
-    """The log's row of each organization's newest complete collection, by organization."""
-    columns = ddl.selection(con, COLLECTIONS, COLLECTIONS.column_names)
-    return fetch(
-        con,
-        f"SELECT {columns} FROM ({_NEWEST}) ORDER BY organization",
-        {"resource": resource},
-    )
+def has_hidden_rows(view: View, table: Table) -> bool:
+    """Whether the table has rows of organizations that are not visible."""
+    query = f"SELECT 1 FROM {qualified(table)} WHERE NOT ({view.condition(table)}) LIMIT 1"
+    return table is not ORGANIZATION_FRESHNESS and bool(view.con.execute(query).fetchall())
 
 
-def logged(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> pl.DataFrame:
-    """The rows of the log that some runs wrote, by organization and resource."""
-    columns = ddl.selection(con, COLLECTIONS, COLLECTIONS.column_names)
-    return fetch(
-        con,
-        f"SELECT {columns} FROM {qualified(COLLECTIONS)}"
-        " WHERE list_contains($run_ids, run_id) ORDER BY organization, resource",
-        {"run_ids": [*run_ids]},
-    )
+def breaches(view: View, table: Table) -> ContractBreaches:
+    """The differences between a stored table and its contract.
 
-
-def breaches(con: duckdb.DuckDBPyConnection, table: Table) -> ContractBreaches:
-    """Where a stored table departs from its contract, columns first, then rows."""
-    stored = ddl.stored_declarations(con, table)
+    The key of the log is not counted: it grows without bound, and is checked when rows are added.
+    """
+    stored = view.require_stored(table)
     required = [name for name in table.required if name in stored]
     columns = ["count(*)", *(f"count({quoted(name)})" for name in required)]
-    ((rows, *filled),) = con.execute(
+    ((rows, *filled),) = view.con.execute(
         f"SELECT {', '.join(columns)} FROM {qualified(table)}"
     ).fetchall()
+    has_key = table is not COLLECTIONS and stored.keys() >= {*table.grain}
     return ContractBreaches(
         columns=ddl.differences(table, stored),
         nulls={n: rows - count for n, count in zip(required, filled, strict=True) if count < rows},
-        duplicates=duplicates(con, table) if stored.keys() >= {*table.grain} else 0,
+        duplicates=duplicates(view, table) if has_key else 0,
     )
 
 
-def duplicates(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """How many rows a stored table has beyond the first of each key."""
+def duplicates(view: View, table: Table) -> int:
+    """The number of rows beyond the first of each key."""
     if not table.grain:
         return 0
     key = ", ".join(quoted(name) for name in table.grain)
-    (row,) = con.execute(
+    ((rows,),) = view.con.execute(
         f"""
         SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT)
         FROM (SELECT count(*) AS copies FROM {qualified(table)} GROUP BY {key})
         """
     ).fetchall()
-    return int(row[0])
+    return int(rows)
 
 
-def foreign_rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Events that carry another identifier than their organization's count did, by organization."""
-    return dict(
-        con.execute(
+def stored_identifiers(view: View) -> dict[str, UUID]:
+    """The identifier of each organization in the warehouse: that of its events, else its count."""
+    identifiers: dict[str, UUID] = {}
+    for table in (EVENT_COUNTS, EVENTS):
+        if view.is_stored(table):
+            rows = view.con.execute(
+                "SELECT organization, min(organization_identifier)"
+                f" FROM ({view.select(table)}) GROUP BY organization"
+            ).fetchall()
+            identifiers |= dict(rows)
+    return identifiers
+
+
+def foreign_rows(view: View, identifiers: Mapping[str, UUID] | None) -> dict[str, int]:
+    """The number of events with another owner than their organization has, by organization.
+
+    Args:
+        view: The warehouse.
+        identifiers: The configured organizations; the newest counts' ones by default.
+    """
+    if identifiers is None:
+        rows = view.con.execute(
+            f"SELECT organization, organization_identifier FROM ({view.select(EVENT_COUNTS)})"
+        ).fetchall()
+        identifiers = dict(rows)
+    owners = pl.DataFrame(
+        [(slug, str(identifier)) for slug, identifier in identifiers.items()],
+        schema={"organization": pl.String, "owner": pl.String},
+        orient="row",
+    )
+    with registered(view.con, "owners", owners):
+        return view.counts(
             f"""
             SELECT organization, count(*)
-            FROM {qualified(EVENTS)} AS event
-            LEFT JOIN {qualified(EVENT_COUNTS)} AS counted USING (organization)
-            WHERE event.organization_identifier IS DISTINCT FROM counted.organization_identifier
+            FROM ({view.select(EVENTS, ["organization", "organization_identifier"])})
+            LEFT JOIN owners USING (organization)
+            WHERE organization_identifier IS DISTINCT FROM CAST(owner AS UUID)
             GROUP BY organization
             """
-        ).fetchall()
-    )
+        )
 
 
-def unknown_members(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """The members of events that the contract does not know, by organization, sorted."""
+def unknown_members(view: View) -> dict[str, list[str]]:
+    """The names of members of events that are not in the contract, by organization, sorted."""
+    events = view.select(EVENTS, ["organization", "extra"])
     return dict(
-        con.execute(
+        view.con.execute(
             f"""
             SELECT organization, list_sort(list(DISTINCT name)) FROM (
                 SELECT organization, unnest(json_keys(extra)) AS name
-                FROM {qualified(EVENTS)} WHERE extra IS NOT NULL
+                FROM ({events}) WHERE extra IS NOT NULL
             ) GROUP BY organization
             """
         ).fetchall()
     )
 
 
-def known_organizations(con: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
-    """The organizations whose newest complete collection of a resource no refusal to show follows.
-
-    A collection that failed for another reason changes nothing: the rows of the last one stay.
-    """
-    rows = con.execute(
+def unmatched_registrations(view: View) -> dict[str, int]:
+    """The number of registrations of events that are not stored, by organization."""
+    return view.counts(
         f"""
-        SELECT organization FROM {qualified(COLLECTIONS)}
-        WHERE resource = ? AND status IN ('complete', 'access_denied')
-        QUALIFY row_number() OVER (PARTITION BY organization ORDER BY started_at DESC) = 1
-        AND status = 'complete' ORDER BY organization
-        """,
-        [resource],
-    ).fetchall()
-    return [organization for (organization,) in rows]
-
-
-def unmatched_registrations(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Registrations of events that are not stored, by organization."""
-    return dict(
-        con.execute(
-            f"""
-            SELECT organization, count(*) FROM {qualified(REGISTRATIONS)}
-            ANTI JOIN {qualified(EVENTS)} USING (organization, event_identifier)
-            GROUP BY organization
-            """
-        ).fetchall()
+        SELECT organization, count(*)
+        FROM ({view.select(REGISTRATIONS, EVENTS.grain)})
+        ANTI JOIN {qualified(EVENTS)} USING (organization, event_identifier)
+        GROUP BY organization
+        """
     )
 
 
-def reconciliation(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame:
-    """What is stored of a resource beside what the log says, one row an organization."""
-    return fetch(
-        con,
+def reconciliation(view: View, table: Table) -> pl.DataFrame:
+    """The stored rows of a resource beside those in the log, one row an organization."""
+    rejected = view.select(REJECTED_ROWS, ["organization", "resource"])
+    return view.fetch(
         f"""
         SELECT
             organization,
@@ -202,12 +190,13 @@ def reconciliation(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame
             coalesce(rejected.stored, 0) AS stored_rejected,
             mode, count_before, count_after, count_lowest, count_highest,
             rows_received, rows_loaded, rows_rejected, duplicates_dropped
-        FROM ({_NEWEST}) AS newest
+        FROM ({newest_complete(view)}) AS newest
         FULL JOIN (
-            SELECT organization, count(*) AS stored FROM {qualified(table)} GROUP BY organization
+            SELECT organization, count(*) AS stored
+            FROM ({view.select(table, ["organization"])}) GROUP BY organization
         ) AS loaded USING (organization)
         FULL JOIN (
-            SELECT organization, count(*) AS stored FROM {qualified(REJECTED_ROWS)}
+            SELECT organization, count(*) AS stored FROM ({rejected})
             WHERE resource = $resource GROUP BY organization
         ) AS rejected USING (organization)
         ORDER BY organization
@@ -216,36 +205,50 @@ def reconciliation(con: duckdb.DuckDBPyConnection, table: Table) -> pl.DataFrame
     )
 
 
-def stale_marts(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> dict[str, list[str]]:
-    """The organizations for which stored marts are not derived from what is stored, by mart.
+def stale_marts(view: View, tables: Iterable[Table]) -> dict[str, list[str]]:
+    """The organizations whose marts are not derived from the stored raw rows, by mart.
 
     A mart is stale for an organization where its `as_of` is not the start of the newest complete
-    collection. An organization whose stored events no mart mentions is named under `raw.events`: it
-    was collected for the first time after the marts were derived.
+    collection, and for one that is not visible. An organization that has events and is in no mart
+    is listed under `raw.events`: it was first collected after the marts were derived. A mart with
+    columns of another release is stale as a whole.
     """
-    marts = [table for table in tables if AS_OF in table.column_names and is_stored(con, table)]
-    if not marts:
-        return {}
-    stale = {}
-    with registered(con, "newest", newest_collections(con, EVENTS.short_name)):
-        for mart in marts:
+    marts = {
+        table: column
+        for table in tables
+        for column in AS_OF
+        if column in table.column_names and view.is_stored(table)
+    }
+    stale = {
+        mart.name: ["columns of another release"]
+        for mart in marts
+        if ddl.differences(mart, view.require_stored(mart))
+    }
+    if stale or not marts:
+        return stale
+    everyone = View(view.con)
+    newest = everyone.fetch(newest_complete(everyone), {"resource": EVENTS.short_name})
+    with registered(view.con, "newest", newest):
+        for mart, column in marts.items():
+            hidden = f"NOT ({view.condition(mart)})" if column in mart.required else "false"
             stale[mart.name] = _organizations(
-                con,
+                view,
                 f"""
-                SELECT mart.organization FROM {qualified(mart)} AS mart
+                SELECT organization FROM {qualified(mart)} AS mart
                 LEFT JOIN newest USING (organization)
-                WHERE mart.{AS_OF} IS DISTINCT FROM newest.started_at
+                WHERE mart.{column} IS DISTINCT FROM newest.started_at OR {hidden}
                 """,
             )
-    derived = [mart for mart in marts if AS_OF in mart.required]
-    mentioned = " UNION ".join(f"SELECT organization FROM {qualified(mart)}" for mart in derived)
+    derived = [mart for mart, column in marts.items() if column in mart.required]
+    present = " UNION ".join(f"SELECT organization FROM {qualified(mart)}" for mart in derived)
     if derived:
+        events = view.select(EVENTS, ["organization"])
         stale[EVENTS.name] = _organizations(
-            con, f"SELECT organization FROM {qualified(EVENTS)} EXCEPT ({mentioned})"
+            view, f"SELECT organization FROM ({events}) EXCEPT ({present})"
         )
     return {name: organizations for name, organizations in stale.items() if organizations}
 
 
-def _organizations(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
-    rows = con.execute(f"SELECT DISTINCT organization FROM ({query}) ORDER BY 1").fetchall()
+def _organizations(view: View, query: str) -> list[str]:
+    rows = view.con.execute(f"SELECT DISTINCT organization FROM ({query}) ORDER BY 1").fetchall()
     return [organization for (organization,) in rows]

@@ -1,9 +1,6 @@
-"""The file that analysts open: written whole beside its place, compared, then swapped in.
+"""Publishes the DuckDB file for analysts: writes and verifies a copy, then moves a symlink to it.
 
-What lives here: the copy, its comparison with the source, the symlink, and the removal of old ones.
-What must not: replacing a file that somebody may have open. DuckDB 2.0 opens a path three times, so
-a version is never changed once it has its name, and only the symlink moves.
-Read more: `docs/architecture.md`, "Warehouse".
+A published version is never changed: DuckDB opens a path several times, so only the symlink moves.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
@@ -14,7 +11,6 @@ import errno
 import filecmp
 import logging
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,21 +21,26 @@ from pathlib import Path
 
 import duckdb
 
+from booking_assets.files import sync
 from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
 from booking_assets.warehouse import ddl, queries
 from booking_assets.warehouse.connection import (
     STORAGE,
     WAREHOUSE,
     is_write_failure,
     log_of,
-    sync_folder,
     transaction,
 )
 from booking_assets.warehouse.ddl import qualified, quoted
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts, TableNotFound
+from booking_assets.warehouse.view import View
 
 COPY = "snapshot"
 """The catalog name of the copy while it is written."""
+
+FILE = "booking.duckdb"
+"""The name of a version's file: DuckDB names the catalog of an opened file after it."""
 
 PARTIAL = ".partial"
 _NO_SYMLINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -49,14 +50,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was published.
+    """A published version.
 
     Attributes:
-        path: Where analysts open it: a symlink to `version`, or a copy of it.
+        path: The path that analysts open: a symlink to `version`, or a copy of it.
         version: The immutable file.
-        rows: Rows of each table in it.
+        rows: The number of rows of each table.
         bytes: Its size.
-        seconds: How long publishing took.
+        seconds: The duration of publishing.
     """
 
     path: Path
@@ -66,50 +67,55 @@ class Snapshot:
     seconds: float
 
 
-def publish(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], path: Path, *, keep: int
-) -> Snapshot:
-    """Publish the stored ones among `tables` at `path`, and keep the newest `keep` versions.
+def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Snapshot:
+    """Publish the stored tables at `path`, and remove all but the newest `keep` versions.
 
     Args:
-        con: The warehouse, open for reading and held alone.
-        tables: What to publish; a table that was never written is left out.
-        path: Where analysts look.
-        keep: How many versions to keep, this one included.
+        view: The warehouse, open for reading, locked exclusively. Rows of organizations that are
+            not visible are left out, but for `marts.organization_freshness`.
+        tables: The tables to publish; those that were never written are left out.
+        path: The path that analysts open.
+        keep: The number of versions to keep, this one included.
 
     Raises:
         TableNotFound: None of the tables is stored.
-        SnapshotFailed: `path` holds something that was not published here, or the copy differs.
-        StaleMarts: A mart is not derived from what the raw tables hold.
+        SnapshotFailed: `path` is a file that was not published here, or the copy differs.
+        StaleMarts: A mart is not derived from the stored raw tables.
     """
     started = time.monotonic()
-    stored = [table for table in tables if queries.is_stored(con, table)]
+    stored = [table for table in tables if view.is_stored(table)]
     if not stored:
         raise TableNotFound("There is nothing to publish yet: run `booking-assets refresh` first")
-    _require_fresh(con, stored)
+    _require_fresh(view, stored)
     folder = path.with_name(f"{path.name}.d")
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     _require_free(path, folder)
     _remove_partial(folder)
-    version = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}.duckdb"
-    partial = version.with_name(f"{version.name}{PARTIAL}")
+    name = _next_name(folder)
+    partial = folder / f"{name}{PARTIAL}"
     try:
-        if _may_be_copied_as_it_is(con, stored):
-            rows = _copy_file(con, stored, partial)
-        else:
-            rows = _copy_tables(con, stored, partial)
-        _sync(partial)
-        partial.rename(version)
+        _make_folder(partial)
+        rows = write_copy(view, stored, partial / FILE)
+        (partial / FILE).chmod(0o440)
+        sync(partial)
+        partial.rename(folder / name)
     except (OSError, duckdb.Error) as error:
         if not is_write_failure(error):
             raise
         raise SnapshotFailed(
             f"The snapshot could not be written to {folder} ({error}): the last one stays. Make"
-            " room on the disk, or see to the folder's permissions, then publish again"
+            " room on the disk, or correct the folder's permissions, then publish again"
         ) from error
     finally:
         _remove_partial(folder)
-    sync_folder(folder)
+    sync(folder)
+    version = folder / name / FILE
+    if path.name.partition(".")[0] != "booking":
+        _log.warning(
+            "The snapshot %s is not named booking.*: DuckDB 1.3 and 1.4 name its catalog after the"
+            " path, later ones booking",
+            path,
+        )
     point(path, version)
     _prune(folder, version, keep)
     return Snapshot(
@@ -121,13 +127,35 @@ def publish(
     )
 
 
+def write_copy(view: View, tables: Sequence[Table], target: Path) -> dict[str, int]:
+    """Write a verified copy of the tables to a new file, flushed to the disk.
+
+    Returns:
+        The number of rows of each table.
+
+    Raises:
+        SnapshotFailed: The copy differs from its source.
+    """
+    if _is_publishable_file(view, tables):
+        rows = _copy_file(view.con, tables, target)
+    else:
+        everyone = View(view.con)
+        sources = {
+            table: (everyone if table is ORGANIZATION_FRESHNESS else view).select(table)
+            for table in tables
+        }
+        rows = copy_tables(view.con, sources, target)
+    sync(target)
+    return rows
+
+
 def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.symlink) -> None:
-    """Make `path` lead to `version` in one step: whoever opens it finds the old one or the new one.
+    """Point the symlink `path` at `version`, atomically.
 
     Args:
-        path: Where analysts look.
+        path: The path that analysts open.
         version: A file in the folder beside it.
-        link: Makes a symlink; where the file system has none, the version is copied instead.
+        link: Creates a symlink; where the file system has none, the version is copied instead.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -137,78 +165,83 @@ def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.syml
         if error.errno not in _NO_SYMLINKS:
             raise
         _log.warning(
-            "No symlinks can be made in %s (%s): the snapshot %s is a copy, and a reader who opens"
-            " it at the very moment of publishing may have to open it again",
+            "No symlinks can be made in %s (%s): the snapshot %s is a copy, and opening it while it"
+            " is published may fail once",
             path.parent,
             error.strerror,
             path,
         )
         shutil.copyfile(version, fresh)
-        _sync(fresh)
+        sync(fresh)
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def _require_fresh(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    stale = queries.stale_marts(con, tables)
+def _require_fresh(view: View, tables: Sequence[Table]) -> None:
+    stale = queries.stale_marts(view, tables)
     if stale:
         named = "; ".join(f"{table}: {', '.join(names)}" for table, names in stale.items())
         raise StaleMarts(
-            "The raw tables have moved on since the marts were derived, so nothing was published"
+            "The raw tables changed after the marts were derived, so nothing was published"
             f" and the last snapshot stays ({named}). Derive the marts again, then publish"
         )
 
 
 def _require_free(path: Path, folder: Path) -> None:
-    """Check that `path` is a symlink, nothing at all, or a copy of one of our own versions."""
+    """Check that `path` is a symlink, does not exist, or is a copy of a published version."""
     if path.is_symlink() or not path.exists():
         return
     ours = path.is_file() and any(
-        filecmp.cmp(path, version, shallow=False) for version in folder.glob("*.duckdb")
+        filecmp.cmp(path, version, shallow=False)
+        for version in (*folder.glob("*.duckdb"), *folder.glob(f"*/{FILE}"))
+        if version.is_file()
     )
     if not ours:
         raise SnapshotFailed(
-            f"{path} is there already and was not published by booking-assets: move it away, or"
+            f"{path} exists and was not published by booking-assets: move it away, or"
             " name another place with BOOKING_SNAPSHOT"
         )
 
 
-def _may_be_copied_as_it_is(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> bool:
-    """Whether the warehouse's file is what a snapshot should be: whole, compact, nothing more.
+def _is_publishable_file(view: View, tables: Sequence[Table]) -> bool:
+    """Whether the warehouse's file can be published byte by byte, or must be copied by table.
 
-    A file with a log is not whole, nor is one shorter than its blocks. A third of free blocks is
-    worth the slower copy. What is doubtful goes table by table, and so is read.
+    It can where it has no write-ahead log and is as long as its blocks, at most a third of which
+    are free, is in the storage version of snapshots, and has these tables with the contracts'
+    columns and comments, no others, and only visible organizations.
     """
-    (size,) = con.execute(
+    con = view.con
+    ((total, free, block),) = con.execute(
         "SELECT total_blocks, free_blocks, block_size FROM pragma_database_size()"
         f" WHERE database_name = '{WAREHOUSE}'"
     ).fetchall()
-    total, free, block = size
-    file = _file_of(con)
+    file, storage = _file_of(con)
     return (
         not log_of(file).exists()
         and file.stat().st_size >= total * block
         and 3 * free <= total
+        and storage.rstrip("+") in STORAGE
         and ddl.stored_tables(con) == {table.name for table in tables}
         and all(ddl.is_current(con, table) for table in tables)
+        and not any(queries.has_hidden_rows(view, table) for table in tables)
     )
 
 
 def _copy_file(
     con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
 ) -> dict[str, int]:
-    """Copy the warehouse's file, byte by byte: ten times as fast as table by table.
+    """Copy the warehouse's file: ten times as fast as table by table.
 
     Returns:
-        The rows of each table.
+        The number of rows of each table.
 
     Raises:
         SnapshotFailed: The copy differs from its source.
     """
-    source = _file_of(con)
+    source, _ = _file_of(con)
     expected = {table.name: _count(con, table, WAREHOUSE) for table in tables}
     shutil.copyfile(source, target)
-    # Closing the source gave up DuckDB's lock on it: a foreign writer would show here.
+    # Closing the source released DuckDB's lock on it: another process may have written.
     if not filecmp.cmp(source, target, shallow=False):
         raise SnapshotFailed(f"{source} changed while it was copied: the last snapshot stays")
     con.execute(f"ATTACH ? AS {COPY} (READ_ONLY)", [str(target)])
@@ -218,16 +251,18 @@ def _copy_file(
         con.execute(f"DETACH {COPY}")
     if rows != expected:
         raise SnapshotFailed(
-            f"The copy of {source} holds {rows} rows instead of {expected}: the last snapshot stays"
+            f"The copy of {source} has {rows} rows instead of {expected}: the last snapshot stays"
         )
     return rows
 
 
-def _file_of(con: duckdb.DuckDBPyConnection) -> Path:
-    (row,) = con.execute(
-        f"SELECT path FROM duckdb_databases() WHERE database_name = '{WAREHOUSE}'"
+def _file_of(con: duckdb.DuckDBPyConnection) -> tuple[Path, str]:
+    """The warehouse's file and its storage version."""
+    ((path, storage),) = con.execute(
+        "SELECT path, tags['storage_version'] FROM duckdb_databases()"
+        f" WHERE database_name = '{WAREHOUSE}'"
     ).fetchall()
-    return Path(row[0])
+    return Path(path), storage
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
@@ -235,31 +270,38 @@ def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
     return int(row[0])
 
 
-def _copy_tables(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
+def copy_tables(
+    con: duckdb.DuckDBPyConnection, sources: Mapping[Table, str], target: Path
 ) -> dict[str, int]:
-    """Write the tables to a new file, compact and with their comments, and close it.
+    """Write tables, with comments, to a new file, and close it.
+
+    Args:
+        con: The warehouse, open for reading.
+        sources: The SELECT of each table's rows.
+        target: The new file.
 
     Returns:
-        The rows of each table.
+        The number of rows of each table.
+
+    Raises:
+        SnapshotFailed: The copy differs from its source.
     """
-    lists = {table: ddl.selection(con, table, table.column_names) for table in tables}
-    # Each thread writes the row groups that it read: faster, and a stored table has no order.
+    # Faster: each thread writes the row groups that it read. Stored tables have no order.
     con.execute("SET preserve_insertion_order = false")
     con.execute(f"ATTACH ? AS {COPY} ({STORAGE})", [str(target)])
     con.execute(f"USE {COPY}")
     try:
         with transaction(con):
-            for table, columns in lists.items():
+            for table in sources:
                 ddl.create(con, table)
-                con.execute(
-                    f"INSERT INTO {qualified(table, COPY)} BY NAME"
-                    f" SELECT {columns} FROM {qualified(table, WAREHOUSE)}"
-                )
+        con.execute(f"USE {WAREHOUSE}")
+        with transaction(con):
+            for table, source in sources.items():
+                con.execute(f"INSERT INTO {qualified(table, COPY)} BY NAME {source}")
         con.execute(f"CHECKPOINT {COPY}")
-        rows = {table.name: _compare(con, table, columns) for table, columns in lists.items()}
+        rows = {table.name: _compare(con, table, source) for table, source in sources.items()}
     except BaseException:
-        # A full disk is the error to show, not that the copy cannot be closed either.
+        # Where the disk is full, closing the copy fails as well: raise the first error.
         with suppress(duckdb.Error):
             _detach(con)
         raise
@@ -268,60 +310,74 @@ def _copy_tables(
 
 
 def _detach(con: duckdb.DuckDBPyConnection) -> None:
-    """Close the copy: only then its log is gone and the file is whole by itself."""
+    """Close the copy, which removes its write-ahead log."""
     con.execute(f"USE {WAREHOUSE}")
     con.execute(f"DETACH {COPY}")
 
 
-def _compare(con: duckdb.DuckDBPyConnection, table: Table, columns: str) -> int:
-    """Check that a table and its copy hold the same rows.
+def _compare(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
+    """Check that a query and its copy have the same rows, by count and sum of hashes.
 
-    The row count and the sum of the rows' hashes do not depend on the order; reading both sides
-    whole costs a fifth of the copy.
+    It takes a fifth of the time of the copy.
 
     Returns:
-        How many rows.
+        The number of rows.
 
     Raises:
-        SnapshotFailed: They do not.
+        SnapshotFailed: They differ.
     """
-    source = _fingerprint(con, table, WAREHOUSE, columns)
-    copied = _fingerprint(con, table, COPY, columns)
-    if source != copied:
+    expected, copied = (
+        con.execute(
+            f"""
+            SELECT count(*), coalesce(sum(CAST(hash({names}) AS HUGEINT)), 0) FROM ({query})
+            """
+        ).fetchall()[0]
+        for names in [", ".join(map(quoted, table.column_names))]
+        for query in (source, f"FROM {qualified(table, COPY)}")
+    )
+    if expected != copied:
         raise SnapshotFailed(
             f"The copy of {table.name} differs from its source ({copied[0]} rows against"
-            f" {source[0]}): the last snapshot stays. Publish again; if it happens again, the disk"
-            " or the memory of this machine is not to be trusted"
+            f" {expected[0]}): the last snapshot stays. Publish again; if it happens again, check"
+            " the disk and the memory of this machine"
         )
-    return source[0]
+    return int(expected[0])
 
 
-def _fingerprint(
-    con: duckdb.DuckDBPyConnection, table: Table, database: str, columns: str
-) -> tuple[int, int]:
-    names = ", ".join(quoted(name) for name in table.column_names)
-    source = qualified(table, database)
-    (row,) = con.execute(
-        f"""
-        SELECT count(*), sum(CAST(hash({names}) AS HUGEINT)) FROM (SELECT {columns} FROM {source})
-        """
-    ).fetchall()
-    return row[0], row[1] or 0
+def _make_folder(folder: Path) -> None:
+    """Create a folder that the group can read and nobody else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o750)
 
 
-def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+def _next_name(folder: Path) -> str:
+    """The next number, which orders the versions, and the time, for people."""
+    numbers = (path.name.partition("-")[0] for path in folder.iterdir())
+    newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
+    return f"{newest + 1:06d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _versions(folder: Path) -> list[Path]:
+    """The published versions, the oldest first; files are those of earlier releases."""
+    names = [p for p in folder.iterdir() if p.name.partition("-")[0].isdecimal()]
+    return [*sorted(folder.glob("*.duckdb")), *sorted(p for p in names if p.is_dir())]
 
 
 def _remove_partial(folder: Path) -> None:
-    """Remove what a failed or killed publisher left: nobody else publishes, the lock is ours."""
+    """Remove unfinished copies of failed and killed runs; the lock is exclusive."""
     for leftover in folder.glob(f"*{PARTIAL}*"):
-        leftover.unlink(missing_ok=True)
+        _remove(leftover)
 
 
 def _prune(folder: Path, current: Path, keep: int) -> None:
-    """Remove all but the newest versions, never the current one; who has one open keeps it."""
-    older = sorted(version for version in folder.glob("*.duckdb") if version != current)
+    """Remove all but the newest versions; a version that a reader has open stays readable."""
+    older = [version for version in _versions(folder) if version != current.parent]
     for version in older[: max(len(older) - (keep - 1), 0)]:
+        _remove(version)
+
+
+def _remove(version: Path) -> None:
+    if version.is_dir():
+        shutil.rmtree(version, ignore_errors=True)
+    else:
         version.unlink(missing_ok=True)

@@ -1,8 +1,6 @@
-"""How the history of events is kept: versions are closed and added, never written again.
+"""Extends `marts.event_history`: digests of events and versions, and the resulting statements.
 
-What lives here: the digests that are compared, and the statements that apply what changed.
-What must not: deciding what changed (`transforms.history`).
-Read more: `docs/marts.md`, "`marts.event_history`".
+Which versions end and which begin is decided by `transforms.history`.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
@@ -20,17 +18,18 @@ from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.batches import batches
+from booking_assets.warehouse.collections_log import newest_collections
 from booking_assets.warehouse.ddl import qualified, quoted, types
-from booking_assets.warehouse.frames import fetch, registered
-from booking_assets.warehouse.queries import newest_collections
+from booking_assets.warehouse.frames import registered
+from booking_assets.warehouse.view import View
 
 Changed: TypeAlias = Callable[
     [pl.DataFrame, pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]
 ]
-"""From the digests of open versions (the key, valid_from, digest), those of events (the key,
-collected_at, digest) and the newest collections (rows of `raw.collections`) to the versions to
-close (the key, valid_from and the new valid_to) and those to add (the key, valid_from, valid_to
-and change)."""
+"""Maps last versions (the key, valid_from, digest; null where the event is deleted), events (the
+key, collected_at, digest) and the newest collections (rows of `raw.collections`) to the versions to
+close (the key, valid_from and the new valid_to) and those to add (the key, valid_from, valid_to and
+change)."""
 
 _KEY = ", ".join(quoted(name) for name in EVENTS.grain)
 _EVENT = ("event_identifier",)
@@ -40,78 +39,87 @@ _OPEN = "valid_to IS NULL"
 
 
 def extend(
-    con: duckdb.DuckDBPyConnection,
-    members: Sequence[str],
-    changed: Changed,
-    batch_rows: int,
+    view: View, members: Sequence[str], changed: Changed, batch_rows: int
 ) -> tuple[int, int]:
     """Close versions and add others within the open transaction.
 
-    They are decided batch by batch, and written together: wide rows are read once.
+    Decides batch by batch and writes once, so that wide rows are read once.
 
     Args:
-        con: The warehouse, open for writing; it holds events.
-        members: The columns that two rows must agree in to be the same version.
-        changed: Decides which versions end and which begin. Their members come from raw.events,
-            those of a deleted event from its last version.
-        batch_rows: How many events it decides on at once, on average.
+        view: The warehouse, open for writing, with raw.events.
+        members: The columns whose values make a version.
+        changed: Decides which versions end and which begin. Their members are copied from
+            raw.events, those of a deleted event from its last version.
+        batch_rows: Events in a batch, on average.
 
     Returns:
-        How many were closed and how many added.
+        The number of closed and of added versions.
     """
-    ddl.prepare(con, EVENT_HISTORY)
-    newest = newest_collections(con, EVENTS.short_name)
+    con = view.con
+    ddl.prepare(con, [EVENT_HISTORY])
+    newest = newest_collections(view, EVENTS.short_name)
     rows = max(
-        _keep_digests(con, "open_digests", EVENT_HISTORY, "valid_from", members, _OPEN),
-        _keep_digests(con, "event_digests", EVENTS, "collected_at", members, "true"),
+        _store_digests(view, "last_digests", EVENT_HISTORY, "valid_from", members, _OPEN),
+        _store_digests(view, "event_digests", EVENTS, "collected_at", members, "true"),
     )
-    _keep_none(con, "closed", _CLOSED)
-    _keep_none(con, "added", _ADDED)
+    _add_deleted(view)
+    _create_temporary(con, "closed", _CLOSED)
+    _create_temporary(con, "added", _ADDED)
     for batch in batches(_EVENT, rows, batch_rows):
         which = batch.condition(EVENTS)
-        open_versions = fetch(con, f"FROM open_digests WHERE {which}")
-        events = fetch(con, f"FROM event_digests WHERE {which}")
+        last_versions = view.fetch(f"FROM last_digests WHERE {which}")
+        events = view.fetch(f"FROM event_digests WHERE {which}")
         for name, frame in zip(
-            ("closed", "added"), changed(open_versions, events, newest), strict=True
+            ("closed", "added"), changed(last_versions, events, newest), strict=True
         ):
             with registered(con, "decided", frame):
                 con.execute(f"INSERT INTO {name} BY NAME FROM decided")
     return _apply(con)
 
 
-def _keep_digests(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
-    table: Table,
-    since: str,
-    members: Sequence[str],
-    which: str,
+def _store_digests(
+    view: View, name: str, table: Table, since: str, members: Sequence[str], which: str
 ) -> int:
-    """Keep the key, one instant and a digest of the members of each row, until the session ends.
+    """Create a temporary table of the key, an instant and a digest of the members of each row.
 
-    DuckDB promises equal hashes within one version only: both sides are hashed in one run.
+    Hashes are equal within one release of DuckDB only: both sides are hashed in one session.
 
     Returns:
-        How many rows.
+        The number of rows.
     """
     key = [*EVENTS.grain, since]
-    columns = ddl.selection(con, table, list(dict.fromkeys([*key, *members])))
-    kept, hashed = (", ".join(map(quoted, names)) for names in (key, members))
-    source = f"SELECT {columns} FROM {qualified(table)} WHERE {which}"
-    ((rows,),) = con.execute(
-        f"CREATE TEMP TABLE {name} AS SELECT {kept}, hash({hashed}) AS digest FROM ({source})"
+    extra = [column for column in ("valid_to",) if column in table.column_names]
+    source = view.select(table, dict.fromkeys([*key, *members, *extra]))
+    names, hashed = (", ".join(map(quoted, columns)) for columns in (key, members))
+    ((rows,),) = view.con.execute(
+        f"CREATE TEMP TABLE {name} AS"
+        f" SELECT {names}, hash({hashed}) AS digest FROM ({source}) WHERE {which}"
     ).fetchall()
     return int(rows)
 
 
-def _keep_none(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> None:
-    """Make room for decided rows, until the session ends."""
+def _add_deleted(view: View) -> None:
+    """Add the last versions of deleted events, without a digest."""
+    deleted = view.select(EVENT_HISTORY, [*EVENT_HISTORY.grain, "change"])
+    view.con.execute(
+        f"""
+        INSERT INTO last_digests BY NAME
+        SELECT organization, event_identifier, max(valid_from) AS valid_from
+        FROM ({deleted}) ANTI JOIN last_digests USING ({_KEY})
+        WHERE change = 'deleted' GROUP BY ALL
+        """
+    )
+
+
+def _create_temporary(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> None:
+    """Create a temporary table with these columns of the history."""
     kinds = types(EVENT_HISTORY)
-    con.execute(f"CREATE TEMP TABLE {name} ({', '.join(f'{one} {kinds[one]}' for one in columns)})")
+    declarations = ", ".join(f"{column} {kinds[column]}" for column in columns)
+    con.execute(f"CREATE TEMP TABLE {name} ({declarations})")
 
 
 def _apply(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """Write what was decided; how many versions were closed and how many added."""
+    """Close and add the decided versions; returns the number of each."""
     history, events = qualified(EVENT_HISTORY), qualified(EVENTS)
     members = ", ".join(f"source.{quoted(name)}" for name in EVENTS.column_names)
     insert = (

@@ -80,7 +80,7 @@ def test_the_stored_marts_are_what_the_transforms_make_of_the_stored_rows(
     registrations = warehouse.read(REGISTRATIONS, REGISTRATION_COLUMNS)
     newest = warehouse.read(COLLECTIONS).filter(resource=EVENTS.short_name)
     as_of = newest.select("organization", as_of="started_at")
-    capacity = capacity_by_event(events, as_of, registrations, site.slugs)
+    capacity = capacity_by_event(events, as_of, registrations, warehouse.seats_as_of())
     packages = distribution_by_event(events, as_of)
     expected = {
         CAPACITY_BY_EVENT: capacity,
@@ -110,7 +110,8 @@ def test_every_organization_is_known_to_be_complete(
 ) -> None:
     fresh = derived[0].warehouse.read(ORGANIZATION_FRESHNESS)
     assert set(fresh["organization"]) == set(derived[0].slugs)
-    assert fresh["complete"].all()
+    assert fresh["is_current"].all()
+    assert fresh["is_published"].all()
     assert fresh["events"].to_list() == [EVENTS_EACH] * 3
 
 

@@ -42,7 +42,9 @@ batch_rows = st.integers(1, MOST_EVENTS)
 @contextmanager
 def new_warehouse() -> Iterator[Warehouse]:
     with TemporaryDirectory() as folder:
-        yield Warehouse(path=Path(folder) / "w.duckdb", snapshot=Path(folder) / "s.duckdb")
+        yield Warehouse(
+            path=Path(folder) / "w.duckdb", snapshot=Path(folder) / "s.duckdb", memory_limit="192MB"
+        )
 
 
 def log(warehouse: Warehouse, *resources: str, days: int = 0) -> None:

@@ -17,7 +17,7 @@ FAILED = {"status": "failed", "reason": "it broke", "remedy": "Repair it."}
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(path=tmp_path / "w.duckdb", snapshot=tmp_path / "s.duckdb")
+    return Warehouse(tmp_path / "w.duckdb", tmp_path / "s.duckdb", memory_limit="192MB")
 
 
 def logged(warehouse: Warehouse, *rows: dict[str, Any]) -> RunReport:

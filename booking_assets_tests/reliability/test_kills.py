@@ -38,7 +38,7 @@ STAGES = {
     "new slices inserted": "return booking_assets.warehouse.loads._TableLoad._insert",
     "before the commit": "return booking_assets.warehouse.loads.store",
     "after the commit": "return booking_assets.warehouse.warehouse.Warehouse.store",
-    "snapshot copied": "call booking_assets.warehouse.snapshot._sync",
+    "snapshot copied": "return booking_assets.warehouse.snapshot.write_copy",
     "snapshot named and not linked": "call booking_assets.warehouse.snapshot.point",
 }
 """Moments in the life of a run, each a function that is called or returns there."""

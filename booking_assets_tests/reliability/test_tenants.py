@@ -159,7 +159,9 @@ STRANGERS = {
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A warehouse that holds one event, and goes on doing so: everything else is refused."""
     folder = tmp_path_factory.mktemp("kept")
-    warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
+    warehouse = Warehouse(
+        path=folder / "w.duckdb", snapshot=folder / "s.duckdb", memory_limit="192MB"
+    )
     warehouse.store([slice_load(folder, "acme", events("acme", [1]))])
     return warehouse
 

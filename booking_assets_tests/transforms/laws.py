@@ -1,8 +1,4 @@
-"""What the tests of laws share: how frames are moved, mixed, taken apart and compared.
-
-What lives here: the changes to a frame that a law speaks of, and the settings of its examples.
-What must not: a law (`test_laws`, `test_room_laws`), a rule of a mart.
-"""
+"""Helpers of the property tests: changes to frames, comparisons, hypothesis settings."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from booking_assets.tables.contract import Table
+from booking_assets.tables.contract import UUID_PATTERN, Identifier, Table
 from booking_assets_tests.transforms.rows import as_of_frame
 from booking_assets_tests.transforms.strategies import ORGANIZATIONS
 
@@ -41,8 +37,16 @@ def assert_same(left: pl.DataFrame, right: pl.DataFrame) -> None:
     assert_frame_equal(left, right, check_exact=True)
 
 
-def assert_keeps_contract(rows: pl.DataFrame, table: Table) -> None:
-    table.columns.validate(rows)
+def assert_valid(rows: pl.DataFrame, table: Table) -> None:
+    """Check columns, types, required values and UUIDs."""
     assert dict(rows.schema) == table.dtypes
+    assert not any(rows[name].has_nulls() for name in table.required)
+    for name, column in table.columns.columns().items():
+        if isinstance(column, Identifier):
+            assert rows[name].drop_nulls().str.contains(UUID_PATTERN).all()
+
+
+def assert_keeps_contract(rows: pl.DataFrame, table: Table) -> None:
+    assert_valid(rows, table)
     assert not rows.select(table.grain).is_duplicated().any()
     assert_same(rows, rows.sort(table.grain))

@@ -1,11 +1,8 @@
-"""Builders of small raw frames: a test gives the columns that matter, all others are null.
-
-What lives here: `events_frame`, `as_of_frame`, `registrations_frame` and the instants of the cases.
-What must not: a rule of a mart.
-"""
+"""Builders of small raw frames: a test gives the columns that matter, all others are null."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -52,6 +49,12 @@ def as_of_frame(*organizations: str, at: datetime = AS_OF) -> pl.DataFrame:
     return pl.DataFrame(
         {"organization": organizations or (ACME,)}, schema={"organization": pl.String}
     ).with_columns(as_of=pl.lit(at, dtype=EVENTS.dtypes["collected_at"]))
+
+
+def seats_frame(organizations: Collection[str], at: datetime = AS_OF) -> pl.DataFrame:
+    """The organizations whose registrations are known, and since when."""
+    frame = as_of_frame(*organizations, at=at) if organizations else as_of_frame().clear()
+    return frame.rename({"as_of": "seats_as_of"})
 
 
 def registrations_frame(*rows: Row) -> pl.DataFrame:

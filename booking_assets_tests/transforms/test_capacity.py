@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -15,6 +15,7 @@ from booking_assets_tests.transforms.rows import (
     ACME,
     AS_OF,
     BOLT,
+    DAY,
     FUTURE,
     INSTANT,
     PAST,
@@ -24,6 +25,7 @@ from booking_assets_tests.transforms.rows import (
     events_frame,
     identifier,
     registrations_frame,
+    seats_frame,
 )
 
 CANCELLED = {"event_scheduling_status": "Cancelled"}
@@ -46,7 +48,7 @@ def by_event(
         events_frame(*events),
         as_of_frame(*organizations),
         None if registrations is None else registrations_frame(*registrations),
-        known,
+        seats_frame(known),
     )
 
 
@@ -467,3 +469,40 @@ def test_sums_pass_32_bits() -> None:
     sums = ("seats_offered", "seats_required", "seats_published")
     assert month.select(sums).row(0) == (3 * largest,) * 3
     assert month["minimum_fill"].item() == 1.0
+
+
+@pytest.mark.parametrize("newer", [INSTANT, DAY, timedelta(hours=3)])
+def test_seats_carry_the_instant_of_their_registrations(newer: timedelta) -> None:
+    rows = capacity_by_event(
+        events_frame({}, {}),
+        as_of_frame(at=AS_OF + newer),
+        registrations_frame(*registered(2, event=1)),
+        seats_frame([ACME]),
+    )
+    assert rows.select("seats_taken", "seats_as_of", "as_of").rows() == [
+        (0, AS_OF, AS_OF + newer),
+        (2, AS_OF, AS_OF + newer),
+    ]
+
+
+def test_an_event_that_is_newer_than_the_registrations_has_null_seats() -> None:
+    unknown = events_frame({}, {}).select("organization", "event_identifier").tail(1)
+    rows = capacity_by_event(
+        events_frame({"capacity_maximum": 5}, {"capacity_maximum": 5}),
+        as_of_frame(at=FUTURE),
+        registrations_frame(*registered(1)),
+        seats_frame([ACME]),
+        unknown,
+    )
+    seats = rows.select(
+        "seats_confirmed", "seats_taken", "seats_available", "availability", "seats_as_of"
+    )
+    assert seats.rows() == [(1, 1, 4, "Open", AS_OF), (None, None, None, None, None)]
+
+
+@pytest.mark.parametrize("registrations", [None, ()], ids=["no table", "no registrations"])
+def test_seats_of_an_organization_with_unknown_registrations_are_null(
+    registrations: Sequence[Row] | None,
+) -> None:
+    rows = by_event({}, registrations=registrations, known=())
+    assert rows.select("seats_taken", "seats_as_of").rows() == [(None, None)]

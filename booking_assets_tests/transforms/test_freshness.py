@@ -1,4 +1,4 @@
-"""Freshness by worked cases: known zeros, unknowns, and an age that no clock decides."""
+"""Freshness by worked cases: known zeros, unknowns, the newest attempt and the age."""
 
 from __future__ import annotations
 
@@ -11,28 +11,46 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
-from booking_assets.transforms.freshness import organization_freshness
-from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, INSTANT, Row
+from booking_assets.tables.raw import EVENT_COUNTS
+from booking_assets.transforms.freshness import NEVER, organization_freshness
+from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, DAY, INSTANT, Row
 
 PUBLISHED = AS_OF + timedelta(minutes=90)
-FINISHED = AS_OF + timedelta(minutes=2)
-TALLY = {"organization": pl.String} | dict.fromkeys(
-    ("stored_loaded", "stored_rejected", "rows_loaded"), pl.Int64
+ATTEMPTS = dict.fromkeys(
+    ("organization", "resource", "last_status", "reason", "remedy"), pl.String
+) | dict.fromkeys(
+    ("complete_at", "last_attempt_at", "failing_since"),
+    ORGANIZATION_FRESHNESS.dtypes["events_as_of"],
 )
+STORED = {"organization": pl.String, "stored_loaded": pl.Int64, "stored_rejected": pl.Int64}
+COMPLETE: Row = {"complete_at": AS_OF, "last_attempt_at": AS_OF, "last_status": "complete"}
+FAILED: Row = {
+    "complete_at": AS_OF - 2 * DAY,
+    "last_attempt_at": AS_OF,
+    "last_status": "failed",
+    "failing_since": AS_OF - DAY,
+    "reason": "it timed out",
+    "remedy": "wait",
+}
+DENIED: Row = FAILED | {"last_status": "access_denied", "reason": "forbidden", "remedy": "ask"}
 
 
-def newest(*organizations: str) -> pl.DataFrame:
+def attempts(
+    organization: str = ACME, events: Row | None = COMPLETE, registrations: Row | None = COMPLETE
+) -> pl.DataFrame:
+    """The newest collection of an organization's resources; None: there is none."""
+    resources = {"events": events, "registrations": registrations}
     rows = [
-        {"organization": slug, "started_at": AS_OF, "finished_at": FINISHED}
-        for slug in organizations
+        {"organization": organization, "resource": resource} | row
+        for resource, row in resources.items()
+        if row is not None
     ]
-    return pl.DataFrame(rows, schema=COLLECTIONS.dtypes)
+    return pl.DataFrame(rows, schema=ATTEMPTS)
 
 
-def reconciliation(**stored: tuple[int, int, int | None]) -> pl.DataFrame:
-    """Rows loaded and rejected that are stored, and loaded as logged, by organization."""
-    return pl.DataFrame([(slug, *rows) for slug, rows in stored.items()], TALLY, orient="row")
+def stored(**rows: tuple[int, int]) -> pl.DataFrame:
+    """Rows loaded and rejected that are stored, by organization."""
+    return pl.DataFrame([(slug, *counts) for slug, counts in rows.items()], STORED, orient="row")
 
 
 def counts(**counted: int) -> pl.DataFrame:
@@ -41,99 +59,142 @@ def counts(**counted: int) -> pl.DataFrame:
 
 
 def freshness(
-    collected: pl.DataFrame | None = None,
+    newest: pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
     registrations: pl.DataFrame | None = None,
-    counted: pl.DataFrame | None = None,
+    organizations: Mapping[str, bool] | None = None,
     published_at: datetime = PUBLISHED,
+    withheld: Mapping[str, tuple[str, str]] | None = None,
 ) -> pl.DataFrame:
     return organization_freshness(
-        newest(ACME) if collected is None else collected,
-        reconciliation(acme=(9, 1, 9)) if events is None else events,
-        registrations,
-        counts(acme=10) if counted is None else counted,
+        {ACME: True} if organizations is None else organizations,
+        attempts() if newest is None else newest,
+        {
+            "events": stored(acme=(9, 1)) if events is None else events,
+            "registrations": stored(acme=(25, 0)) if registrations is None else registrations,
+        },
+        counts(acme=10),
         published_at,
+        withheld,
     )
 
 
-def test_a_complete_organization_is_told_with_its_age() -> None:
-    rows = freshness(registrations=reconciliation(acme=(25, 0, 25)))
+def only(**arguments: Any) -> dict[str, Any]:
+    """The only row."""
+    return freshness(**arguments).row(0, named=True)
+
+
+def test_a_complete_organization_is_current_and_published() -> None:
+    rows = freshness()
     assert rows.rows(named=True) == [
         {
             "organization": ACME,
-            "last_complete_at": FINISHED,
+            "events_as_of": AS_OF,
+            "registrations_as_of": AS_OF,
+            "last_attempt_at": AS_OF,
+            "last_status": "complete",
+            "failing_since": None,
+            "reason": None,
+            "remedy": None,
             "events": 9,
             "rejected": 1,
             "registrations": 25,
             "event_count": 10,
-            "complete": True,
+            "is_current": True,
+            "is_published": True,
             "age_minutes": 90.0,
-            "as_of": AS_OF,
         }
     ]
     assert dict(rows.schema) == ORGANIZATION_FRESHNESS.dtypes
 
 
-@pytest.mark.parametrize(
-    ("stored", "count", "complete"),
-    [
-        pytest.param((9, 1, 9), 10, True, id="loaded and rejected are what was counted"),
-        pytest.param((9, 0, 9), 10, False, id="fewer"),
-        pytest.param((10, 1, 10), 10, False, id="more"),
-        pytest.param((0, 0, 0), 0, True, id="nothing counted, nothing stored"),
-    ],
-)
-def test_complete_is_stored_as_counted(
-    stored: tuple[int, int, int], count: int, complete: bool
+@pytest.mark.parametrize("failure", [FAILED, DENIED], ids=["failed", "access denied"])
+def test_an_organization_whose_newest_collection_failed_is_not_current(failure: Row) -> None:
+    row = only(newest=attempts(events=failure))
+    expected = failure | {"events_as_of": AS_OF - 2 * DAY, "is_current": False}
+    assert {name: row[name] for name in expected if name in row} == {
+        name: value for name, value in expected.items() if name != "complete_at"
+    }
+
+
+def test_registrations_that_fail_alone_are_the_reason() -> None:
+    row = only(newest=attempts(registrations=DENIED))
+    assert (row["last_status"], row["reason"]) == ("access_denied", "forbidden")
+    assert (row["events_as_of"], row["registrations_as_of"]) == (AS_OF, AS_OF - 2 * DAY)
+    assert not row["is_current"]
+
+
+def test_of_two_failures_that_of_events_is_the_reason() -> None:
+    row = only(newest=attempts(events=FAILED, registrations=DENIED))
+    assert (row["last_status"], row["reason"]) == ("failed", "it timed out")
+
+
+@pytest.mark.parametrize("registrations", [None, FAILED, COMPLETE])
+def test_registrations_that_are_switched_off_are_null_and_no_failure(
+    registrations: Row | None,
 ) -> None:
-    rows = freshness(events=reconciliation(acme=stored), counted=counts(acme=count))
-    assert rows["complete"].to_list() == [complete]
+    row = only(newest=attempts(registrations=registrations), organizations={ACME: False})
+    assert row["is_current"]
+    assert row["reason"] is row["registrations"] is row["registrations_as_of"] is None
 
 
 @pytest.mark.parametrize(
-    ("registrations", "expected"),
+    ("newest", "registrations", "expected"),
     [
-        pytest.param(None, None, id="no table"),
-        pytest.param(reconciliation(), None, id="none stored, none logged"),
-        pytest.param(reconciliation(acme=(7, 0, None)), None, id="some stored, never complete"),
-        pytest.param(reconciliation(bolt=(7, 0, 7)), None, id="another organization's"),
-        pytest.param(reconciliation(acme=(0, 0, 0)), 0, id="complete, and there is none"),
+        pytest.param(attempts(registrations=None), stored(), None, id="never collected"),
+        pytest.param(
+            attempts(registrations=DENIED | {"complete_at": None}),
+            stored(acme=(7, 0)),
+            None,
+            id="some stored, never complete",
+        ),
+        pytest.param(attempts(), stored(bolt=(7, 0)), 0, id="complete, and there is none"),
     ],
 )
 def test_unknown_registrations_are_null_and_not_zero(
-    registrations: pl.DataFrame | None, expected: int | None
+    newest: pl.DataFrame, registrations: pl.DataFrame, expected: int | None
 ) -> None:
-    rows = freshness(registrations=registrations).filter(pl.col("organization") == ACME)
-    assert rows["registrations"].to_list() == [expected]
+    assert only(newest=newest, registrations=registrations)["registrations"] == expected
 
 
-@pytest.mark.parametrize(
-    ("frames", "expected"),
-    [
-        pytest.param(
-            {"counted": counts(acme=10, bolt=5)},
-            {"events": 0, "rejected": 0, "event_count": 5, "complete": False},
-            id="counted and never complete",
-        ),
-        pytest.param(
-            {"events": reconciliation(acme=(9, 1, 9), bolt=(3, 0, None))},
-            {"events": 3, "rejected": 0, "event_count": None, "complete": False},
-            id="stored and never counted",
-        ),
-    ],
-)
-def test_an_organization_that_was_never_complete_has_a_row_and_no_age(
-    frames: Mapping[str, Any], expected: Row
-) -> None:
-    (row,) = freshness(**frames).filter(pl.col("organization") == BOLT).rows(named=True)
-    unknown = dict.fromkeys(("last_complete_at", "registrations", "age_minutes", "as_of"))
-    assert row == {"organization": BOLT} | expected | unknown
+def test_an_organization_that_was_never_collected_has_a_row_with_a_remedy() -> None:
+    rows = freshness(organizations={ACME: True, BOLT: True})
+    row = rows.filter(pl.col("organization") == BOLT).row(0, named=True)
+    known = {
+        "organization": BOLT,
+        "reason": NEVER[0],
+        "remedy": NEVER[1],
+        "events": 0,
+        "rejected": 0,
+        "is_current": False,
+        "is_published": True,
+    }
+    assert row == dict.fromkeys(row) | known
 
 
-def test_the_age_is_to_the_instant_of_publishing_in_whatever_zone_it_is_given() -> None:
+def test_an_organization_that_left_the_settings_has_no_row() -> None:
+    newest = pl.concat([attempts(), attempts(BOLT)])
+    assert freshness(newest)["organization"].to_list() == [ACME]
+
+
+def test_a_withheld_organization_has_its_reason_and_remedy() -> None:
+    row = only(newest=attempts(events=FAILED), withheld={ACME: ("2 rows are foreign", "forget it")})
+    assert (row["is_published"], row["reason"], row["remedy"]) == (
+        False,
+        "2 rows are foreign",
+        "forget it",
+    )
+    assert row["last_status"] == "failed"
+
+
+def test_the_age_is_to_the_instant_of_publishing_in_any_zone() -> None:
     later = (PUBLISHED + INSTANT).astimezone(timezone(timedelta(hours=-8)))
-    ages = freshness(published_at=later)["age_minutes"].to_list()
-    assert ages == [(later - AS_OF) / timedelta(minutes=1)]
+    assert only(published_at=later)["age_minutes"] == (later - AS_OF) / timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("ahead", [INSTANT, timedelta(hours=3), 30 * DAY])
+def test_an_age_is_never_negative(ahead: timedelta) -> None:
+    assert only(published_at=AS_OF - ahead)["age_minutes"] == 0
 
 
 def test_an_instant_without_a_zone_is_refused() -> None:
@@ -143,32 +204,18 @@ def test_an_instant_without_a_zone_is_refused() -> None:
         freshness(published_at=PUBLISHED.replace(tzinfo=None))
 
 
-def test_the_order_of_rows_means_nothing() -> None:
-    frames = (
-        newest(ACME, BOLT),
-        reconciliation(acme=(9, 1, 9), bolt=(3, 0, 3)),
-        counts(acme=1, bolt=3),
+def test_the_order_of_rows_and_other_organizations_change_no_row() -> None:
+    newest = pl.concat([attempts(), attempts(BOLT, events=FAILED)])
+    events, both = stored(acme=(9, 1), bolt=(3, 0)), {ACME: True, BOLT: False}
+    together = freshness(newest, events, events, both)
+    backwards = freshness(
+        newest.reverse(), events.reverse(), events.reverse(), dict(reversed(both.items()))
     )
-    collected, events, counted = (frame.reverse() for frame in frames)
-    backwards = freshness(collected, events, events, counted)
-    collected, events, counted = frames
-    assert_frame_equal(freshness(collected, events, events, counted), backwards)
+    assert_frame_equal(together, backwards)
+    apart = [freshness(newest, events, events, {slug: both[slug]}) for slug in both]
+    assert_frame_equal(together, pl.concat(apart))
 
 
-def test_merging_organizations_adds_up() -> None:
-    apart = [
-        freshness(newest(ACME), reconciliation(acme=(9, 1, 9)), None, counts(acme=1)),
-        freshness(newest(BOLT), reconciliation(bolt=(3, 0, 3)), None, counts(bolt=3)),
-    ]
-    together = freshness(
-        newest(ACME, BOLT),
-        reconciliation(acme=(9, 1, 9), bolt=(3, 0, 3)),
-        None,
-        counts(acme=1, bolt=3),
-    )
-    assert_frame_equal(pl.concat(apart), together)
-
-
-def test_nothing_known_is_an_empty_table() -> None:
-    rows = freshness(newest(), reconciliation(), None, counts())
+def test_no_organizations_make_an_empty_table() -> None:
+    rows = freshness(attempts().clear(), stored(), stored(), {})
     assert_frame_equal(rows, ORGANIZATION_FRESHNESS.empty())

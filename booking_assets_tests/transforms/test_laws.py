@@ -27,7 +27,7 @@ from booking_assets_tests.transforms.laws import (
     shuffled,
     weeks,
 )
-from booking_assets_tests.transforms.rows import Row, registrations_frame
+from booking_assets_tests.transforms.rows import Row, registrations_frame, seats_frame
 from booking_assets_tests.transforms.strategies import (
     capacity_events,
     distribution_events,
@@ -49,7 +49,7 @@ KEY = ("organization", "event_identifier")
 def capacity_of(
     events: pl.DataFrame, registrations: pl.DataFrame | None, known: Collection[str]
 ) -> pl.DataFrame:
-    return capacity.capacity_by_event(events, AS_OF, registrations, known)
+    return capacity.capacity_by_event(events, AS_OF, registrations, seats_frame(known))
 
 
 def distribution_of(events: pl.DataFrame) -> pl.DataFrame:

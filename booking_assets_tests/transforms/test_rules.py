@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms import capacity, conflicts, distribution, rooms
-from booking_assets.transforms.rules import days, equals_ignoring_case, first_match, with_as_of
+from booking_assets.transforms.rules import (
+    days,
+    equals_ignoring_case,
+    first_match,
+    hours,
+    minutes,
+    with_as_of,
+)
 from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, as_of_frame, events_frame
+
+MICROSECONDS_A_MINUTE = 60_000_000
+A_CENTURY = 36_525 * 24 * 60 * MICROSECONDS_A_MINUTE
 
 
 @pytest.mark.parametrize(
@@ -23,10 +33,12 @@ from booking_assets_tests.transforms.rows import ACME, AS_OF, BOLT, as_of_frame,
         pytest.param("\t cancelled \n", True, id="surrounded by blanks"),
         pytest.param("Cancelled by us", False, id="more words"),
         pytest.param("", False, id="empty"),
-        pytest.param(None, False, id="null is an answer: no"),
+        pytest.param(None, False, id="null"),
     ],
 )
-def test_a_status_compares_whatever_its_case_and_blanks(status: str | None, expected: bool) -> None:
+def test_a_status_compares_without_case_and_surrounding_blanks(
+    status: str | None, expected: bool
+) -> None:
     frame = pl.DataFrame({"status": [status]}, schema={"status": pl.String})
     assert frame.select(equals_ignoring_case("status", "Cancelled")).item() is expected
 
@@ -101,3 +113,20 @@ def test_an_organization_without_events_makes_no_row() -> None:
 def test_the_columns_to_read_are_distinct_columns_of_raw_events(columns: tuple[str, ...]) -> None:
     assert len(set(columns)) == len(columns)
     assert set(columns) < set(EVENTS.column_names)
+
+
+@settings(deadline=None)
+@given(microseconds=st.lists(st.integers(-A_CENTURY, A_CENTURY)))
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Int128])
+def test_hours_and_minutes_are_exact(microseconds: list[int], dtype: type[pl.DataType]) -> None:
+    frame = pl.DataFrame({"span": microseconds}, schema={"span": dtype})
+    span = pl.col("span")
+    answers = frame.select(hours=hours(span), minutes=minutes(span))
+    assert answers["minutes"].to_list() == [one / MICROSECONDS_A_MINUTE for one in microseconds]
+    assert answers["hours"].to_list() == [
+        one / (60 * MICROSECONDS_A_MINUTE) for one in microseconds
+    ]
+
+
+def test_a_null_duration_is_null() -> None:
+    assert pl.select(hours(pl.lit(None, dtype=pl.Int64))).item() is None

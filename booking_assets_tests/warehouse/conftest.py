@@ -12,7 +12,11 @@ from booking_assets.warehouse.warehouse import Warehouse
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
     folder = tmp_path / "data"
-    return Warehouse(path=folder / "booking.duckdb", snapshot=folder / "booking.snapshot.duckdb")
+    return Warehouse(
+        path=folder / "booking.duckdb",
+        snapshot=folder / "booking.snapshot.duckdb",
+        memory_limit="192MB",
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Small, valid inputs for the warehouse: events, log rows, loads; a test changes one thing."""
+"""Small valid inputs for the warehouse: events, log rows, loads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tenant(organization: str) -> UUID:
 
 
 def frame(table: Table, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows of a table; what they leave out is null."""
+    """Rows of a table; missing columns are null."""
     return pl.DataFrame(
         [dict.fromkeys(table.column_names) | dict(row) for row in rows] or None
     ).pipe(
@@ -37,7 +37,7 @@ def frame(table: Table, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def put(warehouse: Warehouse, table: Table, *frames: pl.DataFrame) -> None:
-    """Frames in place of a whole table."""
+    """Replace a whole table by frames."""
     warehouse.replace(table, lambda _: frames)
 
 
@@ -119,11 +119,12 @@ def slice_load(
     rows: pl.DataFrame,
     round_: int = 0,
     *,
-    promised: int | None = None,
+    expected: int | None = None,
     unfit: pl.DataFrame | None = None,
     name: str | None = None,
+    **log_row: Any,
 ) -> SliceLoad:
-    """A load of these events, landed as a file in `folder` (no rows: no file)."""
+    """A load of these events, with a Parquet file in `folder` unless there are none."""
     unfit = REJECTED_ROWS.empty() if unfit is None else unfit
     return SliceLoad(
         organization=organization,
@@ -132,9 +133,11 @@ def slice_load(
             EVENTS: land(folder, rows, name),
             REJECTED_ROWS: land(folder, unfit, f"{name}-rejected" if name else None),
         },
-        rows={EVENTS: rows.height if promised is None else promised, REJECTED_ROWS: unfit.height},
+        rows={EVENTS: rows.height if expected is None else expected, REJECTED_ROWS: unfit.height},
         event_count=event_count(organization, round_, rows.height),
-        collection=collection(organization, round_, rows.height, rows_rejected=unfit.height),
+        collection=collection(
+            organization, round_, rows.height, rows_rejected=unfit.height, **log_row
+        ),
     )
 
 
@@ -147,13 +150,13 @@ def land(folder: Path, rows: pl.DataFrame, name: str | None = None) -> tuple[Pat
 
 
 def keys(warehouse: Warehouse, organization: str) -> set[int]:
-    """Which events of an organization are stored."""
+    """The stored events of an organization."""
     stored = warehouse.read(EVENTS, ["organization", "event_identifier"])
     own = stored.filter(pl.col("organization") == organization)["event_identifier"]
     return {UUID(identifier).int for identifier in own}
 
 
 def titles(warehouse: Warehouse, organization: str) -> list[str]:
-    """Which rounds an organization's stored events come from."""
+    """The rounds that an organization's stored events are from."""
     stored = warehouse.read(EVENTS, ["organization", "event_title"])
     return stored.filter(pl.col("organization") == organization)["event_title"].unique().to_list()

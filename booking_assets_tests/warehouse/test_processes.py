@@ -1,4 +1,4 @@
-"""Promises about others: our own runs, foreign holders, killed writers, damaged files."""
+"""The warehouse among other processes: locks, killed writers, damaged files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from booking_assets.files import locked, pauses
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
-from booking_assets.warehouse.connection import transaction
+from booking_assets.warehouse.connection import lock_path, transaction
 from booking_assets.warehouse.errors import WarehouseBusy, WarehouseUnreadable
-from booking_assets.warehouse.lock import locked, waits
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import events, keys, slice_load, titles
 
@@ -40,7 +40,7 @@ def process(script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 class Time:
-    """A clock that only moves when somebody sleeps, and what happens while they do."""
+    """A clock that moves only in `sleep`, which then calls `meanwhile`."""
 
     def __init__(self, meanwhile: Callable[[float], None] = lambda now: None) -> None:
         self.now = 0.0
@@ -64,15 +64,16 @@ sys.stdin.read()
 OURS = """
 import sys
 from pathlib import Path
-from booking_assets.warehouse.lock import locked
-with locked(Path(sys.argv[1]), exclusive=sys.argv[2] == "exclusive", waiting=iter(())):
+from booking_assets.files import locked
+from booking_assets.warehouse.connection import lock_path
+with locked(lock_path(Path(sys.argv[1])), exclusive=sys.argv[2] == "exclusive", waiting=iter(())):
     print("ready", flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.mark.parametrize("kind", ["reader", "writer"])
-def test_a_foreign_holder_is_waited_for_and_then_named(
+def test_a_process_that_locks_the_file_is_named_after_the_timeout(
     warehouse: Warehouse, landing: Path, kind: str
 ) -> None:
     warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
@@ -89,7 +90,7 @@ def test_a_foreign_holder_is_waited_for_and_then_named(
     assert keys(warehouse, "acme") == {1}
 
 
-def test_a_foreign_holder_that_leaves_in_time_does_no_harm(
+def test_a_lock_released_before_the_timeout_is_no_error(
     warehouse: Warehouse, landing: Path
 ) -> None:
     warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
@@ -107,7 +108,7 @@ def test_a_foreign_holder_that_leaves_in_time_does_no_harm(
     assert keys(warehouse, "acme") == {2}
 
 
-def test_a_connection_of_the_same_process_is_a_foreign_holder_too(
+def test_a_connection_of_the_same_process_locks_the_file_too(
     warehouse: Warehouse, landing: Path
 ) -> None:
     warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
@@ -119,25 +120,28 @@ def test_a_connection_of_the_same_process_is_a_foreign_holder_too(
         hasty.store([slice_load(landing, "acme", events("acme", [2], 1), 1)])
 
 
-@pytest.mark.parametrize("held", ["shared", "exclusive"])
-def test_our_readers_share_and_our_writers_are_alone(
-    warehouse: Warehouse, landing: Path, held: str
+@pytest.mark.parametrize("mode", ["shared", "exclusive"])
+def test_readers_share_the_lock_and_writers_do_not(
+    warehouse: Warehouse, landing: Path, mode: str
 ) -> None:
     warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     hasty = dataclasses.replace(warehouse, busy_timeout_seconds=0)
 
-    asked: list[tuple[Callable[[], object], bool]] = [
-        (lambda: hasty.row_counts(EVENTS), held == "shared"),
+    calls: list[tuple[Callable[[], object], bool]] = [
+        (lambda: hasty.row_counts(EVENTS), mode == "shared"),
         (lambda: hasty.log(COLLECTIONS.empty()), False),
         (hasty.publish, False),
     ]
-    refused = pytest.raises(WarehouseBusy, match="Another run of booking-assets")
-    with process(OURS, str(warehouse.path), held):
-        for ask, works in asked:
+    with process(OURS, str(warehouse.path), mode) as holder:
+        named = rf"process {holder.pid}" if mode == "exclusive" else "another process"
+        refused = pytest.raises(
+            WarehouseBusy, match=rf"Another run of booking-assets \({named}\) uses the warehouse"
+        )
+        for call, works in calls:
             with nullcontext() if works else refused:
-                ask()
-    for ask, _ in asked:
-        ask()
+                call()
+    for call, _ in calls:
+        call()
 
 
 def test_the_lock_of_a_killed_process_is_free_at_once(warehouse: Warehouse, landing: Path) -> None:
@@ -145,16 +149,16 @@ def test_the_lock_of_a_killed_process_is_free_at_once(warehouse: Warehouse, land
     with process(OURS, str(warehouse.path), "exclusive") as holder:
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
-        with locked(warehouse.path, exclusive=True, waiting=iter(())):
+        with locked(lock_path(warehouse.path), exclusive=True, waiting=iter(())):
             pass
 
 
 def test_waiting_grows_and_ends_at_its_bound() -> None:
     time = Time()
-    steps = [time.now for _ in waits(3, time.clock, time.sleep)]
-    pauses = [later - earlier for earlier, later in zip([0.0, *steps], steps, strict=False)]
-    assert pauses[:-1] == pytest.approx(sorted(pauses[:-1]))
-    assert max(pauses) == pytest.approx(0.5)
+    steps = [time.now for _ in pauses(3, time.clock, time.sleep)]
+    lengths = [later - earlier for earlier, later in zip([0.0, *steps], steps, strict=False)]
+    assert lengths[:-1] == pytest.approx(sorted(lengths[:-1]))
+    assert max(lengths) == pytest.approx(0.5)
     assert steps[-1] == pytest.approx(3)
 
 
@@ -165,7 +169,8 @@ from pathlib import Path
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import slice_load, events
 folder = Path(sys.argv[1])
-warehouse = Warehouse(path=folder / "data" / "w.duckdb", snapshot=folder / "data" / "s.duckdb")
+data = folder / "data"
+warehouse = Warehouse(path=data / "w.duckdb", snapshot=data / "s.duckdb", memory_limit="192MB")
 first = int(sys.argv[2])
 made = {n: [events(o, range(100), n) for o in ("acme", "globex")] for n in range(first, first + 6)}
 landed = [[slice_load(folder, o, rows, n) for o, rows in zip(("acme", "globex"), frames)]
@@ -178,7 +183,9 @@ for batch in landed:
 
 def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
+    warehouse = Warehouse(
+        path=folder / "w.duckdb", snapshot=folder / "s.duckdb", memory_limit="192MB"
+    )
     for number, moment in enumerate((0.05, 0.2)):
         with process(WRITER, str(tmp_path), str(number * 10)) as writer:
             with pytest.raises(subprocess.TimeoutExpired):
@@ -205,20 +212,20 @@ def test_a_damaged_warehouse_is_never_overwritten(
 ) -> None:
     warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     content = warehouse.path.read_bytes()
-    spoiled = {
+    damaged = {
         "emptied": b"",
         "half": content[: len(content) // 2],
         "noise": bytes(range(256)) * 400,
     }[damage]
-    warehouse.path.write_bytes(spoiled)
-    for ask in (
+    warehouse.path.write_bytes(damaged)
+    for call in (
         lambda: warehouse.read(EVENTS),
         lambda: warehouse.store([slice_load(landing, "acme", events("acme", [2]), 1)]),
         warehouse.publish,
     ):
         with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
-            ask()
-    assert warehouse.path.read_bytes() == spoiled
+            call()
+    assert warehouse.path.read_bytes() == damaged
 
 
 def test_a_log_without_its_warehouse_is_not_written_over(
@@ -236,14 +243,14 @@ def test_an_error_that_was_swallowed_cannot_be_committed() -> None:
     with duckdb.connect() as con:
         con.execute("CREATE TABLE kept AS SELECT 1 AS number")
 
-        def careless() -> None:
+        def ignores_the_error() -> None:
             with transaction(con):
                 con.execute("DELETE FROM kept")
                 with suppress(duckdb.ConversionException):
                     con.execute("INSERT INTO kept SELECT 'x'")
 
         with pytest.raises(duckdb.TransactionException):
-            careless()
+            ignores_the_error()
         assert con.execute("SELECT number FROM kept").fetchall() == [(1,)]
 
 
@@ -261,7 +268,7 @@ def test_an_interrupted_transaction_is_undone() -> None:
         assert con.execute("SELECT number FROM kept").fetchall() == [(1,)]
 
 
-def test_a_process_that_stored_read_and_was_refused_ends_without_a_word(tmp_path: Path) -> None:
+def test_a_process_with_a_failed_load_writes_nothing_to_stderr(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
@@ -270,7 +277,7 @@ from booking_assets.warehouse.errors import SliceLoadFailed
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import slice_load, events
 folder = Path(sys.argv[1])
-warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb")
+warehouse = Warehouse(path=folder / "w.duckdb", snapshot=folder / "s.duckdb", memory_limit="192MB")
 warehouse.store([slice_load(folder, "acme", events("acme", [1]))])
 warehouse.read(EVENTS)
 broken = slice_load(folder, "acme", events("acme", [1]), 1)

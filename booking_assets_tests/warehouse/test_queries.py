@@ -1,4 +1,4 @@
-"""Promises of what checks ask: foreign rows, reconciliation, the newest collections."""
+"""Queries for checks and marts: foreign rows, reconciliation, the newest collections."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def test_foreign_rows_are_counted_by_organization(warehouse: Warehouse, landing:
     assert warehouse.foreign_rows() == {"acme": 2}
 
 
-def test_questions_over_one_connection_fit_each_other_and_a_store_waits(
+def test_reads_in_a_session_are_consistent_and_a_writer_waits(
     warehouse: Warehouse, landing: Path
 ) -> None:
     warehouse.store([slice_load(landing, "acme", events("acme", [1, 2]))])
     newer = slice_load(landing, "acme", events("acme", [1, 2, 3], 1), 1)
     storing = Thread(target=lambda: warehouse.store([newer]))
-    with warehouse.session() as held:
-        as_of = held.newest_collections()["started_at"]
+    with warehouse.session() as session:
+        as_of = session.newest_collections()["started_at"]
         storing.start()
         storing.join(timeout=0.2)
         assert storing.is_alive()
-        assert held.row_counts(EVENTS) == {"acme": 2}
-        assert held.read(EVENTS)["collected_at"].unique().equals(as_of)
+        assert session.row_counts(EVENTS) == {"acme": 2}
+        assert session.read(EVENTS)["collected_at"].unique().equals(as_of)
     storing.join(timeout=30)
     assert warehouse.row_counts(EVENTS) == {"acme": 3}
 
@@ -55,7 +55,9 @@ def test_unknown_members_are_listed_by_organization(warehouse: Warehouse, landin
     assert warehouse.unknown_members() == {"acme": ["Colour"]}
 
 
-def test_tallies_set_what_is_stored_beside_the_log(warehouse: Warehouse, landing: Path) -> None:
+def test_reconciliation_compares_stored_rows_with_the_log(
+    warehouse: Warehouse, landing: Path
+) -> None:
     warehouse.store(
         [
             slice_load(landing, "acme", events("acme", [1, 2]), unfit=rejected("acme", 1)),

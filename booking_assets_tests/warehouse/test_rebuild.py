@@ -1,4 +1,4 @@
-"""Rebuilding: a new warehouse from loads, in place of whatever stands there."""
+"""`Warehouse.rebuild`: a new warehouse from loads; the former file is kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _overwrite(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, _truncate, _overwrite])
-def test_a_damaged_warehouse_is_made_anew_and_the_former_file_is_kept(
+def test_a_damaged_warehouse_is_replaced_and_the_former_file_is_kept(
     warehouse: Warehouse, landing: Path, damage: Callable[[Path], None]
 ) -> None:
     newest = slice_load(landing, "acme", events("acme", [1, 2], round_=1), round_=1)
@@ -49,7 +49,7 @@ def test_a_damaged_warehouse_is_never_overwritten_by_a_store(
     assert warehouse.path.read_bytes() == before
 
 
-def test_a_landing_that_lies_leaves_the_former_warehouse(
+def test_a_landing_of_another_organization_leaves_the_former_warehouse(
     warehouse: Warehouse, landing: Path
 ) -> None:
     warehouse.store([slice_load(landing, "acme", events("acme", [1, 2, 3]))])

@@ -1,4 +1,4 @@
-"""Promises of `Warehouse.replace` and `Warehouse.read`, and of the tables that they make."""
+"""`Warehouse.replace` and `Warehouse.read`, and the tables that they create."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import dataframely as dy
 import duckdb
 import polars as pl
 import pytest
@@ -31,18 +30,27 @@ from booking_assets.tables.contract import (
     Json,
     Measure,
     Number,
+    Schema,
     Table,
     Text,
 )
 from booking_assets.tables.marts import CAPACITY_UTILIZATION
-from booking_assets.tables.raw import EVENTS
+from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.errors import FrameMismatch, SchemaMismatch, TableNotFound
 from booking_assets.warehouse.warehouse import SHOWN, Warehouse
-from booking_assets_tests.warehouse.slice_loads import START, events, frame, keys, put, slice_load
+from booking_assets_tests.warehouse.slice_loads import (
+    START,
+    collection,
+    events,
+    frame,
+    keys,
+    put,
+    slice_load,
+)
 
 
-class Kinds(dy.Schema):
+class Kinds(Schema):
     organization = Text('It\'s the "slug".', nullable=False)
     identifier = Identifier("A UUID.")
     text = Text("Text.")
@@ -55,23 +63,23 @@ class Kinds(dy.Schema):
     day = Day("A day.")
 
 
-class FewerKinds(dy.Schema):
+class FewerKinds(Schema):
     organization = Kinds.organization
     identifier = Kinds.identifier
 
 
-class OtherKinds(dy.Schema):
+class OtherKinds(Schema):
     organization = Kinds.organization
     identifier = Text("No longer a UUID.")
 
 
-class MoreRequiredKinds(dy.Schema):
+class MoreRequiredKinds(Schema):
     organization = Kinds.organization
     identifier = Kinds.identifier
     number = Number("A number.", nullable=False)
 
 
-def table(columns: type[dy.Schema], grain: tuple[str, ...] = ()) -> Table:
+def table(columns: type[Schema], grain: tuple[str, ...] = ()) -> Table:
     return Table(name="marts.kinds", columns=columns, row="a kind", description="X.", grain=grain)
 
 
@@ -107,7 +115,9 @@ ROWS = st.lists(
 def test_a_frame_comes_back_as_it_went_in(rows: list[dict[str, Any]]) -> None:
     given_frame = pl.DataFrame(rows, schema=KINDS.dtypes, orient="row")
     with TemporaryDirectory() as folder:
-        warehouse = Warehouse(path=Path(folder) / "w.duckdb", snapshot=Path(folder) / "s.duckdb")
+        warehouse = Warehouse(
+            path=Path(folder) / "w.duckdb", snapshot=Path(folder) / "s.duckdb", memory_limit="192MB"
+        )
         put(warehouse, KINDS, given_frame)
         stored = warehouse.read(KINDS)
     assert stored.schema == given_frame.schema
@@ -144,7 +154,7 @@ def test_a_replaced_table_holds_the_new_rows_only(warehouse: Warehouse) -> None:
     assert warehouse.row_counts(KINDS) == {"globex": 1}
 
 
-def test_a_table_is_replaced_by_all_frames_and_says_how_many_rows_and_which_are_first(
+def test_replace_stores_all_frames_and_returns_their_number_of_rows_and_the_first(
     warehouse: Warehouse,
 ) -> None:
     frames = [
@@ -162,7 +172,8 @@ def test_a_table_may_be_derived_from_another_one(warehouse: Warehouse) -> None:
     put(warehouse, FEW, frame(FEW, [{"organization": "acme"}]))
     put(warehouse, KINDS, frame(KINDS, [{"organization": "old"}]))
     warehouse.replace(
-        KINDS, lambda held: [frame(KINDS, [{"organization": f"{held.read(FEW).item(0, 0)} 2"}])]
+        KINDS,
+        lambda session: [frame(KINDS, [{"organization": f"{session.read(FEW).item(0, 0)} 2"}])],
     )
     assert warehouse.row_counts(KINDS) == {"acme 2": 1}
 
@@ -183,30 +194,36 @@ def test_a_key_in_two_frames_leaves_the_old_table(warehouse: Warehouse) -> None:
     contract = table(Kinds, grain=("organization", "identifier"))
     put(warehouse, contract, frame(contract, [{"organization": "old"}]))
     one = frame(contract, [{"organization": "acme"}])
-    with pytest.raises(FrameMismatch, match="1 rows share their organization, identifier"):
+    with pytest.raises(FrameMismatch, match=r"1 rows repeat a key \(organization, identifier\)"):
         put(warehouse, contract, one, one)
     assert warehouse.row_counts(contract) == {"old": 1}
 
 
-def test_no_frame_is_held_while_the_next_one_is_made(warehouse: Warehouse) -> None:
-    held: list[bool] = []
+def test_a_frame_is_released_before_the_next_is_made(warehouse: Warehouse) -> None:
+    alive: list[bool] = []
 
     def derived(_: Warehouse) -> Iterator[pl.DataFrame]:
         made: list[weakref.ref[pl.DataFrame]] = []
         for _number in range(3):
-            held.append(any(one() is not None for one in made))
+            alive.append(any(frame() is not None for frame in made))
             rows = frame(KINDS, [{"organization": "acme"}])
             made.append(weakref.ref(rows))
             yield rows
             del rows
 
     warehouse.replace(KINDS, derived)
-    assert held == [False] * 3
+    assert alive == [False] * 3
 
 
 REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
-    "an extra column": (lambda f: f.with_columns(x=1), "column x is not in the contract"),
-    "a missing column": (lambda f: f.drop("text"), "column text is missing"),
+    "an extra column": (
+        lambda f: f.with_columns(x=1),
+        "column x is Int32, the contract says no such column",
+    ),
+    "a missing column": (
+        lambda f: f.drop("text"),
+        "column text is missing, the contract says String",
+    ),
     "a wrong type": (
         lambda f: f.with_columns(pl.col("number").cast(pl.Int64)),
         "column number is Int64, the contract says Int32",
@@ -215,14 +232,17 @@ REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
         lambda f: f.with_columns(text=pl.lit(None)),
         "column text is Null, the contract says String",
     ),
-    "a null where a value is required": (
+    "a null in a required column": (
         lambda f: f.with_columns(organization=pl.lit(None, pl.String)),
-        "column organization is null in 2 rows",
+        "NOT NULL constraint failed: kinds.organization",
     ),
-    "a key twice, with a null in it": (lambda f: f, "2 rows share their organization, identifier"),
+    "a key twice, with a null in it": (
+        lambda f: f,
+        "1 rows repeat a key (organization, identifier)",
+    ),
     "an identifier that is no UUID": (
         lambda f: f.with_columns(identifier=pl.Series(["x", "y"])),
-        "column identifier is no UUID in 2 rows",
+        "Could not convert string 'x' to UUID",
     ),
 }
 
@@ -231,15 +251,15 @@ REFUSALS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
 def test_a_refused_frame_leaves_the_old_table(warehouse: Warehouse, refusal: str) -> None:
     contract = table(Kinds, grain=("organization", "identifier"))
     put(warehouse, contract, frame(contract, [{"organization": "old"}]))
-    spoil, fault = REFUSALS[refusal]
+    change, fault = REFUSALS[refusal]
     with pytest.raises(FrameMismatch) as refused:
-        put(warehouse, contract, spoil(frame(contract, [{"organization": "acme"}] * 2)))
+        put(warehouse, contract, change(frame(contract, [{"organization": "acme"}] * 2)))
     assert fault in str(refused.value)
     assert warehouse.row_counts(contract) == {"old": 1}
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "call",
     [
         lambda warehouse: warehouse.read(EVENTS),
         lambda warehouse: warehouse.newest_collections(),
@@ -252,12 +272,12 @@ def test_a_refused_frame_leaves_the_old_table(warehouse: Warehouse, refusal: str
 )
 @pytest.mark.parametrize("other", [False, True], ids=["no warehouse", "another table only"])
 def test_never_written_is_an_error_with_the_remedy(
-    warehouse: Warehouse, ask: Callable[[Warehouse], object], other: bool
+    warehouse: Warehouse, call: Callable[[Warehouse], object], other: bool
 ) -> None:
     if other:
         put(warehouse, KINDS, KINDS.empty())
     with pytest.raises(TableNotFound, match="booking-assets refresh"):
-        ask(warehouse)
+        call(warehouse)
     assert warehouse.row_counts(EVENTS) == {}
     assert warehouse.path.exists() is other
 
@@ -295,17 +315,17 @@ def test_any_other_change_is_refused_with_the_command_that_rebuilds(
     warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
     with duckdb.connect(str(warehouse.path)) as con:
         con.execute(f"ALTER TABLE raw.events {change}")
-    for ask in (
+    for call in (
         lambda: warehouse.store([slice_load(landing, "acme", events("acme", []), 1)]),
         lambda: warehouse.read(EVENTS),
     ):
         with pytest.raises(SchemaMismatch, match="booking-assets rebuild") as mismatch:
-            ask()
+            call()
         assert named in str(mismatch.value)
     assert warehouse.row_counts(EVENTS) == {"acme": 1}
 
 
-def test_a_mart_is_made_anew_from_its_contract(warehouse: Warehouse) -> None:
+def test_a_mart_is_recreated_from_its_contract(warehouse: Warehouse) -> None:
     put(warehouse, table(OtherKinds), table(OtherKinds).empty())
     put(warehouse, KINDS, KINDS.empty())
     assert warehouse.read(KINDS).schema == KINDS.dtypes
@@ -313,11 +333,23 @@ def test_a_mart_is_made_anew_from_its_contract(warehouse: Warehouse) -> None:
 
 def test_a_required_column_cannot_be_added_to_stored_rows() -> None:
     stored = ddl.declarations(table(FewerKinds))
-    assert ddl.addable(KINDS, stored).keys() == {*KINDS.column_names} - {*stored}
+    values = ddl.contract_values(KINDS, stored)
+    assert {name for name, value in values.items() if value == "NULL"} == {*KINDS.column_names} - {
+        *stored
+    }
     with pytest.raises(
         SchemaMismatch, match="number is absent, the contract says INTEGER NOT NULL"
     ):
-        ddl.addable(table(MoreRequiredKinds), stored)
+        ddl.contract_values(table(MoreRequiredKinds), stored)
+
+
+def test_a_column_that_may_be_null_now_is_migrated(warehouse: Warehouse) -> None:
+    warehouse.log(collection("acme"))
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("ALTER TABLE raw.rejected_rows ALTER identifier SET NOT NULL")
+    assert warehouse.contract_breaches(REJECTED_ROWS).columns
+    warehouse.log(collection("acme", 1))
+    assert not warehouse.contract_breaches(REJECTED_ROWS)
 
 
 def test_breaches_count_nulls_and_repeated_keys(warehouse: Warehouse) -> None:
@@ -334,7 +366,7 @@ def test_breaches_count_nulls_and_repeated_keys(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("zone", ["America/New_York"])
-def test_instants_are_utc_whatever_the_zone_of_the_host(warehouse: Warehouse, zone: str) -> None:
+def test_instants_are_utc_in_any_time_zone_of_the_host(warehouse: Warehouse, zone: str) -> None:
     """A process in another zone writes and reads; both sides agree with this one."""
     script = f"""
 from datetime import timedelta
@@ -342,7 +374,8 @@ from pathlib import Path
 from booking_assets_tests.warehouse.slice_loads import START, frame, put
 from booking_assets_tests.warehouse.test_tables import KINDS
 from booking_assets.warehouse.warehouse import Warehouse
-warehouse = Warehouse(path=Path({str(warehouse.path)!r}), snapshot=Path("s.duckdb"))
+path = Path({str(warehouse.path)!r})
+warehouse = Warehouse(path=path, snapshot=Path("s.duckdb"), memory_limit="192MB")
 assert warehouse.read(KINDS)["instant"].to_list() == [START]
 assert str(warehouse.read(KINDS).schema["instant"]) == "Datetime(time_unit='us', time_zone='UTC')"
 row = dict(organization="acme", instant=START + timedelta(hours=5))
@@ -360,18 +393,36 @@ put(warehouse, KINDS, frame(KINDS, [row]))
     assert warehouse.read(KINDS)["instant"].to_list() == [START + timedelta(hours=5)]
 
 
-def test_an_unknown_column_is_the_callers_mistake(warehouse: Warehouse) -> None:
+def test_an_unknown_column_is_a_key_error(warehouse: Warehouse) -> None:
     put(warehouse, CAPACITY_UTILIZATION, CAPACITY_UTILIZATION.empty())
     with pytest.raises(KeyError, match="nonsense"):
         warehouse.read(CAPACITY_UTILIZATION, ["nonsense"])
 
 
-def test_files_follow_the_umask(warehouse: Warehouse) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_warehouse_is_the_owners_and_the_snapshot_the_groups(
+    warehouse: Warehouse, umask: int
+) -> None:
+    log = warehouse.path.with_name(f"{warehouse.path.name}.wal")
+    modes: list[int] = []
+
+    def derived(_: Warehouse) -> Iterator[pl.DataFrame]:
+        modes.append(mode(log))
+        modes.extend(mode(folder) for folder in warehouse.path.parent.glob("*.tmp-*"))
+        yield KINDS.empty()
+
+    before = os.umask(umask)
     try:
-        put(warehouse, KINDS, KINDS.empty())
+        warehouse.replace(KINDS, derived)
         published = warehouse.publish([KINDS]).version
     finally:
         os.umask(before)
-    for file in (warehouse.path, published):
-        assert file.stat().st_mode & 0o777 == 0o640
+    assert modes == [0o600, 0o700]
+    for file in (warehouse.path, Path(f"{warehouse.path}.lock")):
+        assert mode(file) == 0o600
+    assert mode(published) == 0o440
+    assert mode(published.parent) == mode(published.parent.parent) == 0o750
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777

@@ -1,4 +1,4 @@
-"""Promises of the history in the warehouse: SQL that does what the rules decided, and no more."""
+"""`Warehouse.extend_history`: writes the versions that the rules decided."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Digests = dict[str, pl.DataFrame]
 
 
 def extend(warehouse: Warehouse, closed: pl.DataFrame, added: pl.DataFrame) -> Digests:
-    """Applies changes that were decided beforehand; what a decision would have been made from."""
+    """Apply the given changes; returns the input of the decision."""
     seen: Digests = {}
 
     def decided(
@@ -61,12 +61,12 @@ def extend(warehouse: Warehouse, closed: pl.DataFrame, added: pl.DataFrame) -> D
 
 
 def digests(warehouse: Warehouse) -> Digests:
-    """What a decision would be made from now; nothing is changed."""
+    """The input of a decision now; nothing is changed."""
     nothing = events("acme", [1]).head(0)
     return extend(warehouse, closed(nothing, 0, 0), changes([(nothing, "inserted")], 0))
 
 
-def test_open_versions_carry_the_digests_of_the_events_that_they_hold(
+def test_open_versions_have_the_digests_of_their_events(
     warehouse: Warehouse, landing: Path
 ) -> None:
     rows = events("acme", [1, 2, 3])
@@ -112,7 +112,7 @@ def test_an_update_closes_the_old_version_and_a_deletion_keeps_the_event_as_it_w
     assert not warehouse.contract_breaches(EVENT_HISTORY)
 
 
-def test_two_that_extend_the_history_at_once_do_so_one_after_the_other(
+def test_concurrent_extensions_of_the_history_are_serialized(
     warehouse: Warehouse, landing: Path
 ) -> None:
     rows = events("acme", range(20))

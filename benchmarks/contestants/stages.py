@@ -1,9 +1,7 @@
-"""Where a refresh spends its time: the command itself, with a clock around its parts.
+"""Measures where a refresh spends its time, with a clock around its parts.
 
-What lives here: which functions are timed, and the sums. Parts that run in threads overlap with
-each other and with the part of the main thread that waits for them.
-What must not: a sampling profiler; py-spy is better at what happens inside a part.
-Read more: `benchmarks/README.md`.
+Parts that run in threads overlap with each other and with the part of the main thread that waits for
+them. What happens inside a part is better seen with a sampling profiler, such as py-spy.
 """
 
 from __future__ import annotations
@@ -40,20 +38,20 @@ PARTS = (
     ("transforms", f"{_TRANSFORMS}.history:changed_versions"),
     ("transforms", f"{_TRANSFORMS}.rooms:room_utilization"),
 )
-"""Each part's name and where its function is looked up when it is called."""
+"""Each part's name, and where callers look its function up."""
 WAREHOUSE = "booking_assets.warehouse.warehouse:Warehouse"
-"""Each of its methods is a part of its own."""
+"""Each of its public methods is a part."""
 
 
 _called: list[float] = []
-"""Seconds of the parts that each running part of the main thread has called, innermost last."""
+"""For each running part of the main thread, innermost last: the seconds of the parts it called."""
 
 
 @dataclass
 class Clock:
-    """What one part cost: calls, seconds of all threads, and of the main thread alone.
+    """The cost of one part: calls, seconds of all threads, and of the main thread alone.
 
-    The main thread's seconds add up to its time: a part that another one calls counts by itself.
+    The main thread's seconds add up to its time: those of a part that another one calls count once.
     """
 
     calls: int = 0
@@ -64,7 +62,7 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Counts what happens within."""
+        """Measure the block."""
         started, cpu_started = time.perf_counter(), time.thread_time()
         on_main = threading.current_thread() is threading.main_thread()
         if on_main:
@@ -84,7 +82,7 @@ class Clock:
 
 
 def main() -> None:
-    """Refreshes once, and tells what each part cost."""
+    """Refresh once, and print the cost of each part."""
     aim = target()
     elapsed = stopwatch()
     parts = [*PARTS, *_methods(WAREHOUSE)]
@@ -131,7 +129,7 @@ def _row(name: str, clock: Clock) -> dict[str, Any]:
 
 
 def _methods(place: str) -> list[tuple[str, str]]:
-    """The public methods of a class, as parts."""
+    """The public methods of a class as parts."""
     return [
         (f"warehouse: {name}", f"{place}.{name}")
         for name, _ in getmembers(resolve_name(place), isfunction)
@@ -140,7 +138,7 @@ def _methods(place: str) -> list[tuple[str, str]]:
 
 
 def _put_clock(place: str, clock: Clock) -> None:
-    """Replaces a function by itself with a clock around it."""
+    """Wrap a function with a clock."""
     separator = "." if "." in place.partition(":")[2] else ":"
     owner, _, name = place.rpartition(separator)
     setattr(resolve_name(owner), name, _timed(resolve_name(place), clock))
@@ -157,7 +155,7 @@ def _timed(function: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
 
 
 def _timed_items(items: Iterator[Any], clock: Clock) -> Iterator[Any]:
-    """The items of a generator; waiting for each of them counts, using it does not."""
+    """Measure the wait for each item of a generator, not its use."""
     nothing = object()
     while True:
         with clock.running():

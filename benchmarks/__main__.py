@@ -44,7 +44,7 @@ class Options:
     output: Path
 
     def cases(self) -> Iterator[Case]:
-        """Every size with one organization, then the shared events by every number of organizations."""
+        """Every size with one organization, then the shared events by number of organizations."""
         for page_size in self.page_sizes:
             for events in self.sizes:
                 if events:

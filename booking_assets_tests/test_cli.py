@@ -1,4 +1,4 @@
-"""The command `booking-assets` as its users run it: a process in a folder, and its exit code."""
+"""Tests of the command `booking-assets` as a process in a folder: output, exit code, snapshot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SNAPSHOT = "sandbox/booking.snapshot.duckdb"
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended, and where it ran."""
+    """A command that has ended, and the shell that ran it."""
 
     shell: Shell
     process: CompletedProcess[str]
@@ -55,7 +55,7 @@ def ran(where: Shell, *arguments: str) -> Ran:
 
 
 def snapshot(where: Shell, query: str) -> list[tuple[Any, ...]]:
-    """What an analyst reads, through the symlink."""
+    """Query the snapshot through its symlink, as an analyst does."""
     configured = (where.folder / "booking.toml").exists()
     path = where.folder / ("data/booking.snapshot.duckdb" if configured else SNAPSHOT)
     with duckdb.connect(str(path), read_only=True) as con:
@@ -68,7 +68,7 @@ def counts(where: Shell, table: str) -> dict[str, int]:
 
 @contextmanager
 def sandbox(where: Shell, *arguments: str) -> Iterator[None]:
-    """`booking-assets sandbox` from its first line on; told to stop at the end."""
+    """Run `booking-assets sandbox`, and stop it at the end."""
     with where.started("booking-assets", "sandbox", *arguments) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -206,7 +206,7 @@ ACME, BETA, GAMMA = (
 
 
 def slug(organization: str) -> str:
-    """How the sandbox calls the organization of given events."""
+    """The slug that the sandbox gives to the organization of given events."""
     return f"organization-{organization[:8]}"
 
 
@@ -228,7 +228,7 @@ EVENING = [*MORNING[:2], event(GAMMA, 0), event(GAMMA, 1, "moved"), event(GAMMA,
 
 @contextmanager
 def serving(where: Shell, events: list[dict[str, Any]]) -> Iterator[None]:
-    """A sandbox of these events, for which the folder is configured."""
+    """Run a sandbox with these events, and write its configuration to the folder."""
     given = where.home.with_name("events.ndjson")
     given.write_text("".join(f"{json.dumps(one)}\n" for one in events), encoding="utf-8")
     with sandbox(where, "--data", str(given), "--write-config", str(where.folder)):

@@ -1,4 +1,4 @@
-"""The documentation: what it names exists, and what is made from code is current."""
+"""Tests of the documentation: what it names exists, and what is generated from code is current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises of the way into the command line."""
+"""Tests of `booking_assets.__main__`: garbage collection, stderr, native Windows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_package_runs_as_a_module() -> None:
 
 
 def test_the_garbage_collector_ignores_imported_modules_until_exit() -> None:
-    """What stays frozen, extension modules report as leaked: DuckDB 2.0.0 in 40 lines."""
+    """DuckDB 2.0.0 reports frozen objects as leaked at exit, in 40 lines."""
     program = """
 import atexit, gc, sys
 from booking_assets import __main__, cli
@@ -54,7 +54,7 @@ REMEDY = "booking-assets does not run on native Windows, which has no POSIX file
 
 @pytest.fixture
 def windows(tmp_path: Path) -> dict[str, str]:
-    """The variables with which Python believes that it runs on Windows."""
+    """Variables that make Python report Windows as its platform."""
     (tmp_path / "sitecustomize.py").write_text(WINDOWS, encoding="utf-8")
     return {"PYTHONPATH": str(tmp_path)}
 

@@ -1,4 +1,4 @@
-"""The rooms: who may import whom. The table is docs/decisions/0001-rooms.md, in code."""
+"""Tests of the rooms: which imports each may have. The table for readers: docs/architecture.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This project without Dagster, marts and snapshot: collects, verifies and stores all organizations.
+"""This project without Dagster, marts and snapshot: collects and stores every organization.
 
 The whole command is the contestant `refresh` of `suite`.
 """

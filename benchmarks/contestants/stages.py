@@ -1,7 +1,7 @@
 """Measures where a refresh spends its time, with a clock around its parts.
 
-Parts that run in threads overlap with each other and with the part of the main thread that waits for
-them. What happens inside a part is better seen with a sampling profiler, such as py-spy.
+Parts that run in threads overlap with each other and with the part that waits for them in the main
+thread. What happens inside a part is better seen with a sampling profiler, such as py-spy.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def test_the_package_runs_as_a_module() -> None:
 
 
 def test_the_garbage_collector_ignores_imported_modules_until_exit() -> None:
-    """DuckDB 2.0.0 reports frozen objects as leaked at exit, in 40 lines."""
+    """What stays frozen, extension modules report as leaked: DuckDB 2.0.0 in 40 lines."""
     program = """
 import atexit, gc, sys
 from booking_assets import __main__, cli

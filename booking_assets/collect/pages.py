@@ -33,9 +33,7 @@ def row_pages(
 
 def listed_keys(client: BookingClient, page_size: int, count: int, concurrency: int) -> pl.Series:
     """The keys of the rows that `search` lists, each once, as far as they are UUIDs."""
-    pages = fetch_pages(
-        client.search, lambda listing: listing.rows, page_size, count, concurrency
-    )
+    pages = fetch_pages(client.search, lambda listing: listing.rows, page_size, count, concurrency)
     keys = [keys_of(pl.Series(page.content.identifiers, dtype=pl.String)) for page in pages]
     return pl.concat(keys).unique()
 

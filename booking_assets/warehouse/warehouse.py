@@ -199,6 +199,8 @@ class Warehouse(WarehouseReader):
         Returns:
             The number of removed rows, by table.
         """
+        if not self.path.exists():
+            return {}
         with self._file.rewriting() as (con, fresh):
             view = View(con)
             sources = maintenance.without(view, slug)

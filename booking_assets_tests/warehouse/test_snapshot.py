@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import subprocess
 import sys
@@ -226,3 +227,44 @@ def test_a_table_may_be_published_alone(warehouse: Warehouse, landing: Path) -> 
     refreshed(warehouse, landing)
     only: list[Table] = [EVENTS]
     assert warehouse.publish(only).rows == {"raw.events": 4}
+
+
+def test_a_published_file_opens_as_the_catalog_booking(warehouse: Warehouse, landing: Path) -> None:
+    refreshed(warehouse, landing)
+    published = warehouse.publish()
+    for path in (published.path, published.path.resolve()):
+        with duckdb.connect(str(path), read_only=True) as con:
+            assert con.execute("SELECT current_database()").fetchall() == [("booking",)]
+
+
+@pytest.mark.parametrize(("name", "warned"), [("booking.duckdb", False), ("data.duckdb", True)])
+def test_a_link_with_another_name_is_warned_of(
+    warehouse: Warehouse, landing: Path, caplog: pytest.LogCaptureFixture, name: str, warned: bool
+) -> None:
+    refreshed(warehouse, landing)
+    elsewhere = landing / name
+    dataclasses.replace(warehouse, snapshot=elsewhere).publish()
+    assert ("is not named booking.*" in caplog.text) is warned
+
+
+def test_versions_of_an_earlier_release_are_replaced(warehouse: Warehouse, landing: Path) -> None:
+    refreshed(warehouse, landing)
+    folder = Path(f"{warehouse.snapshot}.d")
+    folder.mkdir(mode=0o755)
+    former = [folder / f"2026010{day}T000000000000Z-abcd.duckdb" for day in (1, 2, 3)]
+    for file in former:
+        file.write_bytes(b"former")
+    point(warehouse.snapshot, former[-1])
+    published = [warehouse.publish().version for _ in range(3)]
+    assert warehouse.snapshot.resolve() == published[-1].resolve()
+    assert versions(warehouse) == [version.parent.name for version in published]
+
+
+def test_the_order_of_versions_needs_no_clock(warehouse: Warehouse, landing: Path) -> None:
+    refreshed(warehouse, landing)
+    folder = Path(f"{warehouse.snapshot}.d")
+    ahead = folder / "000007-29990101T000000Z"
+    ahead.mkdir(parents=True)
+    published = [warehouse.publish().version.parent.name for _ in range(3)]
+    assert [name.partition("-")[0] for name in published] == ["000008", "000009", "000010"]
+    assert versions(warehouse) == published

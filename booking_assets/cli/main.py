@@ -11,6 +11,7 @@ COMMANDS = {
     "ui": "Open the Dagster UI, with its daemon, on the instance that refresh uses.",
     "check": "Verify the settings, and ask every credential what it answers for.",
     "rebuild": "Make a new warehouse and snapshot from the landings alone.",
+    "forget": "Remove an organization's rows, history, landings and published versions.",
     "sandbox": "Serve a stand-in Booking API on this machine until stopped.",
 }
 """Each command's summary: to list them, no command has to be imported."""

@@ -24,13 +24,11 @@ def rebuild() -> None:
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
     rebuilt = rebuild_warehouse(open_warehouse(settings), settings)
-    if rebuilt.fault:
-        print_failures(console, [rebuilt.fault])
-        sys.exit(INCOMPLETE)
     with dg.DagsterInstance.from_config(str(home)) as instance, process_lock(instance) as tags:
         failures = derive(build_definitions(settings), instance, tags)
     print_stored_rows(console, settings, rebuilt.organizations)
     if rebuilt.former:
         console.print(f"the former warehouse is kept: {rebuilt.former}")
+    failures += [f"{slug}: {fault}" for slug, fault in rebuilt.faults.items()]
     print_failures(console, failures)
     sys.exit(INCOMPLETE if failures else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 
 import click
 import dagster as dg
@@ -18,8 +17,8 @@ from booking_assets.cli.display import live_progress, print_failures, print_stor
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
-from booking_assets.defs.retention import delete_old_runs
 from booking_assets.defs.runs import refresh as run_refresh
+from booking_assets.defs.runs import retention_failure
 
 
 @click.command()
@@ -60,7 +59,7 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool, incremental: boo
             instance=instance,
             tags=tags,
         )
-        delete_old_runs(instance, settings.retention, datetime.now(UTC))
+        failure = retention_failure(instance, settings)
     print_stored_rows(console, settings, slugs)
-    print_failures(console, [*refreshed.report.explanations, *refreshed.failures])
+    print_failures(console, [*refreshed.report.explanations, *refreshed.failures, *failure])
     sys.exit(0 if refreshed.is_complete else INCOMPLETE)

@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from booking_assets.defs.jobs import JOBS, RETENTION
+from booking_assets.defs.resources import WarehouseResource
+from booking_assets.pipeline.retention import prune
 from booking_assets.settings import Retention, Settings
+from booking_assets.warehouse.warehouse import Warehouse
 
 LOCATION = "booking_assets"
 _FINISHED = [
@@ -16,6 +19,19 @@ _FINISHED = [
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
+
+
+def apply_retention(
+    instance: dg.DagsterInstance, warehouse: Warehouse, retention: Retention, now: datetime
+) -> int:
+    """Apply `[retention]` to Dagster's runs and to the warehouse; gives the runs deleted.
+
+    Raises:
+        WarehouseError: the warehouse is busy or cannot be written.
+    """
+    deleted = delete_old_runs(instance, retention, now)
+    prune(warehouse, retention, now)
+    return deleted
 
 
 def delete_old_runs(instance: dg.DagsterInstance, retention: Retention, now: datetime) -> int:
@@ -50,14 +66,18 @@ def retention_job() -> dg.JobDefinition:
     """A job that applies `[retention]`."""
 
     @dg.op(description="Delete what is older than the settings of `[retention]` allow.")
-    def apply_retention(
-        context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]
+    def delete_old(
+        context: dg.OpExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        warehouse: WarehouseResource,
     ) -> None:
-        deleted = delete_old_runs(context.instance, settings.retention, datetime.now(UTC))
+        deleted = apply_retention(
+            context.instance, warehouse.open(), settings.retention, datetime.now(UTC)
+        )
         context.log.info("deleted %d runs", deleted)
 
     @dg.job(name=RETENTION, description="Apply `[retention]`.", executor_def=dg.in_process_executor)
     def retention() -> None:
-        apply_retention()
+        delete_old()
 
     return retention

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from booking_assets.collect.stats import Mode
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
 from booking_assets.defs.raw import run_config
+from booking_assets.defs.retention import apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.results import RunReport, report_run
@@ -100,6 +102,16 @@ def derive(
     """Derive and publish; why that failed, if it did."""
     run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
     return [run.failure] if run.failure else []
+
+
+def retention_failure(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """Apply `[retention]`; why that failed, if it did: the refresh is complete all the same."""
+    try:
+        warehouse = open_warehouse(settings)
+        apply_retention(instance, warehouse, settings.retention, datetime.now(UTC))
+    except WarehouseError as error:
+        return [f"retention: {error}"]
+    return []
 
 
 def _without_checks(definitions: dg.Definitions, name: str) -> dg.JobDefinition:

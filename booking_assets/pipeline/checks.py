@@ -145,7 +145,9 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             f"No organization lost more than {collect.max_shrink:.0%} of its events at once.",
             withholds=False,
             failing_organizations=lambda warehouse: _without_reason(
-                check_rules.shrunken(warehouse.newest_collections(count=2), collect.max_shrink)
+                check_rules.shrunken(
+                    warehouse.newest_collections(count=2), collect.max_shrink, collect.shrink_floor
+                )
             ),
         ),
         DataCheck(

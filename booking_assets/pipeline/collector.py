@@ -22,18 +22,26 @@ from booking_assets.collect.collection import Collected, Collection, Plan, Progr
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
 from booking_assets.collect.errors import ForeignRows
-from booking_assets.collect.landing import Landing, event_count, prune_landings
+from booking_assets.collect.landing import event_count, prune_landings
 from booking_assets.collect.stats import Mode, collections_frame
 from booking_assets.pipeline.connections import Connect
+from booking_assets.pipeline.loads import CONTRACTS, slice_load
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
+from booking_assets.pipeline.rebuild import rebuild_lost
 from booking_assets.pipeline.results import RunReport, explanation, report_run
 from booking_assets.settings import Organization, Settings
-from booking_assets.tables.raw import REJECTED_ROWS
+from booking_assets.tables.contract import Table
 from booking_assets.warehouse.errors import SliceLoadFailed, WarehouseError
-from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.warehouse import Warehouse
 
-_CONTRACTS = {rows.resource.name: rows for rows in (EVENT_ROWS, REGISTRATION_ROWS)}
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the warehouse holds when a run begins, by slug."""
+
+    rows: Mapping[Table, Mapping[str, int]]
+    sequences: Mapping[str, int]
+    identifiers: Mapping[str, UUID]
 
 
 @dataclass
@@ -81,16 +89,17 @@ class Collector:
         Raises:
             WarehouseError: the warehouse cannot be read.
         """
+        rebuild_lost(self.warehouse, self.settings)
         adopt_renamed(self.warehouse, self.settings)
         plan = self._plan(run_id, mode, allow_shrink=allow_shrink)
-        stored_rows = self.warehouse.rows_by_table([one.table for one in _CONTRACTS.values()])
-        stored = self.warehouse.stored_identifiers()
+        stored = _Stored(
+            self.warehouse.rows_by_table([one.table for one in CONTRACTS.values()]),
+            self.warehouse.newest_sequences(),
+            self.warehouse.stored_identifiers(),
+        )
         configured = [slug for slug in slugs if slug in self._organizations]
         collections = [
-            [
-                self._collection(slug, rows, plan, stored_rows[rows.table].get(slug), stored)
-                for rows in self._resources(slug)
-            ]
+            [self._collection(slug, rows, plan, stored) for rows in self._resources(slug)]
             for slug in configured
         ]
         faults = dict.fromkeys({*slugs} - {*configured}, "it is not in booking.toml any more")
@@ -130,18 +139,11 @@ class Collector:
         registrations = self._organizations[slug].registrations
         return [EVENT_ROWS, REGISTRATION_ROWS] if registrations else [EVENT_ROWS]
 
-    def _collection(
-        self,
-        slug: str,
-        rows: RowContract,
-        plan: Plan,
-        stored_rows: int | None,
-        stored: Mapping[str, UUID],
-    ) -> Collection:
+    def _collection(self, slug: str, rows: RowContract, plan: Plan, stored: _Stored) -> Collection:
         organization = self._organizations[slug]
 
         def connect() -> BookingClient:
-            require_same_organization(organization, stored)
+            require_same_organization(organization, stored.identifiers)
             return self.connect(organization, rows.resource)
 
         return Collection(
@@ -149,8 +151,9 @@ class Collector:
             contract=rows,
             organization=organization.slug,
             identifier=organization.identifier,
-            stored_rows=stored_rows,
+            stored_rows=stored.rows[rows.table].get(slug),
             plan=plan,
+            stored_sequence=stored.sequences.get(slug, 0),
         )
 
     def _load(self, ready: Sequence[Sequence[Outcome]], log: logging.Logger) -> None:
@@ -203,7 +206,7 @@ class Collector:
             event_count(
                 one.organization,
                 self._organizations[one.organization].identifier,
-                one.log_row["count_before"],
+                one.log_row["count_after"] or one.log_row["count_before"],
                 one.log_row["started_at"],
             )
             for one in failed
@@ -225,22 +228,6 @@ class Collector:
             log.error("%s, %s: not stored: %s", one.organization, resource, one.error)
             rows = int(one.log_row["rows_loaded"])
             self.progress.ended(one.organization, resource, rows, one.error)
-
-
-def slice_load(landing: Landing) -> SliceLoad:
-    """A landing as the warehouse loads it."""
-    rows = _CONTRACTS[landing.log_row["resource"]]
-    return SliceLoad(
-        organization=landing.organization,
-        identifier=landing.identifier,
-        slices={rows.table: landing.rows, REJECTED_ROWS: landing.rejected},
-        rows={
-            rows.table: landing.log_row["rows_loaded"],
-            REJECTED_ROWS: landing.log_row["rows_rejected"],
-        },
-        event_count=landing.event_count() if rows is EVENT_ROWS else None,
-        collection=landing.collection(),
-    )
 
 
 def _downgrade_inaccessible_registrations(failed: Failed) -> Failed:

@@ -1,19 +1,30 @@
-"""Makes a new warehouse from the landings alone; how it takes the old one's place is `warehouse`'s.
+"""Makes a new warehouse from the landings, and forgets an organization.
 
-Marts are not rebuilt here: derive them afterwards.
+How a warehouse takes the old one's place is in `warehouse`; what a landing is, in `collect`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from booking_assets.collect.landing import whole_landings
+import polars as pl
+
+from booking_assets.collect.landing import Landing, organization_folder, whole_landings
 from booking_assets.collect.stats import collections_frame
-from booking_assets.pipeline.collector import slice_load
+from booking_assets.pipeline.loads import slice_load
+from booking_assets.pipeline.marts import derive_all, publish
+from booking_assets.pipeline.organizations import adopt_renamed
 from booking_assets.settings import Settings
-from booking_assets.warehouse.errors import WarehouseError
+from booking_assets.tables.raw import COLLECTIONS
+from booking_assets.warehouse.errors import SliceLoadFailed, WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,29 +34,129 @@ class Rebuilt:
     Args:
         organizations: their slugs.
         former: where the former warehouse is, if there was one.
-        fault: why nothing was changed; None where it was.
+        faults: by slug, why an organization has no rows, or those of an older landing.
     """
 
     organizations: tuple[str, ...] = ()
     former: Path | None = None
-    fault: str | None = None
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
-    """Load the newest landing of each organization and resource into a new warehouse.
+    """Load the newest intact landing of each organization and resource into a new warehouse.
 
-    The log keeps what the other landings say; failures, which left no landing, are not in it. Where
-    there is no landing, a landing is damaged or the warehouse is busy, nothing is changed.
+    The log is the former warehouse's where that can be read: it knows which collections failed,
+    which left no landing. Else it is made of the other landings. Derive the marts afterwards.
+
+    Raises:
+        WarehouseError: there is no landing, or the warehouse is busy; nothing is changed.
     """
-    landings = whole_landings(settings.landing_path)
-    newest = {(one.organization, one.log_row["resource"]): one for one in landings}
-    older = [one.log_row for one in landings if one not in newest.values()]
-    if not newest:
-        fault = f"There is no landing in {settings.landing_path}: run `booking-assets refresh`"
-        return Rebuilt(fault=fault)
-    loads = [slice_load(one) for one in newest.values()]
+    candidates: dict[tuple[str, str], list[Landing]] = defaultdict(list)
+    for landing in reversed(whole_landings(settings.landing_path)):
+        candidates[landing.organization, landing.log_row["resource"]].append(landing)
+    if not candidates:
+        raise WarehouseError(
+            f"There is no landing in {settings.landing_path}: run `booking-assets refresh`"
+        )
+    former_log = _former_log(warehouse)
+    faults: dict[str, str] = {}
+    for landings in candidates.values():
+        while landings and landings[0].files and not landings[0].is_intact():
+            damaged = landings.pop(0)
+            faults[damaged.organization] = f"the landing {damaged.folder} is damaged"
+    while True:
+        newest = [landings[0] for landings in candidates.values() if landings]
+        try:
+            former = warehouse.rebuild(
+                [slice_load(one) for one in newest], _log_without(newest, candidates, former_log)
+            )
+        except SliceLoadFailed as error:
+            # Landings of earlier releases have no checksums: what DuckDB refuses is damaged.
+            _logger.warning("trying an older landing: %s", error)
+            faults[error.organization] = error.fault
+            for (slug, _), landings in candidates.items():
+                if slug == error.organization and landings:
+                    landings.pop(0)
+        else:
+            break
+    adopt_renamed(warehouse, settings)
+    return Rebuilt(tuple(sorted({one.organization for one in newest})), former, faults)
+
+
+def rebuild_lost(warehouse: Warehouse, settings: Settings) -> None:
+    """Rebuild a warehouse whose file is gone although there are landings.
+
+    Else the next refresh of one organization would publish that organization alone.
+
+    Raises:
+        WarehouseError: as `rebuild`.
+    """
+    if not warehouse.path.exists() and whole_landings(settings.landing_path):
+        rebuilt = rebuild(warehouse, settings)
+        _logger.warning(
+            "the warehouse %s was gone; rebuilt from landings: %s",
+            warehouse.path,
+            ", ".join(rebuilt.organizations),
+        )
+
+
+def forget(warehouse: Warehouse, settings: Settings, slug: str) -> Mapping[str, int]:
+    """Remove an organization's rows, history and landings, and the versions that hold it.
+
+    What is left is derived and published anew. The settings are not changed.
+
+    Returns:
+        The number of removed rows, by table.
+
+    Raises:
+        WarehouseError: the warehouse is busy, or the snapshot could not be written.
+        OSError: a landing cannot be removed.
+    """
+    identifier = warehouse.stored_identifiers().get(slug)
+    removed = warehouse.forget(slug) if warehouse.path.exists() else {}
+    folders = {
+        landing.folder.parent
+        for landing in whole_landings(settings.landing_path)
+        if landing.identifier == identifier or landing.organization == slug
+    }
+    for folder in {*folders, organization_folder(settings.landing_path, slug)}:
+        if folder.exists():
+            shutil.rmtree(folder)
+    if removed:
+        derive_all(warehouse, settings)
+        publish(replace(warehouse, snapshots_kept=1), settings)
+    return removed
+
+
+def _former_log(warehouse: Warehouse) -> pl.DataFrame | None:
+    """The log of the warehouse that is replaced; None where it cannot be read."""
     try:
-        former = warehouse.rebuild(loads, collections_frame(older))
+        return warehouse.read(COLLECTIONS) if warehouse.path.exists() else None
     except WarehouseError as error:
-        return Rebuilt(fault=str(error))
-    return Rebuilt(tuple(sorted({organization for organization, _ in newest})), former)
+        _logger.warning("the log of the former warehouse is lost: %s", error)
+        return None
+
+
+def _log_without(
+    loaded: list[Landing],
+    candidates: Mapping[tuple[str, str], list[Landing]],
+    former_log: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """The rows of the log before those of the landings that are loaded, and all failures.
+
+    Complete collections after a loaded landing are left out: their rows are lost.
+    """
+    older = [one.log_row for landings in candidates.values() for one in landings[1:]]
+    log = collections_frame(older) if former_log is None else former_log
+    newest = collections_frame([one.log_row for one in loaded]).select(
+        "organization", "resource", loaded_sequence="sequence", loaded_at="started_at"
+    )
+    is_before = pl.coalesce(
+        pl.col("sequence").fill_null(-1) < pl.col("loaded_sequence"),
+        pl.col("started_at") < pl.col("loaded_at"),
+    )
+    return (
+        log.join(newest, on=["organization", "resource"], how="left")
+        .filter((pl.col("status") != "complete") | is_before.fill_null(value=True))
+        .select(COLLECTIONS.column_names)
+    )

@@ -37,7 +37,7 @@ def rejecting(reconciliation: pl.DataFrame) -> list[str]:
     return _slugs(reconciliation.filter(pl.col("stored_rejected") > 0))
 
 
-def shrunken(complete: pl.DataFrame, max_shrink: float) -> list[str]:
+def shrunken(complete: pl.DataFrame, max_shrink: float, shrink_floor: int) -> list[str]:
     """Organizations whose newest complete collection lost more than `max_shrink` of the last one.
 
     A collection refuses such a loss unless a person allowed it: these are the allowed ones.
@@ -46,9 +46,11 @@ def shrunken(complete: pl.DataFrame, max_shrink: float) -> list[str]:
         complete: The two newest complete collections of each organization, the newest first
             (`Warehouse.newest_collections`).
         max_shrink: The share of rows that may be lost.
+        shrink_floor: The number of rows that may be lost, whatever share they are.
     """
     before = pl.col("rows_loaded").shift(-1).over("organization")
-    lost = (pl.col("before") - pl.col("rows_loaded")) > pl.col("before") * max_shrink
+    gone = pl.col("before") - pl.col("rows_loaded")
+    lost = (gone > pl.col("before") * max_shrink) & (gone > shrink_floor)
     is_newest = pl.int_range(pl.len()).over("organization") == 0
     return _slugs(complete.with_columns(before=before).filter(is_newest & lost))
 

@@ -53,6 +53,14 @@ def collections_of_runs(view: View, run_ids: Collection[str]) -> pl.DataFrame:
     return view.fetch(f"{query} ORDER BY organization, resource", {"run_ids": [*run_ids]})
 
 
+def newest_sequences(view: View) -> dict[str, int]:
+    """The highest sequence of each organization."""
+    return view.counts(
+        f"SELECT organization, max(sequence) FROM ({view.select(COLLECTIONS, _KEY)})"
+        " WHERE sequence IS NOT NULL GROUP BY organization"
+    )
+
+
 def attempts(view: View) -> pl.DataFrame:
     """The newest collection of each organization and resource that was not overtaken.
 

@@ -142,6 +142,13 @@ class WarehouseReader:
                 return COLLECTIONS.empty()
             return collections_log.collections_of_runs(view, run_ids)
 
+    def newest_sequences(self) -> Mapping[str, int]:
+        """The highest sequence in `raw.collections` of each organization."""
+        if not self.path.exists():
+            return {}
+        with self._reading() as view:
+            return collections_log.newest_sequences(view) if view.is_stored(COLLECTIONS) else {}
+
     def attempts(self) -> pl.DataFrame:
         """The newest collection, complete or not, of each organization and resource.
 

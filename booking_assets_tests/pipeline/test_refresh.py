@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from booking_assets.collect.collection import NoProgress
+from booking_assets.pipeline.refresh import refresh
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.world import generated_world
 from booking_assets_tests.commands import SECONDS
+from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, still_world
 
 REFRESH = """
 import sys
@@ -63,3 +69,30 @@ def test_an_organization_is_collected_derived_and_published_without_dagster(tmp_
         )
     assert ended.stderr == ""
     assert ended.stdout == "[]\n"
+
+
+class Overtaking(NoProgress):
+    """Runs another refresh, whole, when the first page of this one has arrived."""
+
+    def __init__(self, other: Callable[[], object]) -> None:
+        self._others = [other]
+
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
+        if self._others:
+            self._others.pop()()
+
+
+@pytest.mark.parametrize("change", [-3, 0, 5])
+def test_a_collection_that_was_overtaken_replaces_nothing_and_is_no_failure(
+    place: Place, change: int
+) -> None:
+    now = still_world(EVENTS_EACH + change)
+    progress = Overtaking(lambda: place.refresh(world=now))
+    with place.collector(progress=progress) as collector:
+        report = refresh(collector)
+    assert report.failed_organizations == ()
+    assert {one.status for one in report.results} <= {"complete", "overtaken"}
+    assert "overtaken" in {one.status for one in report.results}
+    assert place.published() == dict.fromkeys(place.settings.slugs, EVENTS_EACH + change)
+    current = "SELECT bool_and(is_current) FROM marts.organization_freshness"
+    assert place.ask(current) == [(True,)]

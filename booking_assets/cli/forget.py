@@ -1,0 +1,30 @@
+"""`booking-assets forget`: remove an organization from all that is stored."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
+from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.rebuild import forget as forget_organization
+
+
+@click.command()
+@click.argument("slug")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(slug: str, yes: bool) -> None:
+    """Remove an organization's rows, history, landings and published versions."""
+    console = open_console()
+    settings = configured_settings(console)
+    if not yes:
+        click.confirm(f"Remove all that is stored of {slug}? It cannot be undone", abort=True)
+    removed = forget_organization(open_warehouse(settings), settings, slug)
+    for table, rows in removed.items():
+        console.print(f"{table}: {rows} rows removed")
+    if not removed:
+        console.print(f"nothing is stored of {slug}")
+        sys.exit(INCOMPLETE)
+    if slug in settings.slugs:
+        console.print(f"{slug} is still in {settings.source}: the next refresh collects it again")

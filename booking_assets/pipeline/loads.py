@@ -1,0 +1,27 @@
+"""A landing of `collect` as a load of `warehouse`."""
+
+from __future__ import annotations
+
+from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS
+from booking_assets.collect.landing import Landing
+from booking_assets.tables.raw import REJECTED_ROWS
+from booking_assets.warehouse.loads import SliceLoad
+
+CONTRACTS = {rows.resource.name: rows for rows in (EVENT_ROWS, REGISTRATION_ROWS)}
+"""The contract of each resource's rows, by its name."""
+
+
+def slice_load(landing: Landing) -> SliceLoad:
+    """A landing as the warehouse loads it."""
+    rows = CONTRACTS[landing.log_row["resource"]]
+    return SliceLoad(
+        organization=landing.organization,
+        identifier=landing.identifier,
+        slices={rows.table: landing.rows, REJECTED_ROWS: landing.rejected},
+        rows={
+            rows.table: landing.log_row["rows_loaded"],
+            REJECTED_ROWS: landing.log_row["rows_rejected"],
+        },
+        event_count=landing.event_count() if rows is EVENT_ROWS else None,
+        collection=landing.collection(),
+    )

@@ -1,7 +1,6 @@
-"""The command `python -m benchmarks`: everything in one run, then `RESULTS.md` and its picture.
+"""The command `python -m benchmarks`: options, the order of the measurements, `RESULTS.md`.
 
-What lives here: options, and the order of the queries. What must not: measuring (`suite`).
-Read more: `benchmarks/README.md`.
+What is measured is in `suite`, how in `measure`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _NAMES = [one.name for one in suite.CONTESTANTS]
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure; 0 events leave a question out."""
+    """What to measure; 0 events skip a measurement."""
 
     sizes: tuple[int, ...]
     organizations: tuple[int, ...]
@@ -45,7 +44,7 @@ class Options:
     output: Path
 
     def cases(self) -> Iterator[Case]:
-        """Every size alone, then the shared events by every number of organizations."""
+        """Every size with one organization, then the shared events by number of organizations."""
         for page_size in self.page_sizes:
             for events in self.sizes:
                 if events:
@@ -55,7 +54,7 @@ class Options:
                 yield Case(self.shared, organizations, self.page_sizes[0])
 
     def contestants_of(self, case: Case) -> list[suite.Contestant]:
-        """Who takes part in a case."""
+        """The contestants of a case."""
         return [
             one
             for one in suite.CONTESTANTS
@@ -63,7 +62,7 @@ class Options:
         ]
 
     def alone(self, events: int) -> Case:
-        """So many events of one organization."""
+        """A case of one organization."""
         return Case(events, 1, self.page_sizes[0])
 
 
@@ -111,14 +110,14 @@ class Options:
 def main(**options: Any) -> None:
     """Measure a floor, this project and dlt on the same pages, in one run.
 
-    Zero events leave a question out: `--size 0 --shared 0` compares nothing.
+    Zero events skip a measurement: `--size 0 --shared 0` compares nothing.
     """
     asked = Options(**options)
     asked.work.mkdir(parents=True, exist_ok=True)
     asked.output.mkdir(parents=True, exist_ok=True)
     findings = Findings(f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip(), asked.note)
     for _ in _answers(asked, findings):
-        # Whatever ends a long run, its findings so far are there.
+        # A long run that is interrupted leaves its findings so far.
         (asked.output / "RESULTS.md").write_text(written(findings), encoding="utf-8")
     if findings.results:
         # Not before: a parent's memory counts for the children that it starts.
@@ -129,7 +128,7 @@ def main(**options: Any) -> None:
 
 
 def _answers(asked: Options, findings: Findings) -> Iterator[None]:
-    """Answers one question after another; yields after each."""
+    """Run the measurements; yield after each."""
     for case in dict.fromkeys(asked.cases()):
         contestants = asked.contestants_of(case)
         findings.results += suite.compared(case, contestants, asked.repeats, asked.work, click.echo)

@@ -1,8 +1,6 @@
-"""Running a program by itself and reading what the kernel knows of it afterwards.
+"""Runs a program and measures it with `wait4`: wall and CPU seconds, peak resident memory.
 
-What lives here: `Measurement`, from `wait4`: wall and CPU seconds, peak resident memory.
-What must not: heavy imports. Linux counts a parent's peak memory to the child that it starts.
-Read more: `man 2 getrusage`.
+Heavy imports do not belong here: Linux counts a parent's peak memory to the child that it starts.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from benchmarks.outcome import stopwatch, told
 ROOT = Path(__file__).resolve().parent.parent
 _KIB_A_MIB = 1024
 _NOT_PASSED_ON = ("BOOKING_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
-"""Configuration that is not the case's; and compiling every import anew would be timed as work."""
+"""Variables that are not passed on: other configuration, and what would recompile each import."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +25,11 @@ class Measurement:
     """One run of one program.
 
     Attributes:
-        seconds: The work as the program timed it; a program that tells nothing is all work.
+        seconds: The work as the program timed it; else the whole process.
         process_seconds: From start to end, interpreter and imports included.
         cpu_seconds: User and system, of the process and of those that it waited for.
         peak_mib: Peak resident memory, of the largest process where there were several.
-        outcome: What else the program told.
+        outcome: The other values that the program printed.
     """
 
     seconds: float
@@ -42,17 +40,17 @@ class Measurement:
 
 
 class Failed(Exception):
-    """A program ended with an error; the message holds the end of its output."""
+    """A program ended with an error; the message has the end of its output."""
 
 
 def run(command: Sequence[str], folder: Path, name: str) -> Measurement:
-    """Runs a program in a folder, its output in `NAME.log` there.
+    """Run a program in a folder, with its output in `NAME.log` there.
 
     Raises:
         Failed: It ended with another code than 0.
     """
     log = folder / f"{name}.log"
-    # What was written before must not be written on this program's time.
+    # Earlier writes must not be flushed during this program's time.
     os.sync()
     elapsed = stopwatch()
     with log.open("wb") as output:
@@ -80,7 +78,7 @@ def run(command: Sequence[str], folder: Path, name: str) -> Measurement:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, this package importable, no configuration of the project's."""
+    """This process's environment with this package importable, without the project's variables."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)
     }

@@ -1,7 +1,6 @@
-"""What a contestant tells the harness: one line of JSON, the last that it prints.
+"""Writes and reads a program's outcome: one line of JSON, the last that it prints.
 
-What lives here: writing and reading that line.
-What must not: what is measured from outside (`measure`).
+What is measured from outside is in `measure`.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from typing import Any
 
 
 def stopwatch() -> Callable[[], float]:
-    """Starts now; each call gives the seconds since."""
+    """Start a clock; each call returns the seconds since."""
     started = time.perf_counter()
     return lambda: time.perf_counter() - started
 
 
 def tell(seconds: float, **more: Any) -> None:
-    """Prints the outcome: the seconds that the work took, and what else is to be known."""
+    """Print the outcome: the seconds that the work took, and other values."""
     print(json.dumps({"seconds": seconds, **more}), flush=True)
 
 
 def told(output: str) -> dict[str, Any]:
-    """The outcome in a program's output; empty where it tells none."""
+    """Parse the outcome from a program's output; empty where there is none."""
     last = output.rstrip().rpartition("\n")[2]
     try:
         outcome = json.loads(last)

@@ -1,8 +1,4 @@
-"""The picture: seconds by events, and by organizations that share the same events.
-
-What lives here: two panels of one SVG. What must not: numbers of its own.
-Read more: https://matplotlib.org/stable/api/pyplot_summary.html
-"""
+"""Draws the plot: seconds by events, and by organizations that share the same events."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ _MARKS = "osD^vP*"
 
 
 def draw(findings: Findings, path: Path) -> None:
-    """Writes the picture."""
+    """Write the plot."""
     # Text stays text: the file is small and its diffs can be read.
     mpl.rcParams["svg.fonttype"] = "none"
     mpl.rcParams["svg.hashsalt"] = "booking-assets"

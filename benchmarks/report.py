@@ -1,7 +1,6 @@
-"""`RESULTS.md`: the tables, what was promised, the machine, the command.
+"""Writes `RESULTS.md`: the tables, the bounds, the machine, the command.
 
-What lives here: words and numbers. What must not: measuring (`suite`), the picture (`plot`).
-Read more: `benchmarks/README.md`.
+What is measured is in `suite`, the plot in `plot`.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ class Peer:
     is_measured: bool
 
     def times(self, result: Result) -> str:
-        """How many times as long it takes, marked where it is an extrapolation."""
+        """The peer's seconds over the result's, marked where extrapolated."""
         return f"{'' if self.is_measured else '~'}{self.seconds / result.seconds:.1f}"
 
 
 @dataclass
 class Findings:
-    """Everything that one run of the harness found, in the order in which it came."""
+    """The results of one run of the benchmarks, in order."""
 
     command: str
     note: str = ""
@@ -59,7 +58,7 @@ class Findings:
     def peer(self, case: Case, names: Collection[str] = PEER_NAMES) -> Peer | None:
         """The fastest of these peers on the case.
 
-        Where none of them ran, the seconds a row of the largest smaller case are taken.
+        Where none of them ran, extrapolated by rows from the largest smaller case.
         """
         runs = [
             one
@@ -128,7 +127,7 @@ def _comparison_row(findings: Findings, result: Result) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Promise:
-    """A bound and what was found; `found` is in the same unit."""
+    """A bound and the value measured, in the same unit."""
 
     text: str
     bound: float
@@ -208,7 +207,7 @@ def _against_peers(findings: Findings, ours: Result) -> Iterator[_Promise]:
 
 
 def _many_organizations(findings: Findings) -> Iterator[_Promise]:
-    """What each further organization of the same events costs, beyond its requests."""
+    """The cost of each further organization that shares the same events, without its requests."""
     for case in dict.fromkeys(one.case for one in findings.results if one.case.organizations > 1):
         alone = Case(case.events, 1, case.page_size)
         found = [findings.of(name, at) for at in (case, alone) for name in ("refresh", "floor")]

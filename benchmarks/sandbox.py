@@ -1,8 +1,6 @@
-"""The API of a benchmark: a sandbox at rest, in a process of its own.
+"""Starts the API of a benchmark, an unchanging sandbox in its own process, and makes work folders.
 
-What lives here: `Case`, starting and stopping the sandbox, and the folder that a contestant gets.
-What must not: what the sandbox serves (`booking_assets.sandbox`).
-Read more: `booking-assets sandbox --help`.
+What the sandbox serves is in `booking_assets.sandbox`.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ _CONFIGURATION = ("booking.toml", ".env")
 
 @dataclass(frozen=True, order=True)
 class Case:
-    """What is collected: about `events` events, shared evenly by `organizations`."""
+    """About `events` events, shared evenly by `organizations`."""
 
     events: int
     organizations: int
@@ -35,7 +33,7 @@ class Case:
 
 @contextmanager
 def serving(case: Case, home: Path) -> Iterator[None]:
-    """Serves the case until the block ends; its configuration lies in `home` meanwhile."""
+    """Serve the case until the block ends; its configuration is in `home` meanwhile."""
     for name in _CONFIGURATION:
         (home / name).unlink(missing_ok=True)
     command = [COMMAND, "sandbox", "--still", "--write-config", str(home)]
@@ -56,7 +54,7 @@ def _await_start(process: subprocess.Popen[bytes]) -> None:
 
 
 def _adapt(configuration: Path, page_size: int) -> None:
-    """Sets the page size, and leaves registrations out: floor and peer fetch events alone."""
+    """Set the page size and switch registrations off: floor and peer fetch only events."""
     text = configuration.read_text(encoding="utf-8")
     for table, setting in (
         ("[api]\n", f"page_size = {page_size}\n"),

@@ -1,8 +1,6 @@
-"""What is run: which contestants on which cases, how often, in which order.
+"""Which programs run on which cases, how often and in which order.
 
-What lives here: the contestants, and one function a question that the harness answers.
-What must not: measuring (`measure`), words and pictures (`report`, `plot`).
-Read more: `benchmarks/README.md`.
+Measuring is in `measure`, tables and plot in `report` and `plot`.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from benchmarks.sandbox import COMMAND, Case, fresh_folder, serving
 
 MIB = 2**20
 ONCE_FROM = 300_000
-"""Cases of so many events are run once: what disturbs a second disturbs no minute."""
+"""Cases from this number of events on run once: noise of a second matters little there."""
 COMPLETE = 0.99
 """The sandbox leaves about one slot in 5,000 empty: fewer rows than this are a fault."""
 
@@ -28,10 +26,10 @@ class Contestant:
     """A program to measure.
 
     Attributes:
-        name: How tables call it.
-        command: What is run in the case's folder.
-        events_at_most: Larger cases are left out unless they are asked for.
-        organizations_at_most: So are cases of more organizations.
+        name: Its name in tables.
+        command: The command, run in the case's folder.
+        events_at_most: Larger cases are skipped unless `--no-limits` is given.
+        organizations_at_most: Cases of more organizations are skipped, too.
     """
 
     name: str
@@ -40,17 +38,17 @@ class Contestant:
     organizations_at_most: int = sys.maxsize
 
     def takes(self, case: Case) -> bool:
-        """Whether it takes part in a case."""
+        """Whether the case is within its limits."""
         within = case.organizations <= self.organizations_at_most
         return within and case.events <= self.events_at_most
 
     def run(self, folder: Path) -> Measurement:
-        """Runs it once."""
+        """Run it once."""
         return run(self.command, folder, self.name)
 
 
 def module(name: str, *arguments: str) -> tuple[str, ...]:
-    """The command of a contestant in `benchmarks.contestants`."""
+    """The command that runs a module of `benchmarks.contestants`."""
     return (sys.executable, "-m", f"benchmarks.contestants.{name}", ".", *arguments)
 
 
@@ -83,22 +81,22 @@ class Result:
 
     @property
     def seconds(self) -> float:
-        """The median run's."""
+        """The median of all runs."""
         return median(one.seconds for one in self.runs)
 
     @property
     def process_seconds(self) -> float:
-        """The median run's, from the start of its process to its end."""
+        """The median, from the start of the process to its end."""
         return median(one.process_seconds for one in self.runs)
 
     @property
     def cpu_seconds(self) -> float:
-        """The median run's."""
+        """The median of all runs."""
         return median(one.cpu_seconds for one in self.runs)
 
     @property
     def peak_mib(self) -> float:
-        """The hungriest run's."""
+        """The largest of all runs."""
         return max(one.peak_mib for one in self.runs)
 
 
@@ -109,7 +107,7 @@ def compared(
     home: Path,
     say: Callable[[str], None],
 ) -> Iterator[Result]:
-    """Runs the contestants in turn, as often as asked, so that what disturbs one disturbs all."""
+    """Run the contestants in turn, `repeats` times, so that noise affects all of them."""
     runs: dict[str, list[Measurement]] = {one.name: [] for one in contestants}
     with serving(case, home):
         for _ in range(1 if case.events >= ONCE_FROM else repeats):
@@ -125,7 +123,7 @@ def compared(
 
 @dataclass(frozen=True)
 class Published:
-    """Publishing against copying: the runs of each, and the size of what was copied."""
+    """The runs of publishing and of copying the warehouse file."""
 
     case: Case
     publish: tuple[Measurement, ...]
@@ -133,22 +131,22 @@ class Published:
 
     @property
     def ratio(self) -> float:
-        """How many copies a publication costs, by their medians."""
+        """The median seconds of publishing over those of copying."""
         return self.publish_seconds / self.copy_seconds
 
     @property
     def publish_seconds(self) -> float:
-        """The median."""
+        """The median of all runs."""
         return median(one.seconds for one in self.publish)
 
     @property
     def copy_seconds(self) -> float:
-        """The median."""
+        """The median of all runs."""
         return median(one.seconds for one in self.copy)
 
 
 def published(case: Case, repeats: int, home: Path, say: Callable[[str], None]) -> Published:
-    """Refreshes once, then publishes and copies that warehouse in turn."""
+    """Refresh once, then publish and copy that warehouse in turn."""
     programs = {name: Contestant(name, module(name)) for name in ("publish", "copy")}
     runs: dict[str, list[Measurement]] = {name: [] for name in programs}
     with serving(case, home), fresh_folder(home, "run") as folder:
@@ -163,7 +161,7 @@ def published(case: Case, repeats: int, home: Path, say: Callable[[str], None]) 
 
 @dataclass(frozen=True)
 class Grown:
-    """The warehouse's size in MiB after each collection, and that of a compact copy."""
+    """The warehouse's size in MiB after each collection, and the size of a compact copy."""
 
     case: Case
     mib: tuple[float, ...]
@@ -171,12 +169,12 @@ class Grown:
 
     @property
     def ratio(self) -> float:
-        """The largest size in compact sizes."""
+        """The largest size over the compact size."""
         return max(self.mib) / self.compact_mib
 
 
 def grown(case: Case, collections: int, home: Path, say: Callable[[str], None]) -> Grown:
-    """Collects the same case again and again into one warehouse."""
+    """Collect the same case repeatedly into one warehouse."""
     program = Contestant("recollect", module("recollect", str(collections)))
     with serving(case, home), fresh_folder(home, "run") as folder:
         outcome = program.run(folder).outcome
@@ -189,14 +187,14 @@ def grown(case: Case, collections: int, home: Path, say: Callable[[str], None]) 
 
 @dataclass(frozen=True)
 class Profiled:
-    """The parts of one refresh, as the program told them."""
+    """One refresh, with the parts that the program measured."""
 
     case: Case
     measured: Measurement
 
 
 def profiled(case: Case, home: Path, say: Callable[[str], None]) -> Profiled:
-    """Refreshes once with a clock around every part."""
+    """Refresh once with a clock around every part."""
     program = Contestant("stages", module("stages"))
     with serving(case, home), fresh_folder(home, "run") as folder:
         measured = program.run(folder)
@@ -205,7 +203,7 @@ def profiled(case: Case, home: Path, say: Callable[[str], None]) -> Profiled:
 
 
 def _require_rows(case: Case, contestant: Contestant, measured: Measurement) -> None:
-    """Fast and wrong is no result; a command that tells no rows checks them itself."""
+    """Raise where rows are missing; a command that prints no rows checks them itself."""
     rows = measured.outcome.get("rows", case.events)
     if not case.events * COMPLETE <= rows <= case.events:
         raise RuntimeError(f"{contestant.name} came to {rows} rows of {case}")

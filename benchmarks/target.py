@@ -1,9 +1,6 @@
-"""What every contestant works against: where the API is, whom to ask, how hard.
+"""The API that every contestant works against, and the requests that all of them send.
 
-What lives here: `Target`, read from the folder's `booking.toml` and `.env` as the project reads
-them, and the requests that all contestants send alike.
-What must not: anything of one contestant.
-Read more: `booking.example.toml`.
+`Target` is read from the folder's `booking.toml` and `.env`, as the project reads them.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ class Organization:
 
 @dataclass(frozen=True)
 class Target:
-    """An API: `page_size` in rows, the others in requests and organizations at a time."""
+    """An API and its limits: `page_size` in rows, the others in concurrent requests and so on."""
 
     folder: Path
     base_url: str
@@ -46,16 +43,16 @@ class Target:
     timeout_seconds: float
 
     def url(self, operation: str) -> str:
-        """The address of `count` or `collect`."""
+        """The URL of `count` or `collect`."""
         return f"{self.base_url}/booking/events/{operation}"
 
     def pages(self, events: int) -> int:
-        """How many pages hold so many events; an empty organization is asked for one."""
+        """The number of pages for a number of events; at least one."""
         return max(1, math.ceil(events / self.page_size))
 
 
 def target() -> Target:
-    """The target in the folder that the command line names."""
+    """The target of the folder in the command line."""
     folder = Path(sys.argv[1]).absolute()
     settings = load_settings(environment={}, folder=folder)
     if settings.api is None:
@@ -81,6 +78,6 @@ def count_body(organization: Organization) -> dict[str, Any]:
 
 
 def page_body(organization: Organization, page: int, page_size: int) -> dict[str, Any]:
-    """The body of a `collect`: one page, totally ordered."""
+    """The body of a `collect`: one page, in a total order."""
     criteria = {"Page": page, "PageSize": page_size, "Sort": "EventIdentifier"}
     return count_body(organization) | {"Filter": criteria}

@@ -1,10 +1,7 @@
 """`booking.toml` and the environment, read into one frozen `Settings`.
 
-What lives here: every setting with its default, bounds and meaning, and the report of all faults
-at once. Read when asked, never at import.
-What must not: secrets (only the names of the variables that hold them), Dagster, any I/O but
-reading that one file.
-Read more: `booking.example.toml` and `docs/configuration.md`.
+Every setting has its default, bounds and meaning here (for users: `docs/configuration.md`). Secrets
+are not read here: `pipeline.connections` reads them from the variables that the settings name.
 """
 
 from __future__ import annotations
@@ -36,7 +33,7 @@ VariableName = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used; `faults` holds every fault found, each with its remedy."""
+    """The configuration is invalid; `faults` has every fault found, each with its remedy."""
 
     def __init__(self, source: str, faults: tuple[str, ...]) -> None:
         self.source = source
@@ -46,23 +43,23 @@ class SettingsError(Exception):
 
 
 class _Section(BaseModel):
-    """A section of the file: frozen, and a key that is not known is a fault, not a no-op.
+    """A section of the file: frozen, and an unknown key is a fault.
 
-    Strict, because `page_size = true` must not be taken for 1.
+    Strict, because pydantic would otherwise read `page_size = true` as 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Organization(_Section):
-    """One tenant: how it is called here, which one it is in the API, where its credential lies."""
+    """An organization: its slug here, its identifier in the API, the variable of its credential."""
 
     slug: Slug
     identifier: Annotated[UUID, Field(strict=False)]
     token_env: VariableName | None = None
     secret_env: VariableName | None = None
     registrations: bool = True
-    """Collect registrations too; without them, the organization's seats are unknown."""
+    """Collect registrations too; without them, the organization's seats are null."""
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
@@ -75,7 +72,7 @@ class Organization(_Section):
 
     @property
     def credential_variable(self) -> str:
-        """The environment variable that holds this organization's token or secret."""
+        """The environment variable with the organization's token or client secret."""
         return self.token_env or self.secret_env or ""
 
 
@@ -94,53 +91,53 @@ def _address(url: str) -> str:
 
 
 class Limits(_Section):
-    """How hard the API may be asked."""
+    """Limits of requests to the API."""
 
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """Rows a request."""
+    """Rows in a page."""
     max_concurrency: Annotated[int, Field(ge=1, le=32)] = 4
-    """Requests in flight, an organization."""
+    """Concurrent requests for each organization."""
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 60
-    """How long one request may be silent."""
+    """How long one response may take, from the request to the last byte."""
 
 
 class Api(Limits):
-    """Where the API is, and its limits."""
+    """The API's base URL, and the limits of requests."""
 
     base_url: Annotated[str, AfterValidator(_address)]
-    """All that precedes `/booking`, such as `https://host/v2/E01`."""
+    """Everything before `/booking`, such as `https://host/v2/E01`."""
 
 
 class Collect(_Section):
-    """What a collection may do."""
+    """How organizations are collected."""
 
     max_organizations: Annotated[int, Field(ge=1, le=64)] = 4
-    """Organizations that are collected at the same time."""
+    """Organizations that are collected concurrently."""
     max_shrink: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """The share of an organization's stored rows that may vanish without a person's consent."""
+    """The share of an organization's stored rows that may vanish without `--allow-shrink`."""
     shrink_floor: Annotated[int, Field(ge=0, le=1_000_000)] = 5
-    """Rows that may vanish without a person's consent, whatever their share, unless all do."""
+    """Rows that may always vanish without `--allow-shrink`, unless all rows do."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How often rows that moved while they were read are collected again."""
     overlap_minutes: Annotated[float, Field(ge=0, le=525_600)] = 10
-    """How much older than the newest event held a change may be stamped: clocks differ."""
+    """How much older than the newest stored change a new change's time may be: clocks differ."""
     landing_keep: Annotated[int, Field(ge=1, le=100)] = 3
-    """Landings kept on disk, an organization."""
+    """Landings kept on disk for each organization and resource."""
 
 
 class WarehouseSettings(_Section):
-    """How much of the machine DuckDB may use."""
+    """DuckDB's limits for the warehouse."""
 
     memory_limit: Annotated[
         str, Field(pattern=r"\A\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\z")
     ] = "192MB"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
-    """How long a write waits for another process that holds the warehouse."""
+    """How long to wait for another process that has the warehouse open."""
 
 
 class Marts(_Section):
-    """What the answers assume."""
+    """Constants of the marts."""
 
     open_hours: Annotated[float, Field(gt=0, le=168)] = 60
     """Hours a week for which a room may be booked."""
@@ -153,18 +150,18 @@ def _time_zone(name: str) -> str:
 
 
 class Schedules(_Section):
-    """When runs start by themselves."""
+    """When schedules start runs, and when data is stale."""
 
     enabled: bool = False
-    """Start the schedules and the sensor with the daemon; else a person switches them on."""
+    """Start the schedules and sensors with the daemon; else a person switches them on."""
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     hourly: Cron = "17 * * * *"
     nightly: Cron = "23 3 * * *"
-    """Away from the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
+    """Outside of the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
     retention: Cron = "41 4 * * *"
     """When `[retention]` is applied."""
     max_age_hours: Annotated[float, Field(ge=1 / 60, le=8_784)] = 26
-    """An organization that was not collected for so long is reported as not fresh."""
+    """The age at which an organization fails `fresh_enough`, and marts and snapshot are stale."""
 
 
 _Days = Annotated[float, Field(gt=0, le=36_600)]
@@ -186,16 +183,16 @@ class Retention(_Section):
 
 
 class Settings(_Section):
-    """All that this project can be told, resolved: paths are absolute, defaults filled in."""
+    """All settings, resolved: paths are absolute, defaults are filled in."""
 
     root: Path
-    """The folder that relative paths start from: the configuration's."""
+    """The folder of the configuration, from which relative paths start."""
     source: str
-    """Where the settings came from, for messages."""
+    """The source of the settings, for messages."""
     api: Api | None
-    """None stands for the sandbox, which is started for the run."""
+    """None means the sandbox, which is started for the run."""
     run_limits: Limits | None = None
-    """Limits of one run, where its configuration overrides those of the file."""
+    """The limits of one run, where its run config overrides those of the file."""
     organizations: tuple[Organization, ...] = ()
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
@@ -212,7 +209,7 @@ class Settings(_Section):
 
     @property
     def limits(self) -> Limits:
-        """The limits of requests: the run's own, else the file's, else the defaults."""
+        """The limits of requests: those of the run, else of the file, else the defaults."""
         return self.run_limits or self.api or Limits()
 
     @property
@@ -222,7 +219,7 @@ class Settings(_Section):
 
 
 class _File(_Section):
-    """`booking.toml` as written."""
+    """The content of `booking.toml`."""
 
     api: Api
     organizations: Annotated[tuple[Organization, ...], Field(min_length=1, strict=False)]
@@ -236,10 +233,10 @@ class _File(_Section):
 def load_settings(
     environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Settings:
-    """The settings of this process.
+    """Read the settings from `booking.toml` and the environment.
 
     Args:
-        environment: variables to read; the process's own by default.
+        environment: variables to read; those of the process by default.
         folder: where to look for `booking.toml`; the working directory by default.
 
     Returns:
@@ -280,7 +277,7 @@ def load_settings(
 
 
 def _files(root: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
-    """Warehouse and snapshot, absolute: relative ones start from the configuration's folder."""
+    """The absolute paths of warehouse and snapshot, which may be relative to `root`."""
     warehouse, snapshot = (root / (variables.get(name) or path) for name, path in _FILES.items())
     if os.path.normpath(warehouse) == os.path.normpath(snapshot):
         fault = f"both are {warehouse}; the snapshot would take the warehouse's place: name two"
@@ -312,10 +309,9 @@ def _read(path: Path) -> _File:
 
 
 def _repeated(document: Mapping[str, Any]) -> list[str]:
-    """Values that two organizations share although each must have its own.
+    """The faults of values that several organizations share although each must have its own.
 
-    A token belongs to one organization: under a shared credential every organization would be
-    answered with the rows of one.
+    A token belongs to one organization: with a shared credential, all would get the rows of one.
     """
     organizations = document.get("organizations")
     entries = organizations if isinstance(organizations, list) else []
@@ -340,12 +336,12 @@ def _repeated(document: Mapping[str, Any]) -> list[str]:
 
 
 def _follows(detail: Mapping[str, Any]) -> bool:
-    """Whether a fault only follows from others: pydantic counts valid organizations alone."""
+    """Whether a fault only follows from others: pydantic counts only valid organizations."""
     return detail["type"] == "too_short" and bool(detail["input"])
 
 
 def _canonical(value: object) -> str:
-    """One text for all notations of a UUID, and for all cases of a name."""
+    """The same text for all notations of a UUID, and for all cases of a name."""
     try:
         return UUID(str(value)).hex
     except ValueError:
@@ -359,14 +355,14 @@ _REMEDIES: Mapping[str, str] = {
 
 
 def _fault(detail: Mapping[str, Any]) -> str:
-    """One sentence a fault: the key, what is wrong or what was found, what to do."""
+    """One sentence for a fault: the key, what is wrong, what was found, what to do."""
     key = ".".join(str(part) for part in detail["loc"]) or "file"
     remedy = _REMEDIES.get(detail["type"])
     if remedy:
         return f"{key}: {remedy}"
     message = str(detail["msg"]).removeprefix("Value error, ")
     found = detail["input"]
-    # Someone may have written the secret itself where its variable's name belongs, or into the URL.
+    # A user may have written the secret itself in place of its variable's name, or into the URL.
     silent = isinstance(found, dict | list | tuple) or key.endswith(("_env", "base_url"))
     shown = "" if silent else f" (found {found!r})"
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"

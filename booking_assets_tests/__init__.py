@@ -1,1 +1,1 @@
-"""Tests: one folder a room, each test a promise."""
+"""Tests: a folder for each room of `booking_assets`; a test's name says what must hold."""

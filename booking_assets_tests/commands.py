@@ -1,4 +1,4 @@
-"""The project's commands as processes: in a folder and a home of their own, without a network."""
+"""Runs the installed commands as processes, in a temporary folder and home, without a network."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from typing import IO
 SCRIPTS = Path(sys.executable).parent
 OFFLINE = Path(__file__).parent / "offline"
 SECONDS = 120
-"""Far more than any command takes; a hanging one is a failed test and no endless one."""
+"""The timeout of a command: far more than any takes."""
 
 
 @dataclass(frozen=True)
 class Shell:
-    """Where commands run: `folder` is the working directory; `home` should stay empty."""
+    """Where commands run: `folder` is the working directory; `home` must stay empty."""
 
     folder: Path
     home: Path
 
     @property
     def network_log(self) -> Path:
-        """Attempts to reach anything but this machine; never written where there was none."""
+        """The log of attempts to reach another machine; no file where there was none."""
         return self.home.with_name(f"{self.home.name}.network.log")
 
     @property
     def environment(self) -> dict[str, str]:
-        """Nothing of the environment in which the tests run, but where programs are."""
+        """The variables of a command: none of those with which the tests run."""
         return {
             "PATH": f"{SCRIPTS}:/usr/bin:/bin",
             "HOME": str(self.home),
@@ -49,7 +49,7 @@ class Shell:
         variables: Mapping[str, str] | None = None,
         umask: int = -1,
     ) -> CompletedProcess[str]:
-        """Runs one of the installed scripts to its end; with the tests' own umask by default."""
+        """Run an installed script to its end, with the umask of the tests by default."""
         return subprocess.run(
             [SCRIPTS / command, *arguments],
             cwd=self.folder,
@@ -65,7 +65,7 @@ class Shell:
     def started(
         self, command: str, *arguments: str, output: IO[str] | int = subprocess.PIPE
     ) -> Iterator[subprocess.Popen[str]]:
-        """One of the installed scripts; whatever still runs of it at the end is killed."""
+        """Start an installed script; at the end, kill it and its children."""
         with subprocess.Popen(
             [SCRIPTS / command, *arguments],
             cwd=self.folder,
@@ -84,7 +84,7 @@ class Shell:
 
 
 def shell(parent: Path) -> Shell:
-    """An empty folder, and an empty home, within `parent`."""
+    """A shell with an empty folder and an empty home within `parent`."""
     made = Shell(parent / "work", parent / "home")
     made.folder.mkdir(parents=True)
     made.home.mkdir()
@@ -92,5 +92,5 @@ def shell(parent: Path) -> Shell:
 
 
 def unfolded(text: str) -> str:
-    """What a command said, whatever the width at which its lines were broken."""
+    """The output of a command without line breaks."""
     return re.sub(r"\s+", " ", text)

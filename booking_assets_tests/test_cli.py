@@ -1,4 +1,4 @@
-"""The command `booking-assets` as its users run it: a process in a folder, and its exit code."""
+"""Tests of the command `booking-assets` as a process in a folder: output, exit code, snapshot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SNAPSHOT = "sandbox/booking.snapshot.duckdb"
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended, and where it ran."""
+    """A command that has ended, and the shell that ran it."""
 
     shell: Shell
     process: CompletedProcess[str]
@@ -55,7 +55,7 @@ def ran(where: Shell, *arguments: str) -> Ran:
 
 
 def snapshot(where: Shell, query: str) -> list[tuple[Any, ...]]:
-    """What an analyst reads, through the symlink."""
+    """Query the snapshot through its symlink, as an analyst does."""
     configured = (where.folder / "booking.toml").exists()
     path = where.folder / ("data/booking.snapshot.duckdb" if configured else SNAPSHOT)
     with duckdb.connect(str(path), read_only=True) as con:
@@ -68,7 +68,7 @@ def counts(where: Shell, table: str) -> dict[str, int]:
 
 @contextmanager
 def sandbox(where: Shell, *arguments: str) -> Iterator[None]:
-    """`booking-assets sandbox` from its first line on; told to stop at the end."""
+    """Run `booking-assets sandbox`, and stop it at the end."""
     with where.started("booking-assets", "sandbox", *arguments) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -206,7 +206,7 @@ ACME, BETA, GAMMA = (
 
 
 def slug(organization: str) -> str:
-    """How the sandbox calls the organization of given events."""
+    """The slug that the sandbox gives to the organization of given events."""
     return f"organization-{organization[:8]}"
 
 
@@ -228,7 +228,7 @@ EVENING = [*MORNING[:2], event(GAMMA, 0), event(GAMMA, 1, "moved"), event(GAMMA,
 
 @contextmanager
 def serving(where: Shell, events: list[dict[str, Any]]) -> Iterator[None]:
-    """A sandbox of these events, for which the folder is configured."""
+    """Run a sandbox with these events, and write its configuration to the folder."""
     given = where.home.with_name("events.ndjson")
     given.write_text("".join(f"{json.dumps(one)}\n" for one in events), encoding="utf-8")
     with sandbox(where, "--data", str(given), "--write-config", str(where.folder)):
@@ -267,6 +267,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     return Day(checked, morning, in_the_morning, evening)
 
 
+@pytest.mark.slow
 def test_an_organization_without_a_token_is_named_with_the_remedy(day: Day) -> None:
     assert day.morning.exit_code == 1
     (told,) = re.findall(f"{slug(ACME)}, events: (.*)", day.morning.said)
@@ -276,16 +277,19 @@ def test_an_organization_without_a_token_is_named_with_the_remedy(day: Day) -> N
     assert "No booking.toml" not in day.morning.said
 
 
+@pytest.mark.slow
 def test_the_other_organizations_are_stored_derived_and_published(day: Day) -> None:
     assert day.in_the_morning == {slug(BETA): 1, slug(GAMMA): 6}
 
 
+@pytest.mark.slow
 def test_check_names_the_credential_that_is_missing(day: Day) -> None:
     assert day.checked.exit_code == 1
     assert token_variable(slug(ACME)) in day.checked.said
     assert day.checked.process.stdout.count("verified") == 2
 
 
+@pytest.mark.slow
 def test_the_next_refresh_completes_what_was_mended(day: Day) -> None:
     assert day.evening.exit_code == 0, day.evening.said
     statuses = dict(
@@ -301,6 +305,7 @@ def test_the_next_refresh_completes_what_was_mended(day: Day) -> None:
     assert complete == "complete"
 
 
+@pytest.mark.slow
 def test_only_the_organizations_asked_for_are_refreshed(day: Day) -> None:
     collections = day.evening.snapshot(
         """
@@ -312,11 +317,13 @@ def test_only_the_organizations_asked_for_are_refreshed(day: Day) -> None:
     assert slug(BETA) not in day.evening.said
 
 
+@pytest.mark.slow
 def test_the_snapshot_has_the_other_organizations_as_before(day: Day) -> None:
     in_the_evening = counts(day.evening.shell, "marts.capacity_by_event")
     assert in_the_evening == {slug(ACME): 1, slug(BETA): 1, slug(GAMMA): 3}
 
 
+@pytest.mark.slow
 def test_the_next_refresh_sees_what_is_new_changed_or_gone(day: Day) -> None:
     titles = f"""
         SELECT right(event_identifier::VARCHAR, 1), event_title
@@ -334,6 +341,7 @@ def test_the_next_refresh_sees_what_is_new_changed_or_gone(day: Day) -> None:
     assert day.evening.snapshot(seats) == [(10 + 11 + 17,)]
 
 
+@pytest.mark.slow
 def test_no_token_is_printed(day: Day) -> None:
     dotenv = (day.evening.shell.folder / ".env").read_text(encoding="utf-8")
     tokens = re.findall(r"^BOOKING_TOKEN_\w+=(.+)$", dotenv, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What is installed is enough: its files, its command, its declared dependencies."""
+"""Tests of the package: its files, its command, its declared dependencies, its Python versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def name_of(requirement: str) -> str:
 
 
 def imported() -> set[str]:
-    """The top-level modules that the package imports and that are not Python's or its own."""
+    """The top-level modules that the package imports, except the standard library's and its own."""
     modules = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -73,7 +73,7 @@ def test_the_package_has_its_instance_settings_and_its_type_marker() -> None:
 
 
 def test_git_ignores_no_file_of_the_package() -> None:
-    """The wheel holds what git does not ignore: a broad pattern would lose a file in silence."""
+    """The wheel contains what git does not ignore: a broad pattern would drop a file silently."""
     patterns = (PROJECT / ".gitignore").read_text(encoding="utf-8").split()
     names = {pattern.rstrip("/") for pattern in patterns} - {"__pycache__"}
     lost = [

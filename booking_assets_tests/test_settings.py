@@ -1,4 +1,4 @@
-"""`booking.toml`: what it means, and that every fault is told at once, by its key."""
+"""Tests of the settings: what `booking.toml` means, and that every fault is reported by its key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`booking-assets ui`: everything can be materialized from the web, as a person would do it."""
+"""Tests of `booking-assets ui`: a run launched in the UI collects, derives and publishes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ASSETS = """
 
 @dataclass(frozen=True)
 class Ui:
-    """The web interface of an installation without any configuration."""
+    """The UI of an installation without configuration."""
 
     shell: Shell
     url: str
@@ -57,7 +57,7 @@ class Ui:
 
 
 def eventually(reached: Callable[[], bool], seconds: float = SECONDS) -> bool:
-    """Whether a state is reached in time; asked again and again."""
+    """Whether a condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > deadline:

@@ -1,6 +1,5 @@
-"""The contestants, each a program of its own: `python -m benchmarks.contestants.NAME FOLDER`.
+"""The contestants, each a program: `python -m benchmarks.contestants.NAME FOLDER`.
 
-What lives here: one module a contestant; it times its work and ends with one line of JSON.
-What must not: measuring from outside (`measure`), choosing what runs (`suite`).
-Read more: `benchmarks/README.md`.
+Each times its work and prints one line of JSON. What runs is chosen in `suite`; CPU and memory are
+measured from outside, in `measure`.
 """

@@ -1,8 +1,6 @@
-"""Ours without Dagster's runs: every organization collected, verified and stored.
+"""This project without Dagster, marts and snapshot: collects and stores every organization.
 
-What lives here: one pass of the collector into an empty warehouse, as an asset does it.
-What must not: marts, snapshots, runs (`booking-assets refresh` has them).
-Read more: `docs/reliability.md`.
+The whole command is the contestant `refresh` of `suite`.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from booking_assets.tables.raw import EVENTS
 
 
 def main() -> None:
-    """Collects once."""
+    """Collect once."""
     settings = configured(target().folder)
     elapsed = stopwatch()
     collect(settings)
@@ -33,13 +31,13 @@ def main() -> None:
 
 
 def configured(folder: Path) -> Settings:
-    """The folder's settings; its secrets are in the environment afterwards."""
+    """Read the folder's settings, and load its secrets into the environment."""
     load_dotenv(folder / ".env")
     return load_settings(environment={}, folder=folder)
 
 
 def collect(settings: Settings) -> None:
-    """Collects every organization and stores it.
+    """Collect and store every organization.
 
     Raises:
         SystemExit: An organization failed.

@@ -1,8 +1,4 @@
-"""What publishing is held against: a plain copy of the warehouse file, synced to disk.
-
-What lives here: one copy, timed, then removed. What must not: DuckDB.
-Read more: `man 2 fsync`.
-"""
+"""The reference for publishing: a copy of the warehouse file, flushed to disk."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from benchmarks.target import target
 
 
 def main() -> None:
-    """Copies once."""
+    """Copy once."""
     source = configured(target().folder).warehouse_path
     copy = source.with_name("copy.duckdb")
     elapsed = stopwatch()

@@ -1,10 +1,8 @@
-"""The peer: dlt's REST API source into DuckDB, set up as dlt's documentation advises.
+"""The peer: dlt's REST API source into DuckDB, configured as dlt's documentation recommends.
 
-What lives here: three ways to run one declarative source. `default` is dlt out of the box, which
-loads by INSERT; `tuned` loads Parquet with typed columns; `parallel` also rotates files and
-normalizes them in several processes, which pays where there is much to normalize.
-What must not: anything that a user of dlt would not write.
-Read more: https://dlthub.com/docs/reference/performance and
+`default` is dlt as installed, which loads by INSERT; `tuned` loads Parquet with typed columns;
+`parallel` also rotates files and normalizes them in several processes. See
+https://dlthub.com/docs/reference/performance and
 https://dlthub.com/docs/dlt-ecosystem/destinations/duckdb ("Data loading").
 """
 
@@ -26,9 +24,9 @@ DATABASE = "peer.duckdb"
 DATASET = "booking"
 TABLE = "events"
 _EXTRACT_WORKERS = 4
-"""Resources at a time; the pages of one resource come one after another."""
+"""Concurrent resources; the pages of one resource are requested one after another."""
 _FILE_ROWS = 10_000
-"""Enough files for every worker at 100,000 events."""
+"""Rows in a file: enough files for every worker at 100,000 events."""
 _TYPES: dict[Any, str] = {
     pl.Boolean: "bool",
     pl.Datetime: "timestamp",
@@ -40,7 +38,7 @@ _TYPES: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class Setup:
-    """How dlt is run."""
+    """A configuration of dlt."""
 
     file_format: Literal["parquet"] | None
     typed: bool
@@ -56,7 +54,7 @@ SETUPS = {
 
 
 def main() -> None:
-    """Extracts, normalizes and loads once."""
+    """Extract, normalize and load once."""
     aim = target()
     setup = SETUPS[sys.argv[2]]
     _configure(setup)
@@ -140,7 +138,7 @@ def _resource(aim: Target, organization: Organization) -> Any:
 
 
 def _columns() -> dict[str, Any]:
-    """The members' types, so that dlt need not infer them."""
+    """The members' types, so that dlt does not infer them."""
     dtypes = EVENTS.dtypes
     return {
         member_name(name): {"data_type": _TYPES[dtypes[name].base_type()]} for name in EVENT_MEMBERS

@@ -1,9 +1,4 @@
-"""The floor: the same requests over the same client, and nothing done with the bytes.
-
-What lives here: count, every page, count again, at the concurrency of a collection.
-What must not: decoding anything but a count.
-Read more: https://www.python-httpx.org/advanced/clients/
-"""
+"""The floor: the same requests with the same client, the bytes dropped."""
 
 from __future__ import annotations
 
@@ -17,7 +12,7 @@ from booking_assets.api.client import open_http
 
 
 def main() -> None:
-    """Fetches everything and drops it."""
+    """Fetch every page and drop it."""
     aim = target()
     elapsed = stopwatch()
     with (
@@ -30,7 +25,7 @@ def main() -> None:
 
 
 def _fetch(http: httpx.Client, aim: Target, organization: Organization) -> tuple[int, int]:
-    """The organization's count, and the bytes of its pages."""
+    """Request the organization's count and pages, and return the count and the bytes."""
     count = _count(http, aim, organization)
 
     def drop(page: int) -> int:

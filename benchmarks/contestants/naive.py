@@ -1,9 +1,4 @@
-"""The script that one writes first: a loop over the pages, `json`, row-wise inserts.
-
-What lives here: one request at a time, every member as text, all columns of the contract.
-What must not: care. It is the lower bar.
-Read more: https://duckdb.org/docs/stable/data/insert.html
-"""
+"""A naive script: a loop over the pages, `json`, row-wise inserts."""
 
 from __future__ import annotations
 
@@ -18,7 +13,7 @@ MEMBERS = tuple(member_name(column) for column in EVENT_MEMBERS)
 
 
 def main() -> None:
-    """Fetches and inserts everything."""
+    """Fetch and insert every page."""
     aim = target()
     elapsed = stopwatch()
     with (

@@ -1,8 +1,4 @@
-"""Publishing the snapshot of a warehouse that is there already.
-
-What lives here: one publication, timed. What must not: deriving what is published.
-Read more: `docs/architecture.md`, "Warehouse".
-"""
+"""Publishes the snapshot of an existing warehouse; nothing is derived."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from booking_assets.pipeline.connections import open_warehouse
 
 
 def main() -> None:
-    """Publishes once."""
+    """Publish once."""
     settings = configured(target().folder)
     elapsed = stopwatch()
     published = open_warehouse(settings).publish()

@@ -1,9 +1,4 @@
-"""What many collections do to the size of the warehouse.
-
-What lives here: one collection after another into one warehouse, its size after each.
-What must not: time; the other contestants measure that.
-Read more: `docs/architecture.md`, "Warehouse".
-"""
+"""Collects repeatedly into one warehouse and records its size after each collection."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ from booking_assets.pipeline.connections import open_warehouse
 
 
 def main() -> None:
-    """Collects as often as the command line says, then publishes: that copy is compact."""
+    """Collect as often as the command line says, then publish: that copy is compact."""
     settings = configured(target().folder)
     elapsed = stopwatch()
     sizes = []

@@ -14,36 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from inspect import getmembers, isfunction, isgenerator
+from inspect import isfunction, isgenerator
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 from benchmarks.outcome import stopwatch, tell
 from benchmarks.target import target
-
-_TRANSFORMS = "booking_assets.transforms"
-PARTS = (
-    ("Dagster: definitions", "booking_assets.cli.refresh:build_definitions"),
-    ("Dagster: open the instance", "dagster:DagsterInstance.from_config"),
-    ("collect: wait for organizations", "booking_assets.pipeline.collector:collect_concurrently"),
-    ("collect: requests", "booking_assets.api.transport:Transport.send"),
-    ("collect: decode", "booking_assets.collect.decoding:Decoder.__call__"),
-    ("collect: staging", "booking_assets.collect.staging:StagingWriter.add"),
-    ("collect: land", "booking_assets.collect.staging:StagingWriter.land"),
-    ("transforms", f"{_TRANSFORMS}.capacity:capacity_by_event"),
-    ("transforms", f"{_TRANSFORMS}.capacity:capacity_utilization"),
-    ("transforms", f"{_TRANSFORMS}.conflicts:room_conflicts"),
-    ("transforms", f"{_TRANSFORMS}.distribution:distribution_by_event"),
-    ("transforms", f"{_TRANSFORMS}.distribution:distribution_status"),
-    ("transforms", f"{_TRANSFORMS}.freshness:organization_freshness"),
-    ("transforms", f"{_TRANSFORMS}.history:changed_versions"),
-    ("transforms", f"{_TRANSFORMS}.rooms:room_utilization"),
-)
-"""Each part's name and where its function is looked up when it is called."""
-WAREHOUSE = "booking_assets.warehouse.warehouse:Warehouse"
-"""Each of its methods is a part of its own."""
-
 
 _called: list[float] = []
 """Seconds of the parts that each running part of the main thread has called, innermost last."""
@@ -83,14 +59,71 @@ class Clock:
                     _called[-1] += seconds
 
 
+@dataclass(frozen=True)
+class Part:
+    """A function, and the module or class where it is looked up when it is called."""
+
+    name: str
+    owner: object
+    function: Callable[..., Any]
+
+
+def parts() -> list[Part]:
+    """The parts of a refresh; each public method of the warehouse is a part of its own.
+
+    Imports are a part too, so they are not at the head of this module.
+    """
+    import dagster as dg  # noqa: PLC0415
+
+    from booking_assets.api.transport import Transport  # noqa: PLC0415
+    from booking_assets.cli import refresh  # noqa: PLC0415
+    from booking_assets.collect.concurrency import collect_concurrently  # noqa: PLC0415
+    from booking_assets.collect.decoding import Decoder  # noqa: PLC0415
+    from booking_assets.collect.staging import StagingWriter  # noqa: PLC0415
+    from booking_assets.definitions import build_definitions  # noqa: PLC0415
+    from booking_assets.pipeline import collector  # noqa: PLC0415
+    from booking_assets.transforms import (  # noqa: PLC0415
+        capacity,
+        conflicts,
+        distribution,
+        freshness,
+        history,
+        rooms,
+    )
+    from booking_assets.warehouse.warehouse import Warehouse  # noqa: PLC0415
+
+    return [
+        Part("Dagster: definitions", refresh, build_definitions),
+        Part("Dagster: open the instance", dg.DagsterInstance, dg.DagsterInstance.from_config),
+        Part("collect: wait for organizations", collector, collect_concurrently),
+        Part("collect: requests", Transport, Transport.send),
+        Part("collect: decode", Decoder, Decoder.__call__),
+        Part("collect: staging", StagingWriter, StagingWriter.add),
+        Part("collect: land", StagingWriter, StagingWriter.land),
+        Part("transforms", capacity, capacity.capacity_by_event),
+        Part("transforms", capacity, capacity.capacity_utilization),
+        Part("transforms", conflicts, conflicts.room_conflicts),
+        Part("transforms", distribution, distribution.distribution_by_event),
+        Part("transforms", distribution, distribution.distribution_status),
+        Part("transforms", freshness, freshness.organization_freshness),
+        Part("transforms", history, history.changed_versions),
+        Part("transforms", rooms, rooms.room_utilization),
+        *(
+            Part(f"warehouse: {name}", Warehouse, method)
+            for name, method in vars(Warehouse).items()
+            if isfunction(method) and not name.startswith("_")
+        ),
+    ]
+
+
 def main() -> None:
     """Refreshes once, and tells what each part cost."""
     aim = target()
     elapsed = stopwatch()
-    parts = [*PARTS, *_methods(WAREHOUSE)]
-    clocks = {name: Clock() for name, _ in parts}
-    for name, place in parts:
-        _put_clock(place, clocks[name])
+    timed = parts()
+    clocks = {part.name: Clock() for part in timed}
+    for part in timed:
+        _put_clock(part, clocks[part.name])
     from booking_assets.cli.main import main as command  # noqa: PLC0415 - its import is a part
 
     imported = elapsed()
@@ -130,20 +163,12 @@ def _row(name: str, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _methods(place: str) -> list[tuple[str, str]]:
-    """The public methods of a class, as parts."""
-    return [
-        (f"warehouse: {name}", f"{place}.{name}")
-        for name, _ in getmembers(resolve_name(place), isfunction)
-        if not name.startswith("_")
-    ]
-
-
-def _put_clock(place: str, clock: Clock) -> None:
+def _put_clock(part: Part, clock: Clock) -> None:
     """Replaces a function by itself with a clock around it."""
-    separator = "." if "." in place.partition(":")[2] else ":"
-    owner, _, name = place.rpartition(separator)
-    setattr(resolve_name(owner), name, _timed(resolve_name(place), clock))
+    name = part.function.__name__
+    if getattr(part.owner, name) is not part.function:
+        raise RuntimeError(f"{part.owner} does not call {name} by this name: it was not timed")
+    setattr(part.owner, name, _timed(part.function, clock))
 
 
 def _timed(function: Callable[..., Any], clock: Clock) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Generic, Literal, TypeVar
 from uuid import UUID
@@ -128,7 +128,8 @@ class BookingClient:
         request = self._query("count", "count", query_body(self._identifier))
 
         def read(response: Response) -> int:
-            self.server_time = parse_date(response.headers.get("Date", ""))
+            date = parse_date(response.headers.get("Date", ""))
+            self.server_time = date and date.astimezone(UTC)
             return read_count(response.content)
 
         return self._request(request, read)

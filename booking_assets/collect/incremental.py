@@ -34,6 +34,10 @@ class FullRequired(Exception):
     """Why the changes cannot be told from the pages; the collection must be full."""
 
 
+class RowsMoved(FullRequired):
+    """A page has other rows than the count says: it is worth another attempt."""
+
+
 @dataclass(frozen=True)
 class IncrementalPlan:
     """Reads the changes of one organization's rows.
@@ -115,7 +119,11 @@ class IncrementalPlan:
         max_rows = int(change_times.len() * MAX_CHANGED_SHARE)
         previous = None
         for _ in range(self.attempts + 1):
-            pages = self._read_pages(horizon, max_rows, stats, stopped)
+            try:
+                pages = self._read_pages(horizon, max_rows, stats, stopped)
+            except RowsMoved:
+                stats.count_before = self.client.count()
+                continue
             rows = [self._rows(page) for page in pages]
             if len(pages) == 1 or rows == previous:
                 return pages
@@ -214,7 +222,7 @@ class IncrementalPlan:
         """A page of which the count says how many rows it has."""
         page = self.client.collect(number, size, self.decoder, sort=self._sort(order))
         if page.content.received != rows or page.total_count not in (None, count):
-            raise FullRequired("rows keep changing while they are read")
+            raise RowsMoved
         return page.content
 
     def _sort(self, order: str) -> str:

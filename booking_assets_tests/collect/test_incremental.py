@@ -239,6 +239,26 @@ def test_a_deletion_between_the_pages_of_the_changes_hides_no_change(quiet: Site
     quiet.assert_as_full()
 
 
+@pytest.mark.parametrize("moved", ["insertion", "deletion"])
+@pytest.mark.parametrize("page", [1, 300])
+def test_a_row_that_moves_after_the_count_does_not_make_the_collection_full(
+    quiet: Site, moved: str, page: int
+) -> None:
+    quiet.collect("full")
+    moves = [None]
+
+    def move(request: Request) -> None:
+        if request.page == page and "desc" in request.sort and moves:
+            moves.pop()
+            if moved == "insertion":
+                quiet.put(900, NOW, "new")
+            else:
+                del quiet.booking.rows[299]
+
+    quiet.booking.before = move
+    quiet.assert_as_full()
+
+
 def test_changes_that_never_rest_are_collected_in_full(quiet: Site) -> None:
     quiet.collect("full")
     for number in range(100, 113):

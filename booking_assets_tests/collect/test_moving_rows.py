@@ -14,7 +14,7 @@ from booking_assets.collect.collection import Collected
 from booking_assets.collect.errors import ForeignRows, Incomplete
 from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
-from booking_assets_tests.collect.events import OTHER, event, identifier, page_of
+from booking_assets_tests.collect.events import OTHER, event, identifier, page_of, spliced
 from booking_assets_tests.collect.outcomes import before, fill, landed, run, titles
 
 
@@ -71,6 +71,55 @@ def test_a_rejected_row_without_identifier_is_not_requested_again(
     outcome, stats = run(collection_from(booking))
     assert isinstance(outcome, Collected)
     assert (stats.rows_loaded, stats.rows_rejected, stats.requests) == (24, 1, 6)
+
+
+WITHOUT_IDENTIFIER = {
+    "no identifier": event(7, EventIdentifier=None),
+    "a number as identifier": event(7, EventIdentifier=7),
+    "an identifier in camel case": event(7, EventIdentifier=None, eventIdentifier=identifier(7)),
+    "no object": "null",
+}
+
+
+@pytest.mark.parametrize("row", WITHOUT_IDENTIFIER.values(), ids=WITHOUT_IDENTIFIER)
+@pytest.mark.parametrize("moving", [False, True], ids=["at rest", "while rows move"])
+def test_a_row_without_identifier_among_several_pages_costs_only_itself(
+    booking: Booking, collection_from: MakeCollection, row: dict[str, Any] | str, moving: bool
+) -> None:
+    fill(booking, 25)
+    booking.rows[7] = row
+
+    def listed() -> bytes:
+        return page_of(
+            {} if number == 7 else {"EventIdentifier": identifier(number)}
+            for number in sorted(booking.rows)
+        )
+
+    booking.instead = lambda request: (
+        Answer(200, listed(), len(booking.rows)) if request.verb == "search" else None
+    )
+    if moving:
+        before(booking, Request("collect", 2, 10), lambda: inserted_behind(booking.rows))
+    outcome, stats = run(collection_from(booking, max_concurrency=1))
+    good = {identifier(number): f"Event {number}" for number in booking.rows if number != 7}
+    assert landed(outcome) == good
+    assert (stats.rows_loaded, stats.rows_rejected) == (25 + moving, 1)
+    assert stats.retries == 0
+
+
+@pytest.mark.parametrize("depth", [1_500, 3_000, 50_000])
+@pytest.mark.parametrize("moving", [False, True], ids=["at rest", "while rows move"])
+def test_a_deep_row_among_several_pages_costs_only_itself(
+    booking: Booking, collection_from: MakeCollection, depth: int, moving: bool
+) -> None:
+    fill(booking, 25)
+    booking.rows[7] = spliced(7, "Novelty", "[" * depth + "]" * depth)
+    if moving:
+        before(booking, Request("collect", 2, 10), lambda: inserted_behind(booking.rows))
+    outcome, stats = run(collection_from(booking, max_concurrency=1))
+    assert isinstance(outcome, Collected)
+    assert (stats.rows_loaded, stats.rows_rejected) == (25 + moving, 1)
+    assert stats.retries == 0
 
 
 def deleted_behind(rows: dict[int, Any]) -> None:

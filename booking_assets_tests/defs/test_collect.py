@@ -125,6 +125,7 @@ def test_the_log_says_what_was_stored_of_each_organization(
             assert said.count(line) == 1
 
 
+@pytest.mark.slow
 def test_a_part_of_the_organizations_can_be_collected(site: Site) -> None:
     assert site.run("collect", site.slugs[1:]).success
     assert site.stored_rows(EVENTS) == dict.fromkeys(site.slugs[1:], EVENTS_EACH)
@@ -178,6 +179,7 @@ def test_an_organization_that_is_refused_fails_alone(
     assert refused not in site.log(result.run_id, "registrations")
 
 
+@pytest.mark.slow
 def test_a_refused_organization_is_not_tried_again_by_dagster(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +206,7 @@ def test_no_token_is_told_or_written(
         assert [path for path in files if token.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_an_organization_whose_rows_the_warehouse_does_not_take_counts_once(site: Site) -> None:
     assert site.run("collect", site.slugs).success
     # Neither of its tables fits: both resources of every organization are refused alike.
@@ -219,6 +222,7 @@ def test_an_organization_whose_rows_the_warehouse_does_not_take_counts_once(site
     assert told.description.count("booking-assets rebuild") == 1
 
 
+@pytest.mark.slow
 def test_a_slice_that_shrinks_is_stored_only_when_a_person_asks(site: Site) -> None:
     slug = site.slugs[0]
     assert site.run("collect", [slug]).success

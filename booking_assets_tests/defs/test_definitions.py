@@ -80,6 +80,7 @@ def checkout(tmp_path: Path) -> Shell:
     return copied
 
 
+@pytest.mark.slow
 def test_dagster_validates_a_fresh_checkout_without_network_or_environment(checkout: Shell) -> None:
     validated = checkout.run("dagster", "definitions", "validate", "-w", "workspace.yaml")
     assert validated.returncode == 0, validated.stdout + validated.stderr
@@ -87,6 +88,7 @@ def test_dagster_validates_a_fresh_checkout_without_network_or_environment(check
     assert not (checkout.folder / "data").exists()
 
 
+@pytest.mark.slow
 def test_dg_lists_and_checks_a_checkout_and_what_it_scaffolded(checkout: Shell) -> None:
     # The checkout's own package comes before the installed one.
     source = {"PYTHONPATH": f"{checkout.folder}:{checkout.environment['PYTHONPATH']}"}

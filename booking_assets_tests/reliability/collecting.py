@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -58,6 +58,16 @@ def published(settings: Settings) -> None:
     open_warehouse(settings).publish(RAW_TABLES)
 
 
+def call_of(function: Callable[..., Any]) -> str:
+    """The moment at which a function is called, for `--dies-at`."""
+    return f"call {function.__module__}.{function.__qualname__}"
+
+
+def return_of(function: Callable[..., Any]) -> str:
+    """The moment at which a function returns, for `--dies-at`."""
+    return f"return {function.__module__}.{function.__qualname__}"
+
+
 def _die_at(moment: str) -> None:
     """Kills this process, as a power cut would, when it calls a function or returns from one."""
     happening, _, function = moment.partition(" ")
@@ -74,7 +84,7 @@ def _die_at(moment: str) -> None:
 def main() -> None:
     """Says that it is ready, does its work, and tells what was refused as one line of JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--dies-at", help="call or return, and a function's full name")
+    parser.add_argument("--dies-at", help="a moment, as `call_of` and `return_of` write it")
     parser.add_argument("--largest-file", type=int, help="bytes: as if the disk were full")
     parser.add_argument("--only", choices=["collect", "publish"])
     asked = parser.parse_args()

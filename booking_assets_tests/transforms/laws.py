@@ -14,7 +14,7 @@ from booking_assets_tests.transforms.strategies import ORGANIZATIONS
 AS_OF = as_of_frame(*ORGANIZATIONS)
 
 # A bound on time would measure how busy the machine is. Each run tries other examples.
-laws = settings(deadline=None, max_examples=25)
+laws = settings(deadline=None, max_examples=min(25, settings().max_examples))
 
 seeds = st.integers(0, 2**32)
 weeks = st.integers(-1000, 1000)

@@ -308,7 +308,7 @@ def seen_at(history: pl.DataFrame, instant: datetime) -> pl.DataFrame:
     return history.filter(held).select(MEMBERS).sort(KEY)
 
 
-laws = settings(deadline=None, max_examples=40)
+laws = settings(deadline=None, max_examples=min(40, settings().max_examples))
 
 
 @laws

@@ -1,0 +1,44 @@
+"""Which tests are slow, and how many examples of a law a run without them tries.
+
+Fixtures are in the conftest of each folder.
+"""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+TESTS = Path(__file__).parent
+SLOW = ("reliability", "test_webserver.py", "collect/test_incremental.py", "defs/test_derive.py")
+"""Folders and files of tests that start processes or refresh again and again.
+
+Of other files, the single slow tests carry the mark themselves.
+"""
+settings.register_profile("quick", max_examples=10, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples where the slow tests are left out."""
+    if config.option.markexpr == "not slow":
+        settings.load_profile("quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow folders and files, before pytest selects by marks."""
+    slow = [TESTS / name for name in SLOW]
+    missing = [path for path in slow if not path.exists()]
+    if missing:
+        raise pytest.UsageError(f"conftest.SLOW names what does not exist: {missing}")
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in slow):
+            item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported out of every later search for garbage: it stays until the end."""
+    gc.collect()
+    gc.freeze()

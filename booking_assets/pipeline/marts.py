@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from booking_assets.pipeline.organizations import only_published, withheld_organizations
+from booking_assets.pipeline.organizations import Withheld, only_published, withheld_organizations
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
 from booking_assets.tables.contract import Table
@@ -53,18 +53,30 @@ class DerivedMart:
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart: its table, the tables that it is derived from, and how it is derived and stored."""
+    """A mart: its table, the tables that it is derived from, and how it is derived and stored.
+
+    `store` is given the warehouse restricted to the organizations that are published.
+    """
 
     table: Table
     upstream: tuple[Table, ...]
-    derive: Callable[[Warehouse, Settings], DerivedMart]
+    store: Callable[[Warehouse, Settings, Withheld], DerivedMart]
+
+    def derive(self, warehouse: Warehouse, settings: Settings) -> DerivedMart:
+        """Derive the mart from what is stored, in one transaction.
+
+        Raises:
+            WarehouseError: a table could not be read, or the mart not be stored.
+        """
+        withheld = withheld_organizations(warehouse, settings)
+        return self.store(only_published(warehouse, settings, withheld), settings, withheld)
 
 
 def derive_all(warehouse: Warehouse, settings: Settings) -> None:
-    """Derive every mart from what is stored, each in one transaction.
+    """Derive every mart; where one fails, those before it are derived.
 
     Raises:
-        WarehouseError: a mart could not be read or stored; those before it are derived.
+        WarehouseError: as `Mart.derive`.
     """
     for mart in MARTS:
         mart.derive(warehouse, settings)
@@ -77,31 +89,32 @@ def publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
         StaleMarts: collections were stored during each of the attempts.
         WarehouseError: the snapshot could not be written, or a mart not be derived.
     """
-    for attempt in range(1, PUBLISH_ATTEMPTS + 1):
-        withheld = withheld_organizations(warehouse, settings)
+    for _ in range(PUBLISH_ATTEMPTS - 1):
         try:
-            return only_published(warehouse, settings, withheld).publish()
+            return _publish(warehouse, settings)
         except StaleMarts as error:
-            if attempt == PUBLISH_ATTEMPTS:
-                raise
             _logger.info("deriving all marts again: %s", error)
             derive_all(warehouse, settings)
-    raise AssertionError("unreachable")
+    return _publish(warehouse, settings)
 
 
-def _replace(
+def _publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
+    withheld = withheld_organizations(warehouse, settings)
+    return only_published(warehouse, settings, withheld).publish()
+
+
+def _replaced_mart(
     table: Table,
     upstream: tuple[Table, ...],
     frames: Callable[[Warehouse, Settings], Iterator[pl.DataFrame]],
 ) -> Mart:
     """A mart that is replaced as a whole by the frames."""
 
-    def derive(warehouse: Warehouse, settings: Settings) -> DerivedMart:
-        published = only_published(warehouse, settings, withheld_organizations(warehouse, settings))
-        replaced = published.replace(table, lambda session: frames(session, settings))
+    def store(warehouse: Warehouse, settings: Settings, _: Withheld) -> DerivedMart:
+        replaced = warehouse.replace(table, lambda session: frames(session, settings))
         return DerivedMart(replaced.rows, replaced.first)
 
-    return Mart(table, upstream, derive)
+    return Mart(table, upstream, store)
 
 
 def _capacity_by_event(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
@@ -148,9 +161,10 @@ def _room_conflicts(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]
         yield from conflicts.room_conflicts(events, as_of)
 
 
-def _organization_freshness(warehouse: Warehouse, settings: Settings) -> DerivedMart:
+def _organization_freshness(
+    warehouse: Warehouse, settings: Settings, withheld: Withheld
+) -> DerivedMart:
     """Unlike the other marts, this one has a row of each withheld organization, too."""
-    withheld = withheld_organizations(warehouse, settings)
     configured = warehouse.only(settings.slugs)
 
     def frames(session: Warehouse) -> Iterator[pl.DataFrame]:
@@ -168,10 +182,9 @@ def _organization_freshness(warehouse: Warehouse, settings: Settings) -> Derived
     return DerivedMart(replaced.rows, replaced.first)
 
 
-def _extend_history(warehouse: Warehouse, settings: Settings) -> DerivedMart:
+def _extend_history(warehouse: Warehouse, _: Settings, __: Withheld) -> DerivedMart:
     """Close the versions that ended and add those that began; the others are not rewritten."""
-    published = only_published(warehouse, settings, withheld_organizations(warehouse, settings))
-    closed, added = published.extend_history(history.MEMBERS, _changed_versions)
+    closed, added = warehouse.extend_history(history.MEMBERS, _changed_versions)
     return DerivedMart(None, None, {"versions closed": closed, "versions added": added})
 
 
@@ -192,12 +205,12 @@ def _instants(newest: pl.DataFrame) -> pl.DataFrame:
 
 
 MARTS: tuple[Mart, ...] = (
-    _replace(marts.CAPACITY_BY_EVENT, (raw.EVENTS, raw.REGISTRATIONS), _capacity_by_event),
-    _replace(marts.CAPACITY_UTILIZATION, (marts.CAPACITY_BY_EVENT,), _capacity_utilization),
-    _replace(marts.DISTRIBUTION_BY_EVENT, (raw.EVENTS,), _distribution_by_event),
-    _replace(marts.DISTRIBUTION_STATUS, (marts.DISTRIBUTION_BY_EVENT,), _distribution_status),
-    _replace(marts.ROOM_UTILIZATION, (raw.EVENTS,), _room_utilization),
-    _replace(marts.ROOM_CONFLICTS, (raw.EVENTS,), _room_conflicts),
+    _replaced_mart(marts.CAPACITY_BY_EVENT, (raw.EVENTS, raw.REGISTRATIONS), _capacity_by_event),
+    _replaced_mart(marts.CAPACITY_UTILIZATION, (marts.CAPACITY_BY_EVENT,), _capacity_utilization),
+    _replaced_mart(marts.DISTRIBUTION_BY_EVENT, (raw.EVENTS,), _distribution_by_event),
+    _replaced_mart(marts.DISTRIBUTION_STATUS, (marts.DISTRIBUTION_BY_EVENT,), _distribution_status),
+    _replaced_mart(marts.ROOM_UTILIZATION, (raw.EVENTS,), _room_utilization),
+    _replaced_mart(marts.ROOM_CONFLICTS, (raw.EVENTS,), _room_conflicts),
     Mart(marts.EVENT_HISTORY, (raw.EVENTS,), _extend_history),
     Mart(
         marts.ORGANIZATION_FRESHNESS,

@@ -94,7 +94,7 @@ def test_a_warehouse_that_somebody_writes_is_waited_for_in_bounded_time(
 
 @pytest.mark.parametrize(
     ("largest_file", "remedy"),
-    [(2_000, "make room there"), (50_000, "make room on the disk")],
+    [(2_000, "free space there"), (50_000, "make room on the disk")],
     ids=["while rows are staged", "while slices are stored"],
 )
 def test_a_disk_that_fills_up_is_named_and_the_old_slices_stay(

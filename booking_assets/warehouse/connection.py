@@ -114,8 +114,14 @@ class DatabaseFile:
         waiting = self._waiting()
         with self._translate_write_failure(), self._locked(waiting):
             self._remove_spilled()
-            with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
-                yield con
+            try:
+                with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
+                    yield con
+            finally:
+                # DuckDB removes a log that it wrote, not one that it was only given.
+                log = log_of(self.path)
+                if log.exists() and not log.stat().st_size:
+                    log.unlink()
 
     @contextmanager
     def replacing(self, aside: str) -> Iterator[Path]:

@@ -65,7 +65,7 @@ def test_what_was_collected_while_somebody_read_the_warehouse_is_landed_and_stor
         report = site.report()
     assert report.results == ()
     assert sorted(report.unrecorded) == sorted(site.slugs)
-    for part in (f"python (pid {holder})", "waited for", str(site.settings.snapshot_path)):
+    for part in (f"python (pid {holder})", "still after", str(site.settings.snapshot_path)):
         assert all(part in fault for fault in report.unrecorded.values())
     for slug in site.slugs:
         newest = whole_landings(site.settings.landing_path)[-len(SLUGS) :]

@@ -19,7 +19,7 @@ import pytest
 
 from booking_assets.collect.landing import write_manifest
 from booking_assets.collect.staging import StagingWriter
-from booking_assets.warehouse import loads, snapshot
+from booking_assets.warehouse import collections_log, loads, snapshot
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.commands import SECONDS, Shell, shell
 from booking_assets_tests.reliability.collecting import call_of, return_of
@@ -40,7 +40,7 @@ STAGES = {
     "while pages are staged": return_of(StagingWriter.add),
     "after the manifest": return_of(write_manifest),
     "landed and not stored": return_of(StagingWriter.land),
-    "new slices inserted": call_of(loads.log),
+    "new slices inserted": call_of(collections_log.append_collections),
     "before the commit": return_of(loads.store),
     "after the commit": return_of(Warehouse.store),
     "snapshot copied": return_of(snapshot.write_copy),

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from booking_assets.files import locked, pauses
@@ -226,6 +227,22 @@ def test_a_damaged_warehouse_is_never_overwritten(
         with pytest.raises(WarehouseUnreadable, match="booking-assets rebuild"):
             call()
     assert warehouse.path.read_bytes() == damaged
+
+
+def test_a_session_without_changes_leaves_no_log(warehouse: Warehouse, landing: Path) -> None:
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]))])
+    warehouse.log(COLLECTIONS.empty())
+    warehouse.forget("nobody")
+
+    def failing(_: Warehouse) -> Iterator[pl.DataFrame]:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        warehouse.replace(EVENTS, failing)
+    assert {path.name for path in warehouse.path.parent.iterdir()} == {
+        warehouse.path.name,
+        f"{warehouse.path.name}.lock",
+    }
 
 
 def test_a_log_without_its_warehouse_is_not_written_over(

@@ -16,8 +16,8 @@ from typing import IO
 
 SCRIPTS = Path(sys.executable).parent
 OFFLINE = Path(__file__).parent / "offline"
-SECONDS = 120
-"""The timeout of a command: far more than any takes."""
+SECONDS = 600
+"""The timeout of a command: far more than any takes, on a busy machine too."""
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ SLOW = ("reliability", "test_webserver.py", "collect/test_incremental.py", "defs
 
 Of other files, the single slow tests carry the mark themselves.
 """
-settings.register_profile("quick", max_examples=10, deadline=None)
+# A bound on the time of an example would measure how busy the machine is.
+settings.register_profile("whole", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=10)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples where the slow tests are left out."""
-    if config.option.markexpr == "not slow":
-        settings.load_profile("quick")
+    settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from booking_assets_tests.commands import shell
+from booking_assets_tests.commands import SECONDS, shell
 
 
 def python(*arguments: str) -> str:
     ended = subprocess.run(
-        [sys.executable, *arguments], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, *arguments], check=True, capture_output=True, text=True, timeout=SECONDS
     )
     return ended.stdout
 

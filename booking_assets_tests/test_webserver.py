@@ -47,7 +47,7 @@ class Ui:
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         answer = httpx.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=SECONDS
         )
         answer.raise_for_status()
         told: dict[str, Any] = answer.json()

@@ -20,6 +20,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from booking_assets.defs.storage import SHARDS_OPEN, PooledSqliteEventLogStorage
+from booking_assets_tests.commands import SECONDS
 
 POOLED = """
 storage:
@@ -151,7 +152,7 @@ def test_whoever_watches_a_run_in_another_process_sees_each_event_while_it_is_op
     try:
         for message in ("one", "two"):
             pooled.report_engine_event(message, run_id=run, job_name="seats")
-            assert seen.acquire(timeout=30)
+            assert seen.acquire(timeout=SECONDS)
     finally:
         watching.dispose()
 
@@ -270,7 +271,7 @@ def test_nothing_stays_open_where_a_watcher_was_reading_when_all_was_closed(
     storage.get_records_for_run = slowly  # type: ignore[method-assign]
     storage.watch("run", None, lambda *_: None)
     storage.store_event(an_event("run"))
-    assert reading.wait(timeout=30)
+    assert reading.wait(timeout=SECONDS)
     storage.dispose()
     assert not list(state.glob("*.db-wal"))
 

@@ -176,17 +176,19 @@ class Installation:
 
     def breaches(self) -> list[str]:
         """Where the warehouse breaks a promise that it makes after every run."""
-        store = self.warehouse
-        reconciliation = (
-            store.reconciliation(EVENTS),
-            store.reconciliation(REGISTRATIONS).drop_nulls("rows_loaded"),
-        )
-        found = [
-            f"{slug}: counted is not stored" for one in reconciliation for slug in unaccounted(one)
-        ]
-        found += [f"{slug}: foreign rows" for slug in store.foreign_rows()]
-        contracts = ((table, store.contract_breaches(table)) for table in RAW_TABLES)
-        found += [f"{table.name}: {broken}" for table, broken in contracts if broken]
+        with self.warehouse.session() as store:
+            reconciliation = (
+                store.reconciliation(EVENTS),
+                store.reconciliation(REGISTRATIONS).drop_nulls("rows_loaded"),
+            )
+            found = [
+                f"{slug}: counted is not stored"
+                for one in reconciliation
+                for slug in unaccounted(one)
+            ]
+            found += [f"{slug}: foreign rows" for slug in store.foreign_rows()]
+            contracts = ((table, store.contract_breaches(table)) for table in RAW_TABLES)
+            found += [f"{table.name}: {broken}" for table, broken in contracts if broken]
         return found
 
     def half_written(self) -> list[str]:

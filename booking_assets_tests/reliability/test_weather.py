@@ -58,8 +58,12 @@ def test_a_storm_of_failures_costs_requests_and_no_rows(install: Install, seed: 
 
 
 def test_limits_of_every_kind_are_waited_for_and_never_hammered(install: Install) -> None:
-    """With the waits that users have: `Retry-After` in seconds, as a date, and a 403 without."""
-    limits = (f"throttle=6/1@{FIRST}", f"throttle_date=6/1@{SECOND}", f"throttle_403=6/1@{THIRD}")
+    """With the waits that users have: `Retry-After` in seconds, as a date, and a 403 without.
+
+    A window has room for fewer requests than are in flight at once: one is refused on a busy
+    machine too.
+    """
+    limits = (f"throttle=3/1@{FIRST}", f"throttle_date=3/1@{SECOND}", f"throttle_403=3/1@{THIRD}")
     site = install(WORLD, *limits, api=PAGES_OF_FIVE)
     for slug, outcome in site.collect(retry=RetryPolicy()).items():
         assert_whole(site, slug, outcome)
@@ -67,8 +71,8 @@ def test_limits_of_every_kind_are_waited_for_and_never_hammered(install: Install
     assert {(slug, status) for slug, status in refused} == {
         *((FIRST, 429), (SECOND, 429), (THIRD, 403)),
     }
-    # Whoever waits as long as the server asks is refused once in a window, and two windows fill up.
-    assert refused[FIRST, 429] <= IN_FLIGHT * (NEEDED // 6)
+    # Whoever waits as long as the server asks is refused once in a window, and five are filled.
+    assert refused[FIRST, 429] <= IN_FLIGHT * (NEEDED // 3)
 
 
 def test_a_short_downtime_is_outlasted_without_hammering(install: Install) -> None:
@@ -104,14 +108,14 @@ def test_a_limit_that_never_lifts_ends_in_bounded_time_and_alone(
 
 
 def test_a_body_that_trickles_is_read_or_given_up_in_bounded_time(install: Install) -> None:
-    """A count is short enough for any trickle; five events at 2,000 bytes a second are not."""
-    trickles = (f"slow=2000@{FIRST}", f"slow=200000@{SECOND}")
-    site = install(WORLD, *trickles, api=f"{PAGES_OF_FIVE}\ntimeout_seconds = 2")
+    """A count is short enough for any trickle; five events at 500 bytes a second are not."""
+    trickles = (f"slow=500@{FIRST}", f"slow=200000@{SECOND}")
+    site = install(WORLD, *trickles, api=f"{PAGES_OF_FIVE}\ntimeout_seconds = 4")
     outcomes = site.collect(retry=RetryPolicy(attempts=2, wait_jitter_seconds=0.1))
     given_up = outcomes.pop(FIRST)
     assert given_up.has_failed
     assert "was given up" in given_up.explanation
-    assert "not complete after 2 s" in given_up.message
+    assert "not complete after 4 s" in given_up.message
     for slug, outcome in outcomes.items():
         assert_whole(site, slug, outcome)
     assert site.half_written() == []

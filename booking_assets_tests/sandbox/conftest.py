@@ -11,6 +11,7 @@ import pytest
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import generated_world
+from booking_assets_tests.commands import SECONDS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -29,11 +30,11 @@ def tenant(sandbox: SandboxServer) -> Tenant:
 @pytest.fixture(scope="package")
 def client(sandbox: SandboxServer, tenant: Tenant) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {tenant.token}"}
-    with httpx.Client(base_url=sandbox.base_url, headers=headers) as client:
+    with httpx.Client(base_url=sandbox.base_url, headers=headers, timeout=SECONDS) as client:
         yield client
 
 
 @pytest.fixture(scope="package")
 def anonymous(sandbox: SandboxServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.base_url) as client:
+    with httpx.Client(base_url=sandbox.base_url, timeout=SECONDS) as client:
         yield client

@@ -13,6 +13,7 @@ import pytest
 
 from booking_assets.sandbox.server import HOST, SandboxServer
 from booking_assets.sandbox.world import World, generated_world
+from booking_assets_tests.commands import SECONDS
 from booking_assets_tests.faults.request_log import LoggedRequest, RequestLog
 from booking_assets_tests.faults.server import FaultySandbox
 from booking_assets_tests.sandbox.conftest import NOON
@@ -111,5 +112,5 @@ def test_serving_in_the_foreground_ends_cleanly_on_a_signal(number: signal.Signa
         url = process.stdout.readline().strip()
         assert httpx.get(f"{url}/health").status_code == 200
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out, err) == (0, "stopped\n", "")

@@ -16,6 +16,7 @@ import pytest
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
+from booking_assets_tests.commands import SECONDS
 from booking_assets_tests.faults.server import FaultySandbox
 
 EVENTS = "/booking/events"
@@ -106,7 +107,9 @@ def viewed(server: SandboxServer) -> Iterator[View]:
     tenant = server.world.tenants[0]
     headers = {"Authorization": f"Bearer {tenant.token}"}
     # Loading certificates, which loopback has no use for, takes longer than most tests.
-    with httpx.Client(base_url=server.base_url, headers=headers, verify=False) as client:
+    with httpx.Client(
+        base_url=server.base_url, headers=headers, verify=False, timeout=SECONDS
+    ) as client:
         yield View(server, tenant, client)
 
 

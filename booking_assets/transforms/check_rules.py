@@ -50,7 +50,8 @@ def shrunken(complete: pl.DataFrame, max_shrink: float, shrink_floor: int) -> li
     """
     before = pl.col("rows_loaded").shift(-1).over("organization")
     gone = pl.col("before") - pl.col("rows_loaded")
-    lost = (gone > pl.col("before") * max_shrink) & (gone > shrink_floor)
+    is_empty = (pl.col("rows_loaded") == 0) & (gone > 0)
+    lost = is_empty | (gone > pl.col("before") * max_shrink) & (gone > shrink_floor)
     is_newest = pl.int_range(pl.len()).over("organization") == 0
     return _slugs(complete.with_columns(before=before).filter(is_newest & lost))
 

@@ -160,7 +160,14 @@ def test_an_organization_that_lost_too_much_at_once_is_named(
         .group_by("organization", maintain_order=True)
         .head(2)
     )
-    assert shrunken(newest, max_shrink=0.5) == expected
+    assert shrunken(newest, max_shrink=0.5, shrink_floor=4) == expected
+
+
+@pytest.mark.parametrize(("after", "expected"), [(3, []), (1, [ACME]), (0, [ACME])])
+def test_a_loss_of_few_rows_is_none_unless_nothing_is_left(after: int, expected: list[str]) -> None:
+    newest = collections(loaded(after), loaded(4))
+    assert shrunken(newest, max_shrink=0.1, shrink_floor=2) == expected
+    assert shrunken(newest, max_shrink=0.1, shrink_floor=9) == ([] if after else [ACME])
 
 
 @pytest.mark.parametrize(

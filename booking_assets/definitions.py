@@ -21,10 +21,10 @@ from booking_assets.defs.raw import collected_assets, log_assets
 from booking_assets.defs.resources import resource_definitions
 from booking_assets.defs.retention import retention_job
 from booking_assets.defs.sandbox import effective_settings
-from booking_assets.defs.schedules import schedules
+from booking_assets.defs.schedules import cron_faults, schedules
 from booking_assets.defs.sensors import sensors
 from booking_assets.defs.snapshot import snapshot_asset
-from booking_assets.settings import Settings
+from booking_assets.settings import Settings, SettingsError
 
 PROJECT = Path(__file__).parents[1]
 
@@ -39,6 +39,8 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         SettingsError: with every fault of the configuration.
     """
     settings = settings or effective_settings()
+    if faults := cron_faults(settings.schedules):
+        raise SettingsError(settings.source, faults)
     return dg.Definitions(
         assets=[
             collected_assets(organization_partitions(settings.slugs)),

@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,6 +163,52 @@ def test_an_organization_that_is_not_known_is_named_with_those_that_are(folder: 
     assert list(folder.iterdir()) == []
 
 
+UNREADABLE = {
+    "a byte order mark that is UTF-16": ("A=\u00e9".encode("utf-16"), "save it as UTF-8"),
+    "latin-1": ("A=\u00e9".encode("latin-1"), "save it as UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "remedy"), UNREADABLE.values(), ids=UNREADABLE)
+def test_secrets_that_cannot_be_read_are_one_sentence(
+    folder: Path, content: bytes, remedy: str
+) -> None:
+    (folder / ".env").write_bytes(content)
+    refused = CliRunner().invoke(main, ["check"])
+    assert refused.exit_code == 2
+    assert remedy in refused.output
+    assert "Traceback" not in refused.output
+
+
+@pytest.mark.parametrize("cron", ["99 * * * *", "0 0 31 2 *", "* * * * 9"])
+def test_a_cron_text_that_only_dagster_refuses_is_named_by_its_key(folder: Path, cron: str) -> None:
+    (folder / "booking.toml").write_text(
+        f'{VALID}[schedules]\nhourly = "{cron}"\n', encoding="utf-8"
+    )
+    refused = CliRunner().invoke(main, ["refresh"])
+    assert refused.exit_code == 2
+    assert "schedules.hourly: Dagster refuses this cron text" in unfolded(refused.output)
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_started(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        refused = CliRunner().invoke(main, ["ui", "--port", port])
+    assert refused.exit_code == 1
+    assert f"127.0.0.1:{port} cannot be used" in refused.output
+    assert list(folder.iterdir()) == []
+
+
+VALID = """
+[api]
+base_url = "http://127.0.0.1:9"
+
+[[organizations]]
+slug = "acme"
+identifier = "123e4567-e89b-12d3-a456-426614174000"
+token_env = "BOOKING_TOKEN_ACME"
+
+"""
 BROKEN = """
 [api]
 base_url = "no address"
@@ -395,3 +443,26 @@ def test_a_terminal_shows_a_bar_for_each_organization_and_then_its_outcome() -> 
     assert "500/2000" in shown
     assert "beta: 10 events" in shown
     assert "acme: [not] complete" in shown
+
+
+# Ctrl-C.
+
+
+@pytest.mark.slow
+def test_an_interrupted_refresh_says_what_is_stored_and_ends_at_once(tmp_path: Path) -> None:
+    where = shell(tmp_path)
+    arguments = ("--events", "40", "--fault", "latency=5", "--write-config", str(where.folder))
+    with (
+        sandbox(where, *arguments),
+        where.started("booking-assets", "refresh") as process,
+    ):
+        landing = where.folder / "data/booking.landing"
+        deadline = time.monotonic() + SECONDS
+        while not list(landing.glob("*/.partial-*")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130
+    assert said == "Interrupted: nothing stored; nothing was published. Run it again.\n"
+    assert not (where.folder / "data/booking.snapshot.duckdb").exists()

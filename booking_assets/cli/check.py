@@ -10,7 +10,12 @@ from rich.table import Table
 
 from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
 from booking_assets.defs.sandbox import open_configured_api
-from booking_assets.pipeline.credentials import CredentialReport, credential_reports
+from booking_assets.pipeline.credentials import (
+    QUICK,
+    TIMEOUT_SECONDS,
+    CredentialReport,
+    credential_reports,
+)
 
 
 @click.command()
@@ -18,24 +23,31 @@ def check() -> None:
     """Verify the settings, and ask every credential what it answers for."""
     console = open_console()
     settings = configured_settings(console)
-    table = Table("organization", "identifier", "events", "credential")
+    table = Table("organization", "identifier", "events", "registrations", "credential")
     faulty = False
-    with open_configured_api(settings) as connect:
+    with open_configured_api(settings, QUICK, TIMEOUT_SECONDS) as connect:
         for report in credential_reports(settings, connect):
             faulty |= report.fault is not None
             table.add_row(
                 report.organization,
                 report.identifier,
-                "?" if report.events is None else str(report.events),
+                _number(report.events),
+                _number(report.registrations),
                 _credential_line(report),
             )
     console.print(table)
     sys.exit(INCOMPLETE if faulty else 0)
 
 
+def _number(count: int | None) -> str:
+    return "?" if count is None else str(count)
+
+
 def _credential_line(report: CredentialReport) -> str:
     if report.fault:
         return f"[red]{escape(report.fault)}[/]"
+    if report.registrations_fault:
+        return f"[yellow]seats are unknown: {escape(report.registrations_fault)}[/]"
     if report.is_verified:
         return "[green]verified: rows belong to this organization[/]"
     return "[yellow]accepted; without rows, its organization cannot be verified[/]"

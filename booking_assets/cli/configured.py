@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from dotenv import load_dotenv
 from rich.console import Console
-from rich.markup import escape
 
 from booking_assets.defs.sandbox import effective_settings
 from booking_assets.settings import Settings, SettingsError
 
 INCOMPLETE = 1
-UNUSABLE = 2
 PIPE_COLUMNS = 200
 """The width of a log: as wide as the widest table, so that nothing is cut."""
 
@@ -27,17 +24,28 @@ def open_console() -> Console:
 
 
 def configured_settings(console: Console) -> Settings:
-    """The effective settings; secrets may be in an `.env` beside them. Exits where unusable."""
-    load_dotenv(Path.cwd() / ".env")
-    try:
-        settings = effective_settings()
-    except SettingsError as error:
-        Console(stderr=True).print(f"[red]{escape(str(error))}[/]", soft_wrap=True)
-        sys.exit(UNUSABLE)
-    load_dotenv(settings.root / ".env")
+    """The effective settings; secrets may be in an `.env` beside them.
+
+    Raises:
+        SettingsError: with every fault of the configuration, or an `.env` that is no UTF-8 text.
+    """
+    _load_secrets(Path.cwd() / ".env")
+    settings = effective_settings()
+    _load_secrets(settings.root / ".env")
     if settings.api is None:
         console.print("No booking.toml: using the sandbox, started and stopped for this.")
     return settings
+
+
+def _load_secrets(path: Path) -> None:
+    """Variables of an `.env`, with or without a byte order mark, where they are not set yet."""
+    try:
+        load_dotenv(path, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(str(path), ("it is not UTF-8 text; save it as UTF-8",)) from error
+    except OSError as error:
+        fault = f"it cannot be read: {error.strerror}; let this user read it"
+        raise SettingsError(str(path), (fault,)) from error
 
 
 def selected_slugs(settings: Settings, organizations: Sequence[str]) -> list[str]:

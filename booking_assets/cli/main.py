@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 
 import click
+
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
 
 COMMANDS = {
     "refresh": "Collect, derive and publish once.",
@@ -19,6 +24,23 @@ COMMANDS = {
 
 class _LazyGroup(click.Group):
     """Imports a command when it is called: Dagster alone takes a second."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (Exception, KeyboardInterrupt) as error:
+            from booking_assets.cli.errors import explanation  # noqa: PLC0415 - imports Dagster's
+
+            explained = explanation(error)
+            if explained is None:
+                raise
+            message, code = explained
+        click.echo(message, err=True)
+        sys.stdout.flush()
+        # Threads that wait for a response would hold up the end of the process.
+        if code == INTERRUPTED:
+            os._exit(code)
+        return ctx.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return [*COMMANDS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 import dagster as dg
@@ -19,6 +20,7 @@ from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
 from booking_assets.defs.runs import refresh as run_refresh
 from booking_assets.defs.runs import retention_failure
+from booking_assets.pipeline.results import RunReport
 
 
 @click.command()
@@ -59,7 +61,18 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool, incremental: boo
             instance=instance,
             tags=tags,
         )
-        failure = retention_failure(instance, settings)
+        failure = [] if refreshed.is_interrupted else retention_failure(instance, settings)
+    if refreshed.is_interrupted:
+        raise KeyboardInterrupt(_interruption(refreshed.report, slugs))
     print_stored_rows(console, settings, slugs)
     print_failures(console, [*refreshed.report.explanations, *refreshed.failures, *failure])
     sys.exit(0 if refreshed.is_complete else INCOMPLETE)
+
+
+def _interruption(report: RunReport, slugs: Sequence[str]) -> str:
+    """What a refresh that a person ended has stored and has not."""
+    stored = sorted({one.organization for one in report.complete})
+    others = [slug for slug in slugs if slug not in stored]
+    was_stored = f"{', '.join(stored)} stored" if stored else "nothing stored"
+    was_not = f", {', '.join(others)} not" if stored and others else ""
+    return f"Interrupted: {was_stored}{was_not}; nothing was published. Run it again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from importlib import resources
 
@@ -13,6 +14,8 @@ from booking_assets.cli.configured import configured_settings, open_console
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import end_dead_runs
 
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
@@ -20,12 +23,28 @@ from booking_assets.defs.processes import end_dead_runs
 def ui(host: str, port: int) -> None:
     """Open the Dagster UI, with its daemon, on the instance that refresh uses."""
     console = open_console()
+    _require_free(host, port)
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         end_dead_runs(instance)
+    if host not in LOOPBACK:
+        console.print(f"[yellow]The UI has no login: whoever reaches {host} can start runs.[/]")
     console.print(f"Dagster UI: http://{host}:{port} (state in {home}; stop with Ctrl-C)")
     # The file names the code location: a schedule's state is kept by that name.
     workspace = str(resources.files("booking_assets").joinpath("workspace.yaml"))
     command = [sys.executable, "-m", "dagster", "dev", "-w", workspace]
     os.execv(sys.executable, [*command, "-h", host, "-p", str(port)])  # noqa: S606 - our own program
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse an address on which the UI cannot listen: Dagster would announce it and never end."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+    except OSError as error:
+        raise click.ClickException(
+            f"{host}:{port} cannot be used ({error.strerror}); name another with --port or --host"
+        ) from error

@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 REPORT = "Report this to the maintainers with the log"
 
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 1.0
 """How long an interrupted run waits for the requests in flight."""
 _POLL_SECONDS = 0.2
 """polars has waits go on after a signal: Python sees an interrupt only where a wait ends."""

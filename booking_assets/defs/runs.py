@@ -31,10 +31,14 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Refreshed:
-    """A refresh: the report of its collections, and the runs that failed for another reason."""
+    """A refresh: the report of its collections, and the runs that failed for another reason.
+
+    `is_interrupted` says that a person ended it: then nothing else was begun.
+    """
 
     report: RunReport
     failures: tuple[str, ...]
+    is_interrupted: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -44,10 +48,11 @@ class Refreshed:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run that has ended: its identifier, and why it failed where it did."""
+    """A run that has ended: why it failed where it did, and whether a person ended it."""
 
     run_id: str
     failure: str | None
+    is_interrupted: bool = False
 
 
 def refresh(
@@ -75,24 +80,24 @@ def refresh(
     """
     config = run_config(mode, allow_shrink=allow_shrink)
     job = _without_checks(definitions, COLLECT)
-    runs = [
-        _execute(
-            job,
-            instance,
-            config,
-            {**tags, **range_tags(part[0], part[-1]), SKIP_DERIVE_TAG: "true"},
-            {"progress": progress},
-        )
-        for part in contiguous(settings.slugs, slugs)
-    ]
+    runs: list[_Run] = []
+    for part in contiguous(settings.slugs, slugs):
+        part_tags = {**tags, **range_tags(part[0], part[-1]), SKIP_DERIVE_TAG: "true"}
+        runs.append(_execute(job, instance, config, part_tags, {"progress": progress}))
+        if runs[-1].is_interrupted:
+            break
     try:
         report = report_run(open_warehouse(settings), [run.run_id for run in runs], slugs)
     except WarehouseError as error:
         report = RunReport(unrecorded=dict.fromkeys(slugs, str(error)))
+    if runs and runs[-1].is_interrupted:
+        return Refreshed(report, (), is_interrupted=True)
     explained = {one.log_row["run_id"] for one in report.failed} if not report.unrecorded else set()
     failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
     if report.complete:
-        failures += derive(definitions, instance, tags)
+        run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
+        failures += [run.failure] if run.failure else []
+        return Refreshed(report, tuple(failures), run.is_interrupted)
     return Refreshed(report, tuple(failures))
 
 
@@ -141,9 +146,20 @@ def _execute(
     )
     if result.success:
         return _Run(result.run_id, None)
-    reasons = [_reason(event) for event in result.get_step_failure_events()]
+    failures = result.get_step_failure_events()
+    reasons = [_reason(event) for event in failures]
     text = "; ".join(reasons) or "see the Dagster UI"
-    return _Run(result.run_id, f"{job.name} run {result.run_id} failed: {text}")
+    return _Run(
+        result.run_id,
+        f"{job.name} run {result.run_id} failed: {text}",
+        is_interrupted=any(_is_interruption(event) for event in failures),
+    )
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Whether a signal ended the step; Dagster keeps no more than the name of the error."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -41,14 +41,16 @@ def effective_settings() -> Settings:
 def open_configured_api(
     settings: Settings,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen: sharing the default is harmless
+    timeout_seconds: float | None = None,
 ) -> Iterator[Connect]:
     """The API of the settings; without one, the sandbox, which is stopped in the end.
 
     Args:
         settings: where the API is.
         retry: how long clients retry.
+        timeout_seconds: bound on one request; the settings' by default.
     """
-    seconds = settings.limits.timeout_seconds
+    seconds = timeout_seconds or settings.limits.timeout_seconds
     if settings.api is not None:
         base_url = settings.api.base_url
         with open_api(base_url, seconds, environment_credential, retry) as connect:

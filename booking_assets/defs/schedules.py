@@ -33,6 +33,25 @@ def _status(settings: Schedules) -> dg.DefaultScheduleStatus:
     return on if settings.enabled else off
 
 
+def cron_faults(settings: Schedules) -> tuple[str, ...]:
+    """The cron texts of the settings that Dagster refuses, each with its key."""
+    texts = {key: getattr(settings, key) for key in ("hourly", "nightly", "retention")}
+    return tuple(
+        f"schedules.{key}: Dagster refuses this cron text; write five fields, as in 17 * * * *"
+        f" (found {text!r})"
+        for key, text in texts.items()
+        if not _is_accepted(text)
+    )
+
+
+def _is_accepted(cron: str) -> bool:
+    try:
+        dg.ScheduleDefinition(name="check", cron_schedule=cron, job_name=COLLECT)
+    except dg.DagsterInvalidDefinitionError:
+        return False
+    return True
+
+
 def _collect(name: str, cron: str, mode: Mode, settings: Schedules) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,

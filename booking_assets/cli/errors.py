@@ -1,0 +1,40 @@
+"""What an error that ends a command means to a person: a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import OperationalError
+
+from booking_assets.api.errors import BookingError
+from booking_assets.cli.main import INTERRUPTED
+from booking_assets.settings import SettingsError
+from booking_assets.warehouse.errors import WarehouseError
+
+INCOMPLETE = 1
+UNUSABLE = 2
+
+
+def explanation(error: BaseException) -> tuple[str, int] | None:
+    """The sentence and the exit code; None for a defect, whose traceback is worth more."""
+    if isinstance(error, KeyboardInterrupt):
+        sentence = "Interrupted: nothing was changed since. Run it again."
+        return str(error) or sentence, INTERRUPTED
+    if isinstance(error, SettingsError):
+        return str(error), UNUSABLE
+    if isinstance(error, WarehouseError | BookingError):
+        return str(error), INCOMPLETE
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}. Make room there, or let this user write it; then"
+            " run it again.",
+            INCOMPLETE,
+        )
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
+        reason = str(getattr(error, "orig", error))
+        return (
+            f"Dagster's state cannot be written ({reason}): make room in .dagster, or let this user"
+            " write it; then run it again.",
+            INCOMPLETE,
+        )
+    return None

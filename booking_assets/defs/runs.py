@@ -21,6 +21,7 @@ from booking_assets.defs.raw import run_config
 from booking_assets.defs.retention import apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.organizations import withheld_organizations
 from booking_assets.pipeline.results import RunReport, report_run
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
@@ -96,7 +97,7 @@ def refresh(
     failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
     if report.complete:
         run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
-        failures += [run.failure] if run.failure else []
+        failures += [run.failure] if run.failure else withheld_failures(settings)
         return Refreshed(report, tuple(failures), run.is_interrupted)
     return Refreshed(report, tuple(failures))
 
@@ -107,6 +108,12 @@ def derive(
     """Derive and publish; why that failed, if it did."""
     run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
     return [run.failure] if run.failure else []
+
+
+def withheld_failures(settings: Settings) -> list[str]:
+    """A sentence for each organization that was not published, because it broke a promise."""
+    withheld = withheld_organizations(open_warehouse(settings), settings)
+    return [f"{slug}: not published. {why} {remedy}" for slug, (why, remedy) in withheld.items()]
 
 
 def retention_failure(instance: dg.DagsterInstance, settings: Settings) -> list[str]:

@@ -80,6 +80,11 @@ class Site:
         with duckdb.connect(str(self.settings.warehouse_path)) as con:
             con.execute(statement)
 
+    def asked(self, query: str) -> list[tuple[Any, ...]]:
+        """The warehouse's answer."""
+        with duckdb.connect(str(self.settings.warehouse_path), read_only=True) as con:
+            return con.execute(query).fetchall()
+
     def stored_rows(self, table: Table) -> dict[str, int]:
         return dict(self.warehouse.row_counts(table))
 

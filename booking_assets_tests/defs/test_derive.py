@@ -167,20 +167,27 @@ LOST_ROW = """
     [(FOREIGN_ROW, "no_foreign_rows"), (LOST_ROW, "counted_is_stored")],
     ids=["a foreign row", "a lost row"],
 )
-def test_nothing_is_derived_or_published_from_rows_that_break_a_promise(
+def test_an_organization_that_breaks_a_promise_is_withheld_and_shown_red(
     damaged: Site, damage: str, promise: str
 ) -> None:
-    before = damaged.settings.snapshot_path.resolve()
-    marts = damaged.warehouse.read(CAPACITY_BY_EVENT)
+    (slug,) = damaged.asked(
+        "SELECT organization FROM raw.events ORDER BY event_identifier LIMIT 1"
+    )[0]
     damaged.by_hand(damage)
 
     result = damaged.run("derive")
 
-    assert not result.success
-    assert stopped_by(result) == [("raw/events", promise)]
-    assert materialized(result) == set()
-    assert damaged.settings.snapshot_path.resolve() == before
-    assert_frame_equal(damaged.warehouse.read(CAPACITY_BY_EVENT), marts, check_row_order=False)
+    assert result.success
+    assert stopped_by(result) == []
+    (failed,) = [
+        one
+        for one in result.get_asset_check_evaluations()
+        if one.check_name == promise and not one.passed
+    ]
+    assert failed.severity is dg.AssetCheckSeverity.ERROR
+    assert failed.metadata["organizations"].value == slug
+    marts = damaged.warehouse.read(CAPACITY_BY_EVENT)
+    assert set(marts["organization"]) == {*damaged.slugs} - {slug}
 
 
 def test_a_mart_that_breaks_its_contract_is_not_published(damaged: Site) -> None:

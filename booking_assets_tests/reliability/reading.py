@@ -69,7 +69,7 @@ def main() -> None:
         if wrong := disagreements(version):
             sys.exit(f"{version}: {wrong}")
         reads += 1
-        versions.add(Path(version).name)
+        versions.add(Path(version).parent.name)
     sys.stdout.write(f"{json.dumps({'reads': reads, 'versions': sorted(versions)})}\n")
 
 

@@ -130,15 +130,24 @@ def test_what_is_private_in_registrations_is_nowhere(told: Told) -> None:
         assert values_with(told, canary) == []
 
 
-def test_files_have_the_permissions_that_the_user_gives_to_new_ones(told: Told) -> None:
-    data = told.site.settings.warehouse_path.parent
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (data, *data.rglob("*"))}
+def test_only_their_user_can_read_rows_and_nobody_can_write_what_is_published(told: Told) -> None:
+    settings = told.site.settings
+    published = settings.snapshot_path.with_name(f"{settings.snapshot_path.name}.d")
+    data = settings.warehouse_path.parent
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in data.rglob("*")}
     wrong = {
         str(path): oct(mode)
         for path, mode in modes.items()
-        if mode != (0o777 if path.is_dir() else 0o666) & ~UMASK
+        if not path.is_symlink() and mode != _mode(path, published)
     }
     assert wrong == {}
+    assert settings.snapshot_path.is_symlink()
+
+
+def _mode(path: Path, published: Path) -> int:
+    if path.is_relative_to(published):
+        return 0o750 if path.is_dir() else 0o440
+    return 0o700 if path.is_dir() else 0o600
 
 
 def values_with(told: Told, canary: str) -> list[str]:

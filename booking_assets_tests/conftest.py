@@ -12,8 +12,20 @@ import pytest
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-SLOW = ("reliability", "test_webserver.py", "collect/test_incremental.py", "defs/test_derive.py")
-"""Folders and files of tests that start processes or refresh again and again.
+SLOW = (
+    "collect/test_decoding_laws.py",
+    "collect/test_incremental.py",
+    "defs/test_derive.py",
+    "defs/test_processes.py",
+    "defs/test_retention.py",
+    "defs/test_storage.py",
+    "reliability",
+    "test_webserver.py",
+    "warehouse/test_organizations.py",
+    "warehouse/test_processes.py",
+    "warehouse/test_retention.py",
+)
+"""Folders and files of tests that start processes, or collect, store or refresh again and again.
 
 Of other files, the single slow tests carry the mark themselves.
 """

@@ -253,6 +253,7 @@ def test_when_every_organization_is_refused_the_log_still_says_so(
     assert site.stored_rows(REJECTED_ROWS) == {}
 
 
+@pytest.mark.slow
 def test_a_limit_of_the_launchpad_overrides_the_setting_for_one_run(site: Site) -> None:
     config = {"resources": {"booking_api": {"config": {"page_size": 5}}}}
     assert site.run("collect", site.slugs[:1], config).success
@@ -267,6 +268,7 @@ def test_a_limit_outside_its_bounds_fails_the_run_and_names_it(site: Site) -> No
     assert "threads" in str(event.step_failure_data.error)
 
 
+@pytest.mark.slow
 def test_a_run_without_partitions_collects_every_organization_of_the_settings(site: Site) -> None:
     result = site.run("collect")
     assert result.success

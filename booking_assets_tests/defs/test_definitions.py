@@ -56,6 +56,7 @@ print(*repository.job_names)
 """
 
 
+@pytest.mark.slow
 def test_loading_reaches_for_nothing_and_writes_nothing(tmp_path: Path) -> None:
     empty = shell(tmp_path)
     loaded = empty.run("python", "-c", LOADING)

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +49,7 @@ SETTINGS = Settings(
 )
 
 # Each example opens a warehouse many times.
-laws = settings(deadline=None, max_examples=12)
+laws = settings(deadline=None, max_examples=min(12, settings().max_examples))
 batch_rows = st.integers(1, MOST_EVENTS)
 
 
@@ -90,6 +91,7 @@ def derived(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
     return {one.table.name: warehouse.read(one.table).sort(one.table.grain) for one in PER_EVENT}
 
 
+@pytest.mark.slow
 @laws
 @given(events=all_events, registrations=registration_frames, rows=batch_rows)
 def test_every_mart_is_the_same_in_any_number_of_batches(
@@ -134,6 +136,7 @@ def test_each_row_comes_in_one_batch(events: pl.DataFrame, rows: int) -> None:
     assert_same(pl.concat(frames).sort(EVENTS.grain), events.sort(EVENTS.grain))
 
 
+@pytest.mark.slow
 @laws
 @given(first=all_events, then=all_events, rows=batch_rows)
 def test_the_history_is_the_same_in_any_number_of_batches(

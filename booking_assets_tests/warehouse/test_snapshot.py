@@ -201,6 +201,7 @@ print(opened, len(seen))
 """
 
 
+@pytest.mark.slow
 def test_readers_are_undisturbed_while_versions_are_published(
     warehouse: Warehouse, landing: Path, tmp_path: Path
 ) -> None:

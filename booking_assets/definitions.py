@@ -17,7 +17,7 @@ from booking_assets.defs.checks import raw_checks
 from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
 from booking_assets.defs.marts import mart_assets
 from booking_assets.defs.partitions import organization_partitions
-from booking_assets.defs.raw import collected_assets, log_assets
+from booking_assets.defs.raw import log_assets, raw_assets
 from booking_assets.defs.resources import resource_definitions
 from booking_assets.defs.retention import retention_job
 from booking_assets.defs.sandbox import effective_settings
@@ -30,7 +30,7 @@ PROJECT = Path(__file__).parents[1]
 
 
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """A fresh code location.
+    """Build the Dagster definitions.
 
     Args:
         settings: what to work with; the configured ones by default.
@@ -43,7 +43,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         raise SettingsError(settings.source, faults)
     return dg.Definitions(
         assets=[
-            collected_assets(organization_partitions(settings.slugs)),
+            raw_assets(organization_partitions(settings.slugs)),
             *log_assets(),
             *mart_assets(settings),
             snapshot_asset(settings),

@@ -12,7 +12,7 @@ from booking_assets.cli.display import print_failures, print_stored_rows
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
-from booking_assets.defs.runs import derive
+from booking_assets.defs.runs import run_derive
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.rebuild import rebuild as rebuild_warehouse
 
@@ -25,7 +25,7 @@ def rebuild() -> None:
     home = prepare_dagster_home(settings)
     rebuilt = rebuild_warehouse(open_warehouse(settings), settings)
     with dg.DagsterInstance.from_config(str(home)) as instance, process_lock(instance) as tags:
-        failures = derive(build_definitions(settings), instance, tags)
+        failures = run_derive(build_definitions(settings), instance, tags)
     print_stored_rows(console, settings, rebuilt.organizations)
     if rebuilt.former:
         console.print(f"the former warehouse is kept: {rebuilt.former}")

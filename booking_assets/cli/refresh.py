@@ -18,8 +18,7 @@ from booking_assets.cli.display import live_progress, print_failures, print_stor
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
-from booking_assets.defs.runs import refresh as run_refresh
-from booking_assets.defs.runs import retention_failure
+from booking_assets.defs.runs import retention_failure, run_refresh
 from booking_assets.pipeline.results import RunReport
 
 

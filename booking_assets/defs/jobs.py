@@ -6,7 +6,7 @@ from functools import cache, partial
 
 import dagster as dg
 
-from booking_assets.defs.raw import COLLECTED
+from booking_assets.defs.raw import PARTITIONED_TABLES
 from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
 from booking_assets.tables.catalog import MART_TABLES, RAW_TABLES
 
@@ -16,7 +16,7 @@ DERIVE = "derive"
 REFRESH = "refresh"
 JOBS = frozenset({RETENTION, COLLECT, DERIVE, REFRESH})
 
-_COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in COLLECTED))
+_COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in PARTITIONED_TABLES))
 _RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in RAW_TABLES))
 _DERIVED = dg.AssetSelection.assets(*(asset_key(table) for table in MART_TABLES), SNAPSHOT_KEY)
 

@@ -19,6 +19,12 @@ from booking_assets.tables.raw import EVENT_COUNTS, EVENTS, REGISTRATIONS
 PREVIEW_ROWS = 20
 PREVIEW_COLUMNS = 8
 CELL_CHARACTERS = 80
+SHOWN = (
+    *("mode", "sequence", "count_before", "count_after", "count_lowest", "count_highest"),
+    *("rows_received", "rows_loaded", "rows_rejected", "duplicates_dropped", "rows_deleted"),
+    *("pages", "requests", "retries", "bytes_received"),
+)
+"""The columns of `raw.collections` that a partition shows."""
 
 
 def mart_metadata(table: Table, derived: DerivedMart) -> dict[str, Any]:
@@ -60,26 +66,15 @@ def result_metadata(result: CollectionResult) -> dict[Table, dict[str, Any]]:
     shown = collection_metadata(log_row)
     if not is_events:
         return {REGISTRATIONS: shown}
-    counted = {"counted": log_row["count_before"], "counted again": log_row["count_after"]}
-    return {EVENT_COUNTS: counted, EVENTS: shown}
+    counts = {name: log_row[name] for name in ("count_before", "count_after")}
+    return {EVENT_COUNTS: counts, EVENTS: shown}
 
 
 def collection_metadata(log_row: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of one collection."""
+    """The numbers of one collection, by the columns of `raw.collections`."""
     seconds = (log_row["finished_at"] - log_row["started_at"]).total_seconds()
     return {
         "dagster/partition_row_count": log_row["rows_loaded"],
-        "counted before": log_row["count_before"],
-        "counted after": log_row["count_after"],
-        "received": log_row["rows_received"],
-        "loaded": log_row["rows_loaded"],
-        "rejected": log_row["rows_rejected"],
-        "duplicates": log_row["duplicates_dropped"],
-        "deleted": log_row["rows_deleted"],
-        "pages": log_row["pages"],
-        "requests": log_row["requests"],
-        "retries": log_row["retries"],
-        "received MiB": round(log_row["bytes_received"] / 2**20, 3),
+        **{name: log_row[name] for name in SHOWN},
         "seconds": round(seconds, 3),
-        "mode": log_row["mode"],
     }

@@ -26,7 +26,7 @@ from booking_assets.tables.raw import (
 )
 from booking_assets.warehouse.warehouse import Warehouse
 
-COLLECTED = (EVENT_COUNTS, EVENTS, REGISTRATIONS)
+PARTITIONED_TABLES = (EVENT_COUNTS, EVENTS, REGISTRATIONS)
 """What a run materializes for each organization."""
 LOG_TABLES = (REJECTED_ROWS, COLLECTIONS)
 """What the same collections write for all organizations together: one event a run, not a partition,
@@ -49,7 +49,7 @@ class CollectConfig(dg.Config):
 def run_config(mode: Mode, *, allow_shrink: bool = False) -> dict[str, Any]:
     """The configuration of a run that collects in this mode."""
     config = CollectConfig(mode=mode, allow_shrink=allow_shrink)
-    return {"ops": {"collected_events": {"config": config.model_dump()}}}
+    return {"ops": {"collect_organizations": {"config": config.model_dump()}}}
 
 
 def log_assets() -> list[dg.AssetSpec]:
@@ -57,11 +57,11 @@ def log_assets() -> list[dg.AssetSpec]:
     return [asset_spec(table, (EVENTS, REGISTRATIONS), RAW_KINDS) for table in LOG_TABLES]
 
 
-def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """Counts, events and registrations of every organization."""
 
     @dg.multi_asset(
-        name="collected_events",
+        name="collect_organizations",
         specs=[
             asset_spec(EVENT_COUNTS, (), RAW_KINDS),
             asset_spec(EVENTS, (EVENT_COUNTS,), RAW_KINDS),
@@ -70,7 +70,7 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def collected_events(
+    def collect_organizations(
         context: dg.AssetExecutionContext,
         config: CollectConfig,
         booking_api: BookingApiResource,
@@ -90,7 +90,7 @@ def collected_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         _record_log_tables(context, store)
         yield from _record(context, report)
 
-    return collected_events
+    return collect_organizations
 
 
 def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
@@ -130,7 +130,7 @@ def _record(
             )
     if report.failed_organizations:
         raise _failure(context, report)
-    for table in COLLECTED:
+    for table in PARTITIONED_TABLES:
         yield dg.MaterializeResult(asset_key=asset_key(table))
 
 

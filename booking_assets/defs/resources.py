@@ -27,9 +27,13 @@ class BookingApiResource(dg.ConfigurableResource[None]):
 
     settings: dg.ResourceDependency[Settings]
     page_size: int | None = Field(default=None, description="Rows a request.")
-    max_concurrency: int | None = Field(default=None, description="Requests at a time, a tenant.")
+    max_concurrency: int | None = Field(
+        default=None, description="Concurrent requests for each organization."
+    )
     timeout_seconds: float | None = Field(default=None, description="Bound on one request.")
-    max_organizations: int | None = Field(default=None, description="Organizations at a time.")
+    max_organizations: int | None = Field(
+        default=None, description="Organizations collected concurrently."
+    )
 
     @contextmanager
     def collector(self, warehouse: Warehouse, progress: Progress) -> Iterator[Collector]:
@@ -89,11 +93,11 @@ def _shared(section: type[BaseModel], model: BaseModel) -> dict[str, Any]:
 
 def resource_definitions(settings: Settings) -> Mapping[str, Any]:
     """The resources by the names under which assets ask for them."""
-    fixed: Any = dg.ResourceDefinition.hardcoded_resource(settings, "The settings.")
+    settings_resource: Any = dg.ResourceDefinition.hardcoded_resource(settings, "The settings.")
     return {
-        "settings": fixed,
-        "booking_api": BookingApiResource(settings=fixed),
-        "warehouse": WarehouseResource(settings=fixed),
+        "settings": settings_resource,
+        "booking_api": BookingApiResource(settings=settings_resource),
+        "warehouse": WarehouseResource(settings=settings_resource),
         "progress": dg.ResourceDefinition.hardcoded_resource(
             NoProgress(), "Shows live progress; the command line passes its own display."
         ),

@@ -31,7 +31,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
-class Refreshed:
+class RefreshResult:
     """A refresh: the report of its collections, and the runs that failed for another reason.
 
     `is_interrupted` says that a person ended it: then nothing else was begun.
@@ -56,7 +56,7 @@ class _Run:
     is_interrupted: bool = False
 
 
-def refresh(
+def run_refresh(
     definitions: dg.Definitions,
     settings: Settings,
     slugs: Sequence[str],
@@ -66,7 +66,7 @@ def refresh(
     allow_shrink: bool,
     instance: dg.DagsterInstance,
     tags: Mapping[str, str],
-) -> Refreshed:
+) -> RefreshResult:
     """Collect the organizations, then derive and publish what is stored.
 
     Args:
@@ -92,17 +92,17 @@ def refresh(
     except WarehouseError as error:
         report = RunReport(unrecorded=dict.fromkeys(slugs, str(error)))
     if runs and runs[-1].is_interrupted:
-        return Refreshed(report, (), is_interrupted=True)
+        return RefreshResult(report, (), is_interrupted=True)
     explained = {one.log_row["run_id"] for one in report.failed} if not report.unrecorded else set()
     failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
     if report.complete:
         run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
         failures += [run.failure] if run.failure else withheld_failures(settings)
-        return Refreshed(report, tuple(failures), run.is_interrupted)
-    return Refreshed(report, tuple(failures))
+        return RefreshResult(report, tuple(failures), run.is_interrupted)
+    return RefreshResult(report, tuple(failures))
 
 
-def derive(
+def run_derive(
     definitions: dg.Definitions, instance: dg.DagsterInstance, tags: Mapping[str, str]
 ) -> list[str]:
     """Derive and publish; why that failed, if it did."""

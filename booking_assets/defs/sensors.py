@@ -6,7 +6,7 @@ It may be a `collect` run, or one that was launched from an asset's page.
 import dagster as dg
 
 from booking_assets.defs.jobs import derive_job
-from booking_assets.defs.raw import COLLECTED
+from booking_assets.defs.raw import PARTITIONED_TABLES
 from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
 
 SKIP_DERIVE_TAG = "booking-assets/skip-derive"
@@ -25,7 +25,7 @@ def sensors(*, enabled: bool) -> list[dg.SensorDefinition]:
 def _derive_after(
     name: str, ending: dg.DagsterRunStatus, status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
-    collected = {asset_key(table) for table in COLLECTED}
+    collected = {asset_key(table) for table in PARTITIONED_TABLES}
 
     @dg.run_status_sensor(
         name=name,

@@ -121,7 +121,7 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             remedy="Correct the identifier in booking.toml, or run `booking-assets forget`.",
         ),
         DataCheck(
-            "nothing_unknown",
+            "no_unknown_members",
             EVENTS,
             "The contract knows every member of every row; members that it does not are in extra.",
             withholds=False,
@@ -131,7 +131,7 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             },
         ),
         DataCheck(
-            "nothing_rejected",
+            "no_rejected_rows",
             REJECTED_ROWS,
             "Every row could be typed; those that could not are in raw.rejected_rows.",
             withholds=False,

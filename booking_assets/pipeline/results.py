@@ -108,13 +108,13 @@ class RunReport:
 
     @property
     def explanations(self) -> tuple[str, ...]:
-        """One sentence a fault, naming the organizations and resources that it befell."""
-        befell = defaultdict(list)
-        for one in self.failed:
-            befell[one.explanation].append(f"{one.organization}, {one.resource}")
+        """One sentence for each fault, with the organizations and resources that failed with it."""
+        names = defaultdict(list)
+        for result in self.failed:
+            names[result.explanation].append(f"{result.organization}, {result.resource}")
         for slug, fault in self.unrecorded.items():
-            befell[fault].append(slug)
-        return tuple(f"{'; '.join(names)}: {fault}" for fault, names in befell.items())
+            names[fault].append(slug)
+        return tuple(f"{'; '.join(failed)}: {fault}" for fault, failed in names.items())
 
 
 def report_run(

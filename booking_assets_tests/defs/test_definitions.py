@@ -209,11 +209,11 @@ def test_these_are_all_checks_and_what_each_may_stop(graph: dg.AssetGraph) -> No
     assert checks == contracts | {
         "raw/events counted_is_stored": WITHHOLDING,
         "raw/events no_foreign_rows": WITHHOLDING,
-        "raw/events nothing_unknown": WARNING,
+        "raw/events no_unknown_members": WARNING,
         "raw/registrations counted_is_stored": WITHHOLDING,
         "raw/registrations seats_are_known": WARNING,
         "raw/registrations events_are_known": WARNING,
-        "raw/rejected_rows nothing_rejected": WARNING,
+        "raw/rejected_rows no_rejected_rows": WARNING,
         "raw/collections no_sharp_shrink": WARNING,
         "raw/collections fresh_enough": WARNING,
     }

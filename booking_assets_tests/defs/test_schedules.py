@@ -52,7 +52,7 @@ def test_the_schedules_do_not_take_each_other_for_the_same_run() -> None:
     ("name", "mode"), [("collect_hourly", "incremental"), ("collect_nightly", "full")]
 )
 def test_the_hours_collect_what_changed_and_the_nights_every_event(name: str, mode: str) -> None:
-    assert ticked(name).run_config["ops"]["collected_events"]["config"]["mode"] == mode
+    assert ticked(name).run_config["ops"]["collect_organizations"]["config"]["mode"] == mode
 
 
 @pytest.mark.parametrize("enabled", [False, True], ids=["off", "on"])

@@ -22,7 +22,7 @@ from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import Decoder
 from booking_assets.collect.stats import Mode
 from booking_assets.definitions import build_definitions
-from booking_assets.defs.runs import Refreshed, refresh
+from booking_assets.defs.runs import RefreshResult, run_refresh
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.results import CollectionResult, RunReport
@@ -120,10 +120,10 @@ class Installation:
                 self.settings, retry, slugs, mode=mode, allow_shrink=allow_shrink
             )
 
-    def refresh(self, instance: dg.DagsterInstance, *, allow_shrink: bool = False) -> Refreshed:
+    def refresh(self, instance: dg.DagsterInstance, *, allow_shrink: bool = False) -> RefreshResult:
         """What `booking-assets refresh` does, in this process."""
         with self._environment({}):
-            return refresh(
+            return run_refresh(
                 build_definitions(self.settings),
                 self.settings,
                 self.slugs,

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from booking_assets.defs.runs import Refreshed
+from booking_assets.defs.runs import RefreshResult
 from booking_assets.defs.specs import asset_key
 from booking_assets.pipeline.checks import data_checks
 from booking_assets.sandbox.faults.data import BAD_ROWS
@@ -42,7 +42,7 @@ class Day:
 
     site: Installation
     instance: dg.DagsterInstance
-    refreshed: Refreshed
+    refreshed: RefreshResult
 
     def check(self, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
         """The newest evaluation of a check."""
@@ -69,7 +69,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         yield Day(site, instance, site.refresh(instance))
 
 
-def rows_loaded(refreshed: Refreshed) -> dict[str, int]:
+def rows_loaded(refreshed: RefreshResult) -> dict[str, int]:
     return {one.organization: one.log_row["rows_loaded"] for one in refreshed.report.complete}
 
 
@@ -132,8 +132,8 @@ def test_what_was_received_is_loaded_rejected_or_double(day: Day) -> None:
 @pytest.mark.parametrize(
     ("check", "slug"),
     [
-        (dg.AssetCheckKey(asset_key(REJECTED_ROWS), "nothing_rejected"), SPOILT),
-        (dg.AssetCheckKey(asset_key(EVENTS), "nothing_unknown"), UNKNOWN),
+        (dg.AssetCheckKey(asset_key(REJECTED_ROWS), "no_rejected_rows"), SPOILT),
+        (dg.AssetCheckKey(asset_key(EVENTS), "no_unknown_members"), UNKNOWN),
     ],
     ids=["rejected rows", "unknown members"],
 )
@@ -153,7 +153,7 @@ def test_unknown_members_are_kept_and_named_once(day: Day) -> None:
     names = {name for extra in kept for name in extra}
     assert len(names) > 3
     assert all(name.startswith("Sandbox") for name in names)
-    (check,) = [one for one in data_checks(day.site.settings) if one.name == "nothing_unknown"]
+    (check,) = [one for one in data_checks(day.site.settings) if one.name == "no_unknown_members"]
     assert check.failing_organizations(day.site.warehouse) == {UNKNOWN: ", ".join(sorted(names))}
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import OperationalError
-
-from booking_assets.api.errors import BookingError
 from booking_assets.cli.main import INTERRUPTED
+from booking_assets.pipeline.errors import EXPLAINED
 from booking_assets.settings import SettingsError
-from booking_assets.warehouse.errors import WarehouseError
 
 INCOMPLETE = 1
 UNUSABLE = 2
@@ -22,7 +19,7 @@ def explanation(error: BaseException) -> tuple[str, int] | None:
         return str(error) or sentence, INTERRUPTED
     if isinstance(error, SettingsError):
         return str(error), UNUSABLE
-    if isinstance(error, WarehouseError | BookingError):
+    if isinstance(error, EXPLAINED):
         return str(error), INCOMPLETE
     if isinstance(error, OSError) and error.filename:
         return (
@@ -30,10 +27,11 @@ def explanation(error: BaseException) -> tuple[str, int] | None:
             " run it again.",
             INCOMPLETE,
         )
-    if isinstance(error, OperationalError | sqlite3.OperationalError):
-        reason = str(getattr(error, "orig", error))
+    # Dagster's storage raises an error of SQLAlchemy's, whose cause is SQLite's.
+    cause = error.__cause__ or error
+    if isinstance(cause, sqlite3.OperationalError):
         return (
-            f"Dagster's state cannot be written ({reason}): make room in .dagster, or let this user"
+            f"Dagster's state cannot be written ({cause}): make room in .dagster, or let this user"
             " write it; then run it again.",
             INCOMPLETE,
         )

@@ -19,6 +19,8 @@ SLOW = (
     "defs/test_processes.py",
     "defs/test_retention.py",
     "defs/test_storage.py",
+    "pipeline/test_organizations.py",
+    "pipeline/test_rebuild.py",
     "reliability",
     "test_webserver.py",
     "warehouse/test_organizations.py",

@@ -18,7 +18,7 @@ import polars as pl
 
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
-from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.ddl import column_list, qualified
 from booking_assets.warehouse.errors import SliceLoadFailed
 from booking_assets.warehouse.frames import append, registered, require_distinct
 from booking_assets.warehouse.view import View
@@ -66,8 +66,8 @@ def attempts(view: View) -> pl.DataFrame:
 
     Returns:
         organization, resource, complete_at (start of the newest complete collection), and of the
-        newest one last_attempt_at, last_status, reason and remedy; failing_since: start of the
-        first one after the newest complete one.
+        newest collection last_attempt_at, last_status, reason and remedy; failing_since (start of
+        the first collection after the newest complete one).
     """
     return view.fetch(
         f"""
@@ -101,8 +101,8 @@ def attempts(view: View) -> pl.DataFrame:
 def seats_as_of(view: View) -> pl.DataFrame:
     """The start of the newest complete collection of registrations: organization, seats_as_of.
 
-    Organizations whose registrations may not be read any more, as the newest answer says, have no
-    row. A collection that failed for another reason changes nothing.
+    Organizations whose newest collection was denied access have no row. A collection that failed
+    for another reason changes nothing.
     """
     return view.fetch(
         f"""
@@ -116,13 +116,10 @@ def seats_as_of(view: View) -> pl.DataFrame:
 
 
 def events_without_registrations(view: View) -> pl.DataFrame:
-    """The events that were first collected by a later run than the stored registrations.
+    """The events (their keys) that a later run than that of the stored registrations first saw.
 
-    When an event was first collected is in `marts.event_history`; for one that is not there yet, it
-    is its `collected_at`.
-
-    Returns:
-        organization and event_identifier.
+    When an event was first collected is in `marts.event_history`; for an event that is not there
+    yet, it is its `collected_at`.
     """
     history = f"SELECT *, NULL::TIMESTAMPTZ AS first_at FROM ({view.select(EVENTS, EVENTS.grain)})"
     if view.is_stored(EVENT_HISTORY):
@@ -163,7 +160,7 @@ def append_collections(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame
         SliceLoadFailed: A collection is in the log already.
     """
     require_distinct(COLLECTIONS, collections)
-    key = ", ".join(quoted(name) for name in COLLECTIONS.grain)
+    key = column_list(COLLECTIONS.grain)
     with registered(con, "logged", collections):
         known = con.execute(
             f"SELECT {key} FROM {qualified(COLLECTIONS)} SEMI JOIN logged USING ({key})"
@@ -178,7 +175,7 @@ def append_collections(con: duckdb.DuckDBPyConnection, collections: pl.DataFrame
 def overtaken_by(
     con: duckdb.DuckDBPyConnection, collections: pl.DataFrame
 ) -> dict[tuple[str, str], str]:
-    """The newest stored collection, as text, of those that it precedes in `ORDER`."""
+    """The newest stored collection, as text, of each organization and resource it would precede."""
     with registered(con, "candidates", collections):
         rows = con.execute(
             f"""
@@ -209,15 +206,10 @@ def overtaken(collection: pl.DataFrame, newer: str) -> pl.DataFrame:
 
 
 def prune(view: View, before: datetime, unchanged_before: datetime) -> int:
-    """Delete old rows of the log, but never the two newest complete ones or the newest attempt.
+    """Delete rows of collections that started before an instant, and return their number.
 
-    Args:
-        view: The warehouse, open for writing.
-        before: Rows of collections that started before it are deleted.
-        unchanged_before: Those of incremental runs that changed no event, before this instant.
-
-    Returns:
-        The number of deleted rows.
+    Incremental collections that changed no event are deleted before `unchanged_before`. The two
+    newest complete collections and the newest attempt always stay.
     """
     changed = "false"
     if view.is_stored(EVENT_HISTORY):

@@ -59,16 +59,12 @@ _UNWRITABLE = ("Could not write file", "Could not write all bytes", "No space le
 
 @dataclass(frozen=True)
 class DatabaseFile:
-    """A warehouse file and how it is opened.
+    """The warehouse's file and how it is opened; for the attributes see `Warehouse`.
 
-    Attributes:
-        path: The DuckDB file.
-        snapshot: The path that analysts open instead; named in errors.
-        memory_limit: DuckDB's bound on its buffers, such as `512MB`; beyond it, it spills to disk.
-        threads: DuckDB's threads.
-        busy_timeout_seconds: How long to wait for the locks, ours and DuckDB's together.
-        clock: Seconds, monotonic.
-        sleep: Waits for a number of seconds.
+    Each method raises `WarehouseBusy` where it stays locked for `busy_timeout_seconds`,
+    `WarehouseUnreadable` where it is damaged or no database, and `WarehouseOutOfMemory` where
+    `memory_limit` is too low; those that write raise `WarehouseUnwritable` where the disk is full
+    or may not be written.
     """
 
     path: Path
@@ -85,9 +81,6 @@ class DatabaseFile:
 
         Raises:
             TableNotFound: There is no warehouse; none is created.
-            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
-            WarehouseOutOfMemory: `memory_limit` is too low for it.
-            WarehouseUnreadable: The file is damaged or no database.
         """
         if not self.path.exists():
             raise TableNotFound(
@@ -102,18 +95,13 @@ class DatabaseFile:
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open for writing, alone, in one transaction, committed when the body succeeds.
-
-        Raises:
-            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
-            WarehouseOutOfMemory: `memory_limit` is too low for it.
-            WarehouseUnreadable: The file is damaged or no database.
-            WarehouseUnwritable: The disk is full, or may not be written.
-        """
+        """Open for writing, alone, in one transaction, committed when the body succeeds."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         waiting = self._waiting()
         with self._translate_write_failure(), self._locked(waiting):
-            self._remove_spilled()
+            # Spill folders of killed processes: the lock is exclusive, so none is in use.
+            for folder in self.path.parent.glob(f"{glob.escape(self.path.name)}{SPILL}*"):
+                shutil.rmtree(folder, ignore_errors=True)
             try:
                 with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
                     yield con
@@ -129,9 +117,6 @@ class DatabaseFile:
 
         When the body succeeds, the new file takes the warehouse's place, and the former one, with
         its log, gets `aside` appended to its name.
-
-        Raises:
-            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(f"{self.path.name}.rebuilt")
@@ -149,11 +134,7 @@ class DatabaseFile:
 
     @contextmanager
     def rewriting(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-        """Open for reading, alone, and replace the file by the one that the body writes.
-
-        Raises:
-            WarehouseBusy: It stayed locked for `busy_timeout_seconds`.
-        """
+        """Open for reading, alone, and replace the file by the one that the body writes."""
         with self.writing():
             # Writes the log of a killed process into the file that is read.
             pass
@@ -186,11 +167,6 @@ class DatabaseFile:
                 " was changed; try again when that run has ended"
             ) from error
 
-    def _remove_spilled(self) -> None:
-        """Remove spill folders of killed processes; the lock is exclusive, so none is in use."""
-        for folder in self.path.parent.glob(f"{glob.escape(self.path.name)}{SPILL}*"):
-            shutil.rmtree(folder, ignore_errors=True)
-
     def _create(self, con: duckdb.DuckDBPyConnection) -> None:
         """Create an empty database under another name, then rename it.
 
@@ -214,12 +190,14 @@ class DatabaseFile:
     def _connected(
         self, *, read_only: bool, waiting: Iterator[bool]
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._session() as con, self._translate_damage(), self._translate_out_of_memory():
+        with self._session() as con, self._translate_read_failure():
             if not read_only and not self.path.exists():
                 self._create(con)
             self._attach(con, read_only=read_only, waiting=waiting)
             if not read_only:
-                self._restrict()
+                # This session's log, too, is for the owner alone.
+                self.path.chmod(PRIVATE)
+                os.close(os.open(log_of(self.path), os.O_WRONLY | os.O_CREAT, PRIVATE))
             yield con
 
     @contextmanager
@@ -246,11 +224,6 @@ class DatabaseFile:
             con.close()
             shutil.rmtree(spill, ignore_errors=True)
 
-    def _restrict(self) -> None:
-        """Make the warehouse and the log of this session accessible to the owner alone."""
-        self.path.chmod(PRIVATE)
-        os.close(os.open(log_of(self.path), os.O_WRONLY | os.O_CREAT, PRIVATE))
-
     def _attach(
         self, con: duckdb.DuckDBPyConnection, *, read_only: bool, waiting: Iterator[bool]
     ) -> None:
@@ -262,23 +235,28 @@ class DatabaseFile:
                 if not any(phrase in str(error) for phrase in _LOCKED):
                     raise
                 if not next(waiting, False):
-                    raise self._busy(error) from error
+                    raise WarehouseBusy(
+                        f"The warehouse {self.path} is locked by {_holder(str(error))}, still after"
+                        f" {self.busy_timeout_seconds:g} s. Nothing was changed; close it there. To"
+                        f" look at the data, open the snapshot {self.snapshot} instead"
+                    ) from error
             else:
                 con.execute(f"USE {WAREHOUSE}")
                 return
 
-    def _busy(self, error: duckdb.Error) -> WarehouseBusy:
-        return WarehouseBusy(
-            f"The warehouse {self.path} is locked by {_holder(str(error))}, still after"
-            f" {self.busy_timeout_seconds:g} s. Nothing was changed; close it there. To look at the"
-            f" data, open the snapshot {self.snapshot} instead"
-        )
-
     @contextmanager
-    def _translate_damage(self) -> Iterator[None]:
-        """Raise WarehouseUnreadable, with the remedy, for DuckDB's errors about a damaged file."""
+    def _translate_read_failure(self) -> Iterator[None]:
+        """Translate DuckDB's errors about memory and a damaged file; the new ones have a remedy."""
         try:
             yield
+        except duckdb.OutOfMemoryException as error:
+            # The lines after the first are advice about settings that users cannot reach here.
+            reason = str(error).partition("\n")[0]
+            raise WarehouseOutOfMemory(
+                f"The warehouse {self.path} needs more memory than the {self.memory_limit} that"
+                f" DuckDB may take ({reason}). Nothing was changed: raise memory_limit under"
+                " [warehouse] in booking.toml, then run it again"
+            ) from error
         except duckdb.Error as error:
             truncated = f'Could not read enough bytes from file "{self.path}"'
             if not any(phrase in str(error) for phrase in (*_DAMAGED, truncated)):
@@ -290,22 +268,8 @@ class DatabaseFile:
             ) from error
 
     @contextmanager
-    def _translate_out_of_memory(self) -> Iterator[None]:
-        """Raise WarehouseOutOfMemory, with the remedy, for DuckDB's error."""
-        try:
-            yield
-        except duckdb.OutOfMemoryException as error:
-            # The lines after the first are advice about settings that users cannot reach here.
-            reason = str(error).partition("\n")[0]
-            raise WarehouseOutOfMemory(
-                f"The warehouse {self.path} needs more memory than the {self.memory_limit} that"
-                f" DuckDB may take ({reason}). Nothing was changed: raise memory_limit under"
-                " [warehouse] in booking.toml, then run it again"
-            ) from error
-
-    @contextmanager
     def _translate_write_failure(self) -> Iterator[None]:
-        """Raise WarehouseUnwritable, with the remedy, for DuckDB's errors about a failed write."""
+        """Translate DuckDB's errors about a full or write-protected disk."""
         try:
             yield
         except duckdb.Error as error:

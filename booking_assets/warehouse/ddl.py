@@ -8,40 +8,25 @@ https://duckdb.org/docs/2.0/sql/data_types/overview
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
 import duckdb
 
-from booking_assets.tables.contract import (
-    Column,
-    Count,
-    Day,
-    Flag,
-    Identifier,
-    Instant,
-    Json,
-    Measure,
-    Number,
-    Table,
-    Text,
-)
+from booking_assets.tables import contract
+from booking_assets.tables.contract import Column, Table
 from booking_assets.warehouse.errors import REBUILD, SchemaMismatch
 
 # Spelled as in DuckDB's catalog, so that types of tables and contracts compare as text.
-DUCKDB_TYPES: Mapping[type[Column], str] = MappingProxyType(
-    {
-        Identifier: "UUID",
-        Text: "VARCHAR",
-        Json: "VARCHAR",
-        Flag: "BOOLEAN",
-        Number: "INTEGER",
-        Count: "BIGINT",
-        Measure: "DOUBLE",
-        Instant: "TIMESTAMP WITH TIME ZONE",
-        Day: "DATE",
-    }
-)
-
+DUCKDB_TYPES: Mapping[type[Column], str] = {
+    contract.Identifier: "UUID",
+    contract.Text: "VARCHAR",
+    contract.Json: "VARCHAR",
+    contract.Flag: "BOOLEAN",
+    contract.Number: "INTEGER",
+    contract.Count: "BIGINT",
+    contract.Measure: "DOUBLE",
+    contract.Instant: "TIMESTAMP WITH TIME ZONE",
+    contract.Day: "DATE",
+}
 
 _NOT_NULL = " NOT NULL"
 _VERDICT = {
@@ -50,15 +35,18 @@ _VERDICT = {
     "reason": """CASE WHEN verdict <> 'complete'
         THEN regexp_replace(verdict, '^unknown: ', '') END""",
 }
-_EARLIER_RELEASES: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
-    {"raw.collections": ("verdict", _VERDICT)}
-)
+_EARLIER_RELEASES = {"raw.collections": ("verdict", _VERDICT)}
 """By table: the column of an earlier release, and the columns that are made from it."""
 
 
 def quoted(name: str) -> str:
     """A name of a schema, table or column, safe in a statement."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def column_list(names: Iterable[str]) -> str:
+    """Names of columns, safe in a statement, separated by commas."""
+    return ", ".join(map(quoted, names))
 
 
 def qualified(table: Table, database: str | None = None) -> str:
@@ -79,23 +67,15 @@ def parquet_types(table: Table) -> dict[str, str]:
 
 def declarations(table: Table) -> dict[str, str]:
     """Each column's type in a CREATE, with NOT NULL where the contract requires it."""
-    required = table.required
     return {
-        name: f"{kind}{_NOT_NULL}" if name in required else kind
-        for name, kind in types(table).items()
+        name: DUCKDB_TYPES[type(column)] + ("" if column.nullable else _NOT_NULL)
+        for name, column in table.columns.columns().items()
     }
 
 
 def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
     """Each column's type and NOT NULL in the database in use; empty where there is no table."""
-    known = con.execute(
-        """
-        SELECT count(*) FROM duckdb_tables()
-        WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
-        """,
-        [table.schema, table.short_name],
-    ).fetchall()
-    if known == [(0,)]:
+    if table.name not in stored_tables(con):
         return {}
     rows = con.execute(
         'SELECT name, type, "notnull" FROM pragma_table_info(?)', [qualified(table)]
@@ -105,11 +85,11 @@ def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[st
 
 def differences(table: Table, stored: Mapping[str, str]) -> tuple[str, ...]:
     """Each difference between a stored table's columns and its contract, as text."""
-    contract = declarations(table)
+    declared = declarations(table)
     return tuple(
-        f"{name} is {stored.get(name, 'absent')}, the contract says {contract.get(name, 'absent')}"
-        for name in sorted({*stored, *contract})
-        if stored.get(name) != contract.get(name)
+        f"{name} is {stored.get(name, 'absent')}, the contract says {declared.get(name, 'absent')}"
+        for name in sorted({*stored, *declared})
+        if stored.get(name) != declared.get(name)
     )
 
 
@@ -121,18 +101,17 @@ def contract_values(table: Table, stored: Mapping[str, str]) -> dict[str, str]:
     Raises:
         SchemaMismatch: A stored column has another type or is unknown, or a required one is absent.
     """
-    contract, required = declarations(table), table.required
+    declared, required = declarations(table), table.required
     earlier, replacements = _EARLIER_RELEASES.get(table.name, ("", {}))
-    values = dict.fromkeys(contract, "NULL")
-    values |= {name: quoted(name) for name in contract if name in stored}
+    values = {name: quoted(name) if name in stored else "NULL" for name in declared}
     if earlier in stored:
         values |= replacements
     changed = any(
-        stored[name].removesuffix(_NOT_NULL) != contract.get(name, "").removesuffix(_NOT_NULL)
+        stored[name].removesuffix(_NOT_NULL) != declared.get(name, "").removesuffix(_NOT_NULL)
         for name in stored
         if name != earlier
     )
-    loosened = any(name in required and stored[name] != contract[name] for name in stored)
+    loosened = any(name in required and stored[name] != declared[name] for name in stored)
     if changed or loosened or any(values[name] == "NULL" for name in required):
         remedy = (
             f"Run `{REBUILD}`, which makes a new warehouse from the landing files"
@@ -182,22 +161,20 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     con.execute(f"CREATE OR REPLACE TABLE {qualified(table)} ({columns})")
     about = f"{table.description} One row is {table.row}."
     con.execute(f"COMMENT ON TABLE {qualified(table)} IS {literal(about)}")
-    _comment(con, table, table.column_names)
+    for name, meaning in table.meanings.items():
+        column = f"{qualified(table)}.{quoted(name)}"
+        con.execute(f"COMMENT ON COLUMN {column} IS {literal(meaning)}")
 
 
 def is_current(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     """Whether the stored table has the contract's columns, in its order, with its comments."""
-    comments = dict(
-        con.execute(
-            """
-            SELECT column_name, comment FROM duckdb_columns()
-            WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
-            """,
-            [table.schema, table.short_name],
-        ).fetchall()
-    )
+    rows = con.execute(
+        "SELECT column_name, comment FROM duckdb_columns()"
+        " WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [table.schema, table.short_name],
+    ).fetchall()
     stored = stored_declarations(con, table)
-    return comments == table.meanings and [*stored.items()] == [*declarations(table).items()]
+    return dict(rows) == table.meanings and [*stored.items()] == [*declarations(table).items()]
 
 
 def projection(table: Table, stored: Mapping[str, str], columns: Iterable[str]) -> str:
@@ -214,12 +191,12 @@ def projection(table: Table, stored: Mapping[str, str], columns: Iterable[str]) 
     )
 
 
-def _comment(con: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> None:
-    """Write these columns' descriptions as comments."""
-    meanings = table.meanings
-    for name in columns:
-        column = f"{qualified(table)}.{quoted(name)}"
-        con.execute(f"COMMENT ON COLUMN {column} IS {literal(meanings[name])}")
+def insert(table: Table) -> str:
+    """An INSERT of a table's columns, cast to their types; FROM with the source goes after it."""
+    values = ", ".join(
+        f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}" for name, kind in types(table).items()
+    )
+    return f"INSERT INTO {qualified(table)} BY NAME SELECT {values}"
 
 
 def literal(text: str) -> str:

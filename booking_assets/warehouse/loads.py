@@ -1,7 +1,7 @@
 """Replaces organizations' slices: delete, insert and verify, in the caller's transaction.
 
-Each statement works on the whole batch: a thousand small organizations cost about as much as a
-large one. What makes a collection complete is decided by `collect`.
+Each statement works on the whole batch: a thousand small organizations cost about as much as one
+large organization. What makes a collection complete is decided by `collect`.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
@@ -23,7 +23,7 @@ from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 from booking_assets.warehouse import collections_log, ddl
-from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.ddl import column_list, qualified, quoted
 from booking_assets.warehouse.errors import SliceLoadFailed
 from booking_assets.warehouse.frames import append, registered, require_distinct
 
@@ -70,25 +70,14 @@ def store(
 ) -> dict[tuple[str, str], int]:
     """Replace the slices of all loads within the open transaction, and log them.
 
-    Args:
-        con: The warehouse, open for writing.
-        loads: The complete collections.
-        refused: Rows of `raw.collections` for the others.
-
-    Returns:
-        The number of deleted rows, by organization and resource, of the stored loads: one that is
-        older than the stored collection is logged as overtaken and not stored.
-
-    Raises:
-        SliceLoadFailed: A slice does not pass its verification.
-        SchemaMismatch: A stored table cannot be migrated to its contract.
+    Arguments, result and errors are those of `Warehouse.store`.
     """
     ddl.prepare(con, RAW_TABLES)
     for load in loads:
         _require_own_rows(load)
     offered = pl.concat([COLLECTIONS.empty(), *(load.collection for load in loads)])
     newer = collections_log.overtaken_by(con, offered)
-    others = [
+    logged = [
         collections_log.overtaken(d.collection, newer[d.key]) for d in loads if d.key in newer
     ]
     loads = [load for load in loads if load.key not in newer]
@@ -97,16 +86,14 @@ def store(
         batch = _TableLoad(table, tuple(d for d in loads if table in d.slices))
         for key, count in batch.replace(con).items():
             deleted[key] += count
-    counts = [d.event_count for d in loads if d.event_count is not None]
-    collections = [
+    logged += [
         d.collection.with_columns(rows_deleted=pl.lit(deleted[d.key], pl.Int64)) for d in loads
     ]
-    if counts:
+    if counts := [d.event_count for d in loads if d.event_count is not None]:
         _replace_counts(con, pl.concat(counts))
     if refused is not None:
-        others.append(refused)
-    logged = pl.concat([COLLECTIONS.empty(), *collections, *others])
-    collections_log.append_collections(con, logged)
+        logged.append(refused)
+    collections_log.append_collections(con, pl.concat([COLLECTIONS.empty(), *logged]))
     return dict(deleted)
 
 
@@ -115,11 +102,7 @@ def log(
 ) -> None:
     """Append collections to the log, and replace the counts of their organizations.
 
-    The count of a collection that is older than the stored one is left out.
-
-    Raises:
-        FrameMismatch: A frame does not fit its contract.
-        SliceLoadFailed: A collection is in the log already.
+    The count of a collection that precedes the stored collection is left out.
     """
     ddl.prepare(con, RAW_TABLES)
     late = {organization for organization, _ in collections_log.overtaken_by(con, collections)}
@@ -165,30 +148,54 @@ class _TableLoad:
             The number of stored rows whose key is not in the new slice, by organization and
             resource.
         """
-        with registered(con, "expected", self._expected()), registered(con, "files", self._files()):
+        expected = pl.DataFrame(
+            [(d.organization, d.resource, d.rows[self.table]) for d in self.loads],
+            schema={"organization": pl.String, "resource": pl.String, "rows": pl.Int64},
+            orient="row",
+        )
+        files = pl.DataFrame(
+            [(p, d.organization, d.resource, str(d.identifier)) for p, d in self._paths.items()],
+            schema=dict.fromkeys(("file", "organization", "resource", "owner"), pl.String),
+            orient="row",
+        )
+        with registered(con, "expected", expected), registered(con, "files", files):
             if self._paths:
                 self._require_columns(con)
                 self._require_rows(con)
-            self._remember_keys(con)
+            if self.table.grain:
+                con.execute(
+                    f"CREATE OR REPLACE TEMP TABLE former_keys AS SELECT {self._key}"
+                    f" FROM {qualified(self.table)} SEMI JOIN expected USING ({self._slice})"
+                )
             con.execute(
                 f"DELETE FROM {qualified(self.table)}"
                 f" WHERE ({self._slice}) IN (SELECT ({self._slice}) FROM expected)"
             )
             if self._paths:
-                self._insert(con)
+                source = "read_parquet($files, hive_partitioning = false)"
+                self._read(con, f"{ddl.insert(self.table)} FROM {source}")
             self._require_counts(con)
+            if not self.table.grain:
+                return {}
             self._require_keys(con)
-            return self._missing_keys(con)
+            rows = con.execute(
+                f"""
+                SELECT expected.organization, expected.resource, count(*)
+                FROM former_keys ANTI JOIN {qualified(self.table)} USING ({self._key})
+                JOIN expected USING ({self._slice}) GROUP BY ALL
+                """
+            ).fetchall()
+            return {(organization, resource): count for organization, resource, count in rows}
 
     @property
     def _slice(self) -> str:
         """The columns that identify a slice."""
         both = ("organization", "resource")
-        return ", ".join(quoted(name) for name in both if name in self.table.column_names)
+        return column_list(name for name in both if name in self.table.column_names)
 
     @property
     def _key(self) -> str:
-        return ", ".join(quoted(name) for name in self.table.grain)
+        return column_list(self.table.grain)
 
     @property
     def _paths(self) -> dict[str, SliceLoad]:
@@ -196,28 +203,6 @@ class _TableLoad:
         return {
             str(path.absolute()): load for load in self.loads for path in load.slices[self.table]
         }
-
-    @property
-    def _patterns(self) -> dict[str, list[str]]:
-        """The files for `read_parquet`, escaped: it reads every name as a glob pattern."""
-        return {"files": [glob.escape(path) for path in self._paths]}
-
-    def _expected(self) -> pl.DataFrame:
-        return pl.DataFrame(
-            [(d.organization, d.resource, d.rows[self.table]) for d in self.loads],
-            schema={"organization": pl.String, "resource": pl.String, "rows": pl.Int64},
-            orient="row",
-        )
-
-    def _files(self) -> pl.DataFrame:
-        return pl.DataFrame(
-            [
-                (path, d.organization, d.resource, str(d.identifier))
-                for path, d in self._paths.items()
-            ],
-            schema=dict.fromkeys(("file", "organization", "resource", "owner"), pl.String),
-            orient="row",
-        )
 
     def _require_columns(self, con: duckdb.DuckDBPyConnection) -> None:
         """Check names and types in every file, without reading rows."""
@@ -239,10 +224,8 @@ class _TableLoad:
                 if found.get(name) != expected.get(name)
             ]
             if faults:
-                raise SliceLoadFailed(
-                    self._paths[file].organization,
-                    f"the landing file {file} does not fit {self.table.name}: {'; '.join(faults)}",
-                )
+                fault = f"the landing file {file} does not fit {self.table.name}: "
+                raise SliceLoadFailed(self._paths[file].organization, fault + "; ".join(faults))
 
     def _require_rows(self, con: duckdb.DuckDBPyConnection) -> None:
         """Check each file's rows: required values, UUIDs, and the organization that owns them."""
@@ -258,11 +241,10 @@ class _TableLoad:
             """,
         )
         for organization, *found in rows:
-            for fault, count in zip(conditions, found, strict=True):
+            for condition, count in zip(conditions, found, strict=True):
                 if count:
-                    raise SliceLoadFailed(
-                        organization, f"{count} rows for {self.table.name} {fault}"
-                    )
+                    fault = f"{count} rows for {self.table.name} {condition}"
+                    raise SliceLoadFailed(organization, fault)
 
     def _row_faults(self) -> dict[str, str]:
         """The possible faults of a row, as text and as SQL condition."""
@@ -285,39 +267,6 @@ class _TableLoad:
             )
         return faults
 
-    def _insert(self, con: duckdb.DuckDBPyConnection) -> None:
-        values = ", ".join(
-            f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}"
-            for name, kind in ddl.types(self.table).items()
-        )
-        self._read(
-            con,
-            f"""
-            INSERT INTO {qualified(self.table)} BY NAME
-            SELECT {values} FROM read_parquet($files, hive_partitioning = false)
-            """,
-        )
-
-    def _remember_keys(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Copy the stored keys to a temporary table before they are deleted."""
-        if self.table.grain:
-            con.execute(
-                f"CREATE OR REPLACE TEMP TABLE former_keys AS SELECT {self._key}"
-                f" FROM {qualified(self.table)} SEMI JOIN expected USING ({self._slice})"
-            )
-
-    def _missing_keys(self, con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-        if not self.table.grain:
-            return {}
-        rows = con.execute(
-            f"""
-            SELECT expected.organization, expected.resource, count(*)
-            FROM former_keys ANTI JOIN {qualified(self.table)} USING ({self._key})
-            JOIN expected USING ({self._slice}) GROUP BY ALL
-            """
-        ).fetchall()
-        return {(organization, resource): count for organization, resource, count in rows}
-
     def _require_counts(self, con: duckdb.DuckDBPyConnection) -> None:
         wrong = con.execute(
             f"""
@@ -327,14 +276,10 @@ class _TableLoad:
             """
         ).fetchall()
         for organization, rows, stored in wrong:
-            raise SliceLoadFailed(
-                organization,
-                f"{self.table.name} would have {stored} rows of it instead of {rows}",
-            )
+            fault = f"{self.table.name} would have {stored} rows of it instead of {rows}"
+            raise SliceLoadFailed(organization, fault)
 
     def _require_keys(self, con: duckdb.DuckDBPyConnection) -> None:
-        if not self.table.grain:
-            return
         repeated = con.execute(
             f"""
             SELECT organization, count(*) FROM (
@@ -346,18 +291,18 @@ class _TableLoad:
         ).fetchall()
         key = ", ".join(self.table.grain)
         for organization, count in repeated:
-            raise SliceLoadFailed(
-                organization, f"{count} keys ({key}) are repeated in {self.table.name}"
-            )
+            fault = f"{count} keys ({key}) are repeated in {self.table.name}"
+            raise SliceLoadFailed(organization, fault)
 
     def _read(self, con: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement on the landing files; name the organization whose file is damaged."""
+        # DuckDB reads every name as a glob pattern.
+        files = [glob.escape(path) for path in self._paths]
         try:
-            return con.execute(statement, self._patterns).fetchall()
+            return con.execute(statement, {"files": files}).fetchall()
         except duckdb.Error as error:
+            fault = f"the landing file cannot be read ({error})"
             for path, load in self._paths.items():
                 if path in str(error):
-                    raise SliceLoadFailed(
-                        load.organization, f"the landing file cannot be read ({error})"
-                    ) from error
+                    raise SliceLoadFailed(load.organization, fault) from error
             raise

@@ -1,4 +1,4 @@
-"""Changes of what the warehouse keeps: organizations renamed or forgotten, former files removed.
+"""Renames and forgets organizations, and finds the former files that `rebuild` left.
 
 The retention of the log is in `collections_log`.
 """
@@ -26,9 +26,7 @@ from booking_assets.warehouse.errors import OrganizationConflict
 from booking_assets.warehouse.frames import registered
 from booking_assets.warehouse.view import View
 
-REPLACED = ".replaced-"
-"""Between the name of a former warehouse and the time at which it was replaced."""
-
+_REPLACED = ".replaced-"
 _REPLACED_AT = "%Y%m%dT%H%M%SZ"
 
 
@@ -73,10 +71,10 @@ def rename(con: duckdb.DuckDBPyConnection, renamed: Mapping[str, str]) -> None:
 
 
 def _merge(con: duckdb.DuckDBPyConnection) -> None:
-    """Prepare organizations that are stored under both slugs: the rows of the new one are kept.
+    """Prepare organizations that are stored under both slugs: rows of the former are deleted.
 
-    Of the log and the history, both are: as collections without a ticket, which precede others, and
-    as versions that end where those under the new slug begin.
+    Its log and history stay: as collections without a ticket, which precede others, and as versions
+    that end where those under the new slug begin.
     """
     for table in RAW_TABLES:
         if table is not COLLECTIONS:
@@ -90,26 +88,20 @@ def _merge(con: duckdb.DuckDBPyConnection) -> None:
                 """
             )
     log, history = qualified(COLLECTIONS), qualified(EVENT_HISTORY)
+    matches = "t.organization = begun.former AND t.event_identifier = begun.event_identifier"
     con.execute(
         f"""
         UPDATE {log} AS t SET sequence = NULL FROM renamed
         WHERE t.organization = renamed.former AND slug NOT IN (SELECT former FROM renamed)
-        AND slug IN (SELECT organization FROM {log} WHERE status = 'complete')
-        """
-    )
-    con.execute(
-        f"""
+        AND slug IN (SELECT organization FROM {log} WHERE status = 'complete');
         CREATE OR REPLACE TEMP TABLE begun AS
         SELECT former, event_identifier, min(valid_from) AS begins FROM {history}
         JOIN renamed ON slug = organization WHERE slug NOT IN (SELECT former FROM renamed)
-        GROUP BY ALL
+        GROUP BY ALL;
+        DELETE FROM {history} AS t USING begun WHERE {matches} AND valid_from >= begins;
+        UPDATE {history} AS t SET valid_to = begins FROM begun
+        WHERE {matches} AND (valid_to IS NULL OR valid_to > begins);
         """
-    )
-    matches = "t.organization = begun.former AND t.event_identifier = begun.event_identifier"
-    con.execute(f"DELETE FROM {history} AS t USING begun WHERE {matches} AND valid_from >= begins")
-    con.execute(
-        f"UPDATE {history} AS t SET valid_to = begins FROM begun"
-        f" WHERE {matches} AND (valid_to IS NULL OR valid_to > begins)"
     )
 
 
@@ -134,17 +126,16 @@ def without(view: View, slug: str) -> dict[Table, str]:
 
 def replaced_name(now: datetime) -> str:
     """What is appended to the name of a warehouse that is replaced."""
-    return f"{REPLACED}{now.astimezone(UTC):{_REPLACED_AT}}"
+    return f"{_REPLACED}{now.astimezone(UTC):{_REPLACED_AT}}"
 
 
 def former_files(path: Path, before: datetime) -> list[Path]:
     """The files of warehouses that were replaced before an instant, by their names."""
-    pattern = re.compile(rf"{re.escape(path.name)}(\.wal)?{re.escape(REPLACED)}(\d{{8}}T\d{{6}}Z)")
-    found = []
-    for file in path.parent.iterdir() if path.parent.is_dir() else ():
-        match = pattern.fullmatch(file.name)
-        if match:
-            replaced = datetime.strptime(match[2], _REPLACED_AT).replace(tzinfo=UTC)
-            if replaced < before:
-                found.append(file)
-    return sorted(found)
+    pattern = re.compile(rf"{re.escape(path.name)}(\.wal)?{re.escape(_REPLACED)}(\d{{8}}T\d{{6}}Z)")
+    files = path.parent.iterdir() if path.parent.is_dir() else ()
+    return sorted(
+        file
+        for file in files
+        if (match := pattern.fullmatch(file.name))
+        and datetime.strptime(match[2], _REPLACED_AT).replace(tzinfo=UTC) < before
+    )

@@ -1,7 +1,6 @@
 """Queries of the stored tables for checks, publishing and marts; every result is small.
 
-Nothing is changed here, and no result is judged: that is up to `transforms.check_rules`. Queries of
-the log `raw.collections` are in `collections_log`.
+The rules of the checks are in `transforms.check_rules`, queries of the log in `collections_log`.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
@@ -14,18 +13,13 @@ from uuid import UUID
 
 import polars as pl
 
+from booking_assets.tables import raw
 from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
-from booking_assets.tables.raw import (
-    COLLECTIONS,
-    EVENT_COUNTS,
-    EVENTS,
-    REGISTRATIONS,
-    REJECTED_ROWS,
-)
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REGISTRATIONS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.collections_log import newest_complete
-from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.ddl import column_list, qualified, quoted
 from booking_assets.warehouse.frames import registered
 from booking_assets.warehouse.view import View
 
@@ -52,11 +46,7 @@ class ContractBreaches:
 
 
 def row_count(view: View, table: Table) -> int:
-    """The number of rows of a stored table.
-
-    Raises:
-        TableNotFound: The table does not exist.
-    """
+    """The number of rows of a stored table."""
     view.require_stored(table)
     query = f"SELECT count(*) FROM {qualified(table)} WHERE {view.condition(table)}"
     ((rows,),) = view.con.execute(query).fetchall()
@@ -100,12 +90,10 @@ def duplicates(view: View, table: Table) -> int:
     """The number of rows beyond the first of each key."""
     if not table.grain:
         return 0
-    key = ", ".join(quoted(name) for name in table.grain)
+    key = column_list(table.grain)
     ((rows,),) = view.con.execute(
-        f"""
-        SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT)
-        FROM (SELECT count(*) AS copies FROM {qualified(table)} GROUP BY {key})
-        """
+        "SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT)"
+        f" FROM (SELECT count(*) AS copies FROM {qualified(table)} GROUP BY {key})"
     ).fetchall()
     return int(rows)
 
@@ -124,12 +112,7 @@ def stored_identifiers(view: View) -> dict[str, UUID]:
 
 
 def foreign_rows(view: View, identifiers: Mapping[str, UUID] | None) -> dict[str, int]:
-    """The number of events with another owner than their organization has, by organization.
-
-    Args:
-        view: The warehouse.
-        identifiers: The configured organizations; the newest counts' ones by default.
-    """
+    """The number of events with another owner than `identifiers` (default: the counts') name."""
     if identifiers is None:
         rows = view.con.execute(
             f"SELECT organization, organization_identifier FROM ({view.select(EVENT_COUNTS)})"
@@ -155,16 +138,15 @@ def foreign_rows(view: View, identifiers: Mapping[str, UUID] | None) -> dict[str
 def unknown_members(view: View) -> dict[str, list[str]]:
     """The names of members of events that are not in the contract, by organization, sorted."""
     events = view.select(EVENTS, ["organization", "extra"])
-    return dict(
-        view.con.execute(
-            f"""
-            SELECT organization, list_sort(list(DISTINCT name)) FROM (
-                SELECT organization, unnest(json_keys(extra)) AS name
-                FROM ({events}) WHERE extra IS NOT NULL
-            ) GROUP BY organization
-            """
-        ).fetchall()
-    )
+    rows = view.con.execute(
+        f"""
+        SELECT organization, list_sort(list(DISTINCT name)) FROM (
+            SELECT organization, unnest(json_keys(extra)) AS name
+            FROM ({events}) WHERE extra IS NOT NULL
+        ) GROUP BY organization
+        """
+    ).fetchall()
+    return dict(rows)
 
 
 def unmatched_registrations(view: View) -> dict[str, int]:
@@ -180,8 +162,8 @@ def unmatched_registrations(view: View) -> dict[str, int]:
 
 
 def reconciliation(view: View, table: Table) -> pl.DataFrame:
-    """The stored rows of a resource beside those in the log, one row an organization."""
-    rejected = view.select(REJECTED_ROWS, ["organization", "resource"])
+    """The stored rows of a resource beside those in the log, by organization."""
+    rejected = view.select(raw.REJECTED_ROWS, ["organization", "resource"])
     return view.fetch(
         f"""
         SELECT

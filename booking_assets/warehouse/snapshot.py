@@ -32,7 +32,7 @@ from booking_assets.warehouse.connection import (
     log_of,
     transaction,
 )
-from booking_assets.warehouse.ddl import qualified, quoted
+from booking_assets.warehouse.ddl import column_list, qualified
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts, TableNotFound
 from booking_assets.warehouse.view import View
 
@@ -43,6 +43,7 @@ FILE = "booking.duckdb"
 """The name of a version's file: DuckDB names the catalog of an opened file after it."""
 
 PARTIAL = ".partial"
+_FOLDER_MODE = 0o750  # The group can read, nobody else.
 _NO_SYMLINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 _log = logging.getLogger(__name__)
@@ -79,22 +80,32 @@ def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Sn
 
     Raises:
         TableNotFound: None of the tables is stored.
-        SnapshotFailed: `path` is a file that was not published here, or the copy differs.
+        SnapshotFailed: `path` was not published here, the copy differs, or it cannot be written.
         StaleMarts: A mart is not derived from the stored raw tables.
     """
     started = time.monotonic()
     stored = [table for table in tables if view.is_stored(table)]
     if not stored:
         raise TableNotFound("There is nothing to publish yet: run `booking-assets refresh` first")
-    _require_fresh(view, stored)
+    if stale := queries.stale_marts(view, stored):
+        named = "; ".join(f"{table}: {', '.join(names)}" for table, names in stale.items())
+        raise StaleMarts(
+            "The raw tables changed after the marts were derived, so nothing was published"
+            f" and the last snapshot stays ({named}). Derive the marts again, then publish"
+        )
     folder = path.with_name(f"{path.name}.d")
-    _make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(_FOLDER_MODE)
     _require_free(path, folder)
     _remove_partial(folder)
-    name = _next_name(folder)
+    # The number orders the versions, the time is for people.
+    numbers = (version.name.partition("-")[0] for version in folder.iterdir())
+    newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
+    name = f"{newest + 1:06d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     partial = folder / f"{name}{PARTIAL}"
     try:
-        _make_folder(partial)
+        partial.mkdir()
+        partial.chmod(_FOLDER_MODE)
         rows = write_copy(view, stored, partial / FILE)
         (partial / FILE).chmod(0o440)
         sync(partial)
@@ -177,16 +188,6 @@ def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.syml
     sync(path.parent)
 
 
-def _require_fresh(view: View, tables: Sequence[Table]) -> None:
-    stale = queries.stale_marts(view, tables)
-    if stale:
-        named = "; ".join(f"{table}: {', '.join(names)}" for table, names in stale.items())
-        raise StaleMarts(
-            "The raw tables changed after the marts were derived, so nothing was published"
-            f" and the last snapshot stays ({named}). Derive the marts again, then publish"
-        )
-
-
 def _require_free(path: Path, folder: Path) -> None:
     """Check that `path` is a symlink, does not exist, or is a copy of a published version."""
     if path.is_symlink() or not path.exists():
@@ -230,23 +231,16 @@ def _is_publishable_file(view: View, tables: Sequence[Table]) -> bool:
 def _copy_file(
     con: duckdb.DuckDBPyConnection, tables: Sequence[Table], target: Path
 ) -> dict[str, int]:
-    """Copy the warehouse's file: ten times as fast as table by table.
-
-    Returns:
-        The number of rows of each table.
-
-    Raises:
-        SnapshotFailed: The copy differs from its source.
-    """
+    """Copy and verify the warehouse's file: ten times as fast as table by table."""
     source, _ = _file_of(con)
-    expected = {table.name: _count(con, table, WAREHOUSE) for table in tables}
+    expected = _counts(con, tables, WAREHOUSE)
     shutil.copyfile(source, target)
     # Closing the source released DuckDB's lock on it: another process may have written.
     if not filecmp.cmp(source, target, shallow=False):
         raise SnapshotFailed(f"{source} changed while it was copied: the last snapshot stays")
     con.execute(f"ATTACH ? AS {COPY} (READ_ONLY)", [str(target)])
     try:
-        rows = {table.name: _count(con, table, COPY) for table in tables}
+        rows = _counts(con, tables, COPY)
     finally:
         con.execute(f"DETACH {COPY}")
     if rows != expected:
@@ -265,26 +259,19 @@ def _file_of(con: duckdb.DuckDBPyConnection) -> tuple[Path, str]:
     return Path(path), storage
 
 
-def _count(con: duckdb.DuckDBPyConnection, table: Table, database: str) -> int:
-    (row,) = con.execute(f"SELECT count(*) FROM {qualified(table, database)}").fetchall()
-    return int(row[0])
+def _counts(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[Table], database: str
+) -> dict[str, int]:
+    counts = {t.name: f"SELECT count(*) FROM {qualified(t, database)}" for t in tables}
+    return {name: int(con.execute(query).fetchall()[0][0]) for name, query in counts.items()}
 
 
 def copy_tables(
     con: duckdb.DuckDBPyConnection, sources: Mapping[Table, str], target: Path
 ) -> dict[str, int]:
-    """Write tables, with comments, to a new file, and close it.
+    """Write and verify tables, with comments: the rows of each `sources` SELECT, to a new file.
 
-    Args:
-        con: The warehouse, open for reading.
-        sources: The SELECT of each table's rows.
-        target: The new file.
-
-    Returns:
-        The number of rows of each table.
-
-    Raises:
-        SnapshotFailed: The copy differs from its source.
+    Returns and raises as `write_copy`.
     """
     # Faster: each thread writes the row groups that it read. Stored tables have no order.
     con.execute("SET preserve_insertion_order = false")
@@ -316,23 +303,13 @@ def _detach(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _compare(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
-    """Check that a query and its copy have the same rows, by count and sum of hashes.
+    """Check that a query and its copy have the same rows; returns their number.
 
-    It takes a fifth of the time of the copy.
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        SnapshotFailed: They differ.
+    By count and sum of hashes, which takes a fifth of the time of the copy.
     """
+    digest = f"coalesce(sum(CAST(hash({column_list(table.column_names)}) AS HUGEINT)), 0)"
     expected, copied = (
-        con.execute(
-            f"""
-            SELECT count(*), coalesce(sum(CAST(hash({names}) AS HUGEINT)), 0) FROM ({query})
-            """
-        ).fetchall()[0]
-        for names in [", ".join(map(quoted, table.column_names))]
+        con.execute(f"SELECT count(*), {digest} FROM ({query})").fetchall()[0]
         for query in (source, f"FROM {qualified(table, COPY)}")
     )
     if expected != copied:
@@ -344,25 +321,6 @@ def _compare(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
     return int(expected[0])
 
 
-def _make_folder(folder: Path) -> None:
-    """Create a folder that the group can read and nobody else."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o750)
-
-
-def _next_name(folder: Path) -> str:
-    """The next number, which orders the versions, and the time, for people."""
-    numbers = (path.name.partition("-")[0] for path in folder.iterdir())
-    newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
-    return f"{newest + 1:06d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-
-
-def _versions(folder: Path) -> list[Path]:
-    """The published versions, the oldest first; files are those of earlier releases."""
-    names = [p for p in folder.iterdir() if p.name.partition("-")[0].isdecimal()]
-    return [*sorted(folder.glob("*.duckdb")), *sorted(p for p in names if p.is_dir())]
-
-
 def _remove_partial(folder: Path) -> None:
     """Remove unfinished copies of failed and killed runs; the lock is exclusive."""
     for leftover in folder.glob(f"*{PARTIAL}*"):
@@ -371,7 +329,10 @@ def _remove_partial(folder: Path) -> None:
 
 def _prune(folder: Path, current: Path, keep: int) -> None:
     """Remove all but the newest versions; a version that a reader has open stays readable."""
-    older = [version for version in _versions(folder) if version != current.parent]
+    numbered = [p for p in folder.iterdir() if p.name.partition("-")[0].isdecimal()]
+    # The oldest first; files are versions of earlier releases.
+    versions = [*sorted(folder.glob("*.duckdb")), *sorted(p for p in numbered if p.is_dir())]
+    older = [version for version in versions if version != current.parent]
     for version in older[: max(len(older) - (keep - 1), 0)]:
         _remove(version)
 

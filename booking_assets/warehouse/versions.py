@@ -17,11 +17,10 @@ from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import ddl
-from booking_assets.warehouse.batches import batches
 from booking_assets.warehouse.collections_log import newest_collections
-from booking_assets.warehouse.ddl import qualified, quoted, types
+from booking_assets.warehouse.ddl import column_list, qualified, quoted, types
 from booking_assets.warehouse.frames import registered
-from booking_assets.warehouse.view import View
+from booking_assets.warehouse.view import View, batches
 
 Changed: TypeAlias = Callable[
     [pl.DataFrame, pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]
@@ -31,17 +30,15 @@ key, collected_at, digest) and the newest collections (rows of `raw.collections`
 close (the key, valid_from and the new valid_to) and those to add (the key, valid_from, valid_to and
 change)."""
 
-_KEY = ", ".join(quoted(name) for name in EVENTS.grain)
-_EVENT = ("event_identifier",)
+_KEY = column_list(EVENTS.grain)
 _CLOSED = (*EVENT_HISTORY.grain, "valid_to")
-_ADDED = (*_CLOSED, "change")
 _OPEN = "valid_to IS NULL"
 
 
 def extend(
     view: View, members: Sequence[str], changed: Changed, batch_rows: int
 ) -> tuple[int, int]:
-    """Close versions and add others within the open transaction.
+    """Close versions and add others within the open transaction; returns the number of each.
 
     Decides batch by batch and writes once, so that wide rows are read once.
 
@@ -51,9 +48,6 @@ def extend(
         changed: Decides which versions end and which begin. Their members are copied from
             raw.events, those of a deleted event from its last version.
         batch_rows: Events in a batch, on average.
-
-    Returns:
-        The number of closed and of added versions.
     """
     con = view.con
     ddl.prepare(con, [EVENT_HISTORY])
@@ -62,10 +56,20 @@ def extend(
         _store_digests(view, "last_digests", EVENT_HISTORY, "valid_from", members, _OPEN),
         _store_digests(view, "event_digests", EVENTS, "collected_at", members, "true"),
     )
-    _add_deleted(view)
-    _create_temporary(con, "closed", _CLOSED)
-    _create_temporary(con, "added", _ADDED)
-    for batch in batches(_EVENT, rows, batch_rows):
+    # The last versions of deleted events have no digest.
+    con.execute(
+        f"""
+        INSERT INTO last_digests BY NAME
+        SELECT organization, event_identifier, max(valid_from) AS valid_from
+        FROM ({view.select(EVENT_HISTORY, [*EVENT_HISTORY.grain, "change"])})
+        ANTI JOIN last_digests USING ({_KEY}) WHERE change = 'deleted' GROUP BY ALL
+        """
+    )
+    kinds = types(EVENT_HISTORY)
+    for name, columns in (("closed", _CLOSED), ("added", (*_CLOSED, "change"))):
+        declarations = ", ".join(f"{column} {kinds[column]}" for column in columns)
+        con.execute(f"CREATE TEMP TABLE {name} ({declarations})")
+    for batch in batches(("event_identifier",), rows, batch_rows):
         which = batch.condition(EVENTS)
         last_versions = view.fetch(f"FROM last_digests WHERE {which}")
         events = view.fetch(f"FROM event_digests WHERE {which}")
@@ -80,42 +84,19 @@ def extend(
 def _store_digests(
     view: View, name: str, table: Table, since: str, members: Sequence[str], which: str
 ) -> int:
-    """Create a temporary table of the key, an instant and a digest of the members of each row.
+    """Create a temporary table of each row's key, instant and digest; returns the number of rows.
 
     Hashes are equal within one release of DuckDB only: both sides are hashed in one session.
-
-    Returns:
-        The number of rows.
     """
     key = [*EVENTS.grain, since]
     extra = [column for column in ("valid_to",) if column in table.column_names]
     source = view.select(table, dict.fromkeys([*key, *members, *extra]))
-    names, hashed = (", ".join(map(quoted, columns)) for columns in (key, members))
+    digest = f"hash({column_list(members)}) AS digest"
     ((rows,),) = view.con.execute(
         f"CREATE TEMP TABLE {name} AS"
-        f" SELECT {names}, hash({hashed}) AS digest FROM ({source}) WHERE {which}"
+        f" SELECT {column_list(key)}, {digest} FROM ({source}) WHERE {which}"
     ).fetchall()
     return int(rows)
-
-
-def _add_deleted(view: View) -> None:
-    """Add the last versions of deleted events, without a digest."""
-    deleted = view.select(EVENT_HISTORY, [*EVENT_HISTORY.grain, "change"])
-    view.con.execute(
-        f"""
-        INSERT INTO last_digests BY NAME
-        SELECT organization, event_identifier, max(valid_from) AS valid_from
-        FROM ({deleted}) ANTI JOIN last_digests USING ({_KEY})
-        WHERE change = 'deleted' GROUP BY ALL
-        """
-    )
-
-
-def _create_temporary(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> None:
-    """Create a temporary table with these columns of the history."""
-    kinds = types(EVENT_HISTORY)
-    declarations = ", ".join(f"{column} {kinds[column]}" for column in columns)
-    con.execute(f"CREATE TEMP TABLE {name} ({declarations})")
 
 
 def _apply(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:

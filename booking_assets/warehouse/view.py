@@ -1,30 +1,74 @@
-"""An open warehouse as queries read it: rows of some organizations, typed by the contracts."""
+"""Reads an open warehouse: tables as their contracts have them, whole or in hash batches.
+
+Which columns keep related rows in one batch is stated by `transforms`.
+"""
 
 # ruff: noqa: S608 - names come quoted from the contracts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from booking_assets.tables.contract import Table
+from booking_assets.tables.contract import Table, Text
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import literal, qualified, quoted
 from booking_assets.warehouse.errors import TableNotFound
-from booking_assets.warehouse.frames import fetch
+from booking_assets.warehouse.frames import ArrowStream
 
-ORGANIZATION = "organization"
+BATCH_ROWS = 50_000
+"""Rows in a batch, on average: a transform takes up to 1.5 KiB for each.
+
+1,000,000 events need 20 batches: reading a mart's columns takes 0.5 s more than at once.
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of a table whose hash of the key falls into bucket `number` of `count`, from 0.
+
+    Rows with equal keys are in one batch, also when they are in different tables. Of text, only
+    letters and digits are hashed: texts that differ in blanks, which transforms remove, are in one
+    batch.
+    """
+
+    key: tuple[str, ...]
+    number: int
+    count: int
+
+    def condition(self, table: Table) -> str:
+        """The WHERE condition for its rows of a table."""
+        if self.count == 1:
+            return "true"
+        columns = table.columns.columns()
+        key = ", ".join(
+            rf"coalesce(regexp_replace({quoted(name)}, '[^\pL\pN]', '', 'g'), '')"
+            if isinstance(columns[name], Text)
+            else quoted(name)
+            for name in self.key
+        )
+        return f"hash({key}) % {self.count} = {self.number}"
+
+
+def batches(key: Sequence[str], rows: int, batch_rows: int) -> Iterator[Batch]:
+    """The batches for tables with at most `rows` rows."""
+    count = max(1, math.ceil(rows / batch_rows))
+    for number in range(count):
+        yield Batch(tuple(key), number, count)
 
 
 @dataclass(frozen=True)
 class View:
     """A connection to the warehouse, and the organizations whose rows are visible; None: all.
 
-    Tables of an earlier release are read as their contracts have them now.
+    Methods that take a table raise `TableNotFound` where it does not exist, and those that take
+    columns `SchemaMismatch` where the stored ones do not fit the contract. Tables of an earlier
+    release are read as their contracts have them now.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -35,11 +79,7 @@ class View:
         return bool(ddl.stored_declarations(self.con, table))
 
     def require_stored(self, table: Table) -> dict[str, str]:
-        """The stored declarations of a table.
-
-        Raises:
-            TableNotFound: The table does not exist.
-        """
+        """The stored declarations of a table."""
         stored = ddl.stored_declarations(self.con, table)
         if not stored:
             raise TableNotFound(
@@ -48,13 +88,7 @@ class View:
         return stored
 
     def select(self, table: Table, columns: Iterable[str] | None = None) -> str:
-        """A SELECT of columns (all by default) of a table's visible rows, to use in a statement.
-
-        Raises:
-            KeyError: The contract has no such column.
-            TableNotFound: The table does not exist.
-            SchemaMismatch: The stored columns do not fit the contract.
-        """
+        """A SELECT of columns (all by default) of a table's visible rows, to use in a statement."""
         stored = self.require_stored(table)
         names = table.column_names if columns is None else columns
         source = f"SELECT {ddl.projection(table, stored, names)} FROM {qualified(table)}"
@@ -62,14 +96,30 @@ class View:
 
     def condition(self, table: Table) -> str:
         """The condition for a table's visible rows."""
-        if self.organizations is None or ORGANIZATION not in table.column_names:
+        if self.organizations is None or "organization" not in table.column_names:
             return "true"
         visible = ", ".join(map(literal, sorted(self.organizations))) or "NULL"
-        return f"{quoted(ORGANIZATION)} IN ({visible})"
+        return f"organization IN ({visible})"
+
+    def read(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        batch: Batch | None = None,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """Columns of a table, or of a batch or `limit` rows of it, typed, unordered."""
+        wanted = ddl.column_list(columns)
+        condition = batch.condition(table) if batch else "true"
+        most = f"LIMIT {limit}" if limit is not None else ""
+        source = self.select(table, dict.fromkeys([*columns, *(batch.key if batch else ())]))
+        frame = self.fetch(f"SELECT {wanted} FROM ({source}) WHERE {condition} {most}")
+        dtypes = table.dtypes
+        return frame.cast({name: dtypes[name] for name in columns})
 
     def fetch(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """The result of a query as a frame."""
-        return fetch(self.con, query, parameters)
+        return pl.DataFrame(ArrowStream(self.con.sql(query, params=dict(parameters or {}))))
 
     def counts(self, query: str) -> dict[str, int]:
         """The result of a query for organizations and their numbers of rows."""

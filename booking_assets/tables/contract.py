@@ -82,7 +82,10 @@ class Day(Column):
 
 
 class Schema:
-    """The columns of a table: class attributes, in order; a subclass adds columns at the end."""
+    """The columns of a table: class attributes, in order; a subclass adds columns at the end.
+
+    The docstring is the table's description, in DuckDB's comments, Dagster and the docs.
+    """
 
     @classmethod
     def columns(cls) -> dict[str, Column]:
@@ -106,8 +109,12 @@ class Table:
     name: str
     columns: type[Schema]
     row: str
-    description: str
     grain: tuple[str, ...]
+
+    @property
+    def description(self) -> str:
+        """The docstring of `columns`."""
+        return self.columns.__doc__ or ""
 
     @property
     def schema(self) -> str:

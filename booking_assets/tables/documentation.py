@@ -28,14 +28,10 @@ def _section(table: Table) -> str:
     key = ", ".join(f"`{name}`" for name in table.grain) or "none: a log"
     head = f"## `{table.name}`\n\n{table.description} One row: {table.row}. Key: {key}.\n\n"
     lines = [
-        f"| `{name}` | {type(column).__name__} | {_null(table, name)} | {table.meanings[name]} |\n"
-        for name, column in table.columns.columns().items()
+        f"| `{name}` | {type(c).__name__} | {'' if c.nullable else 'never'} | {c.description} |\n"
+        for name, c in table.columns.columns().items()
     ]
     return head + "| column | kind | null | meaning |\n|---|---|---|---|\n" + "".join(lines)
-
-
-def _null(table: Table, name: str) -> str:
-    return "never" if name in table.required else ""
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ AS_OF = (
 
 
 class CapacityByEvent(Schema):
-    """Columns of `marts.capacity_by_event`."""
+    """Limits, seats, availability and registration state of each event."""
 
     organization = Events.organization
     event_identifier = Events.event_identifier
@@ -63,7 +63,7 @@ class CapacityByEvent(Schema):
 
 
 class CapacityUtilization(Schema):
-    """Columns of `marts.capacity_utilization`."""
+    """Seats offered, required, published and taken; cancelled events apart."""
 
     organization = Events.organization
     month = Day("First day of the month in which the event starts, in the venue's own time.")
@@ -92,7 +92,7 @@ class CapacityUtilization(Schema):
 
 
 class DistributionByEvent(Schema):
-    """Columns of `marts.distribution_by_event`."""
+    """Where each exam package stands: planned, ordered, shipped, failed, returned."""
 
     organization = Events.organization
     event_identifier = Events.event_identifier
@@ -131,7 +131,7 @@ class DistributionByEvent(Schema):
 
 
 class DistributionStatus(Schema):
-    """Columns of `marts.distribution_status`."""
+    """Exam packages counted by state, process and the distributor's own status."""
 
     organization = Events.organization
     distribution_state = DistributionByEvent.distribution_state
@@ -150,7 +150,7 @@ class DistributionStatus(Schema):
 
 
 class RoomUtilization(Schema):
-    """Columns of `marts.room_utilization`."""
+    """Hours for which rooms are booked, also twice at once, and the seats offered."""
 
     organization = Events.organization
     venue_location_identifier = Events.venue_location_identifier
@@ -173,7 +173,7 @@ class RoomUtilization(Schema):
 
 
 class RoomConflicts(Schema):
-    """Columns of `marts.room_conflicts`."""
+    """Pairs of events that overlap in a room; cross-listed classes are marked."""
 
     organization = Events.organization
     venue_location_identifier = Events.venue_location_identifier
@@ -195,7 +195,7 @@ class RoomConflicts(Schema):
 
 
 class EventHistory(Events):
-    """Columns of `marts.event_history`: those of `raw.events`, then what became of the version."""
+    """Every version of every event, with the time for which it was valid."""
 
     valid_from = Instant(
         "Start of the collection that first saw this version; for `deleted`, of the collection that"
@@ -214,7 +214,7 @@ class EventHistory(Events):
 
 
 class OrganizationFreshness(Schema):
-    """Columns of `marts.organization_freshness`."""
+    """How old and how complete each organization's data was when it was published."""
 
     organization = Events.organization
     events_as_of = Instant("Start of the newest complete collection of events (UTC).")
@@ -252,58 +252,50 @@ class OrganizationFreshness(Schema):
 
 
 CAPACITY_BY_EVENT = Table(
-    name="marts.capacity_by_event",
-    columns=CapacityByEvent,
+    "marts.capacity_by_event",
+    CapacityByEvent,
     row="an event of any type",
-    description="Limits, seats, availability and registration state of each event.",
     grain=("organization", "event_identifier"),
 )
 CAPACITY_UTILIZATION = Table(
-    name="marts.capacity_utilization",
-    columns=CapacityUtilization,
+    "marts.capacity_utilization",
+    CapacityUtilization,
     row="an organization, month, event type and venue",
-    description="Seats offered, required, published and taken; cancelled events apart.",
     grain=("organization", "month", "event_type", "venue_location_identifier"),
 )
 DISTRIBUTION_BY_EVENT = Table(
-    name="marts.distribution_by_event",
-    columns=DistributionByEvent,
+    "marts.distribution_by_event",
+    DistributionByEvent,
     row="an event whose exam papers are, or were, distributed",
-    description="Where each exam package stands: planned, ordered, shipped, failed, returned.",
     grain=("organization", "event_identifier"),
 )
 DISTRIBUTION_STATUS = Table(
-    name="marts.distribution_status",
-    columns=DistributionStatus,
+    "marts.distribution_status",
+    DistributionStatus,
     row="an organization, distribution state, process and status",
-    description="Exam packages counted by state, process and the distributor's own status.",
     grain=("organization", "distribution_state", "distribution_process", "distribution_status"),
 )
 ROOM_UTILIZATION = Table(
-    name="marts.room_utilization",
-    columns=RoomUtilization,
+    "marts.room_utilization",
+    RoomUtilization,
     row="an organization, venue, room and week in which it is booked",
-    description="Hours for which rooms are booked, also twice at once, and the seats offered.",
     grain=("organization", "venue_location_identifier", "room", "week"),
 )
 ROOM_CONFLICTS = Table(
-    name="marts.room_conflicts",
-    columns=RoomConflicts,
+    "marts.room_conflicts",
+    RoomConflicts,
     row="two events that have the same room at the same time",
-    description="Pairs of events that overlap in a room; cross-listed classes are marked.",
     grain=("organization", "first_event_identifier", "second_event_identifier"),
 )
 EVENT_HISTORY = Table(
-    name="marts.event_history",
-    columns=EventHistory,
+    "marts.event_history",
+    EventHistory,
     row="a version of an event that a collection saw, or its deletion",
-    description="Every version of every event, with the time for which it was valid.",
     grain=("organization", "event_identifier", "valid_from"),
 )
 ORGANIZATION_FRESHNESS = Table(
-    name="marts.organization_freshness",
-    columns=OrganizationFreshness,
+    "marts.organization_freshness",
+    OrganizationFreshness,
     row="an organization in the settings",
-    description="How old and how complete each organization's data was when it was published.",
     grain=("organization",),
 )

@@ -25,7 +25,7 @@ COLLECTED_AT = "When the collection that wrote the row started (UTC)."
 
 
 class EventCounts(Schema):
-    """Columns of `raw.event_counts`."""
+    """The newest `count` of each organization's events."""
 
     organization = Text(ORGANIZATION, nullable=False)
     organization_identifier = Identifier(
@@ -36,7 +36,7 @@ class EventCounts(Schema):
 
 
 class Events(Schema):
-    """Columns of `raw.events`: the 62 members of the API's event model, in its order."""
+    """Every event of the API, all 62 members, typed."""
 
     organization = Text(ORGANIZATION, nullable=False)
 
@@ -125,7 +125,7 @@ class Events(Schema):
 
 
 class RejectedRows(Schema):
-    """Columns of `raw.rejected_rows`."""
+    """Rows that do not fit the contract, with the reason."""
 
     organization = Text(ORGANIZATION, nullable=False)
     resource = Text("`events` or `registrations`.", nullable=False)
@@ -140,7 +140,7 @@ class RejectedRows(Schema):
 
 
 class Collections(Schema):
-    """Columns of `raw.collections`."""
+    """Append-only log of collections: what was counted, received and stored."""
 
     organization = Text(ORGANIZATION, nullable=False)
     resource = Text("`events` or `registrations`.", nullable=False)
@@ -177,11 +177,9 @@ class Collections(Schema):
 
 
 class Registrations(Schema):
-    """Columns of `raw.registrations`: only the members that this project decodes.
+    """Registrations, from which seats are counted: statuses alone, nothing personal."""
 
-    A registration also holds an exam password, scores and comments in clear.
-    """
-
+    # A registration also holds an exam password, scores and comments in clear.
     organization = Text(ORGANIZATION, nullable=False)
     registration_identifier = Identifier("The registration.", nullable=False)
     event_identifier = Identifier("The event registered for; it may be unknown.")
@@ -197,53 +195,30 @@ Status = Literal["complete", "failed", "access_denied", "shrunk", "overtaken"]
 """How a collection ended: `raw.collections.status`."""
 
 EVENT_COUNTS = Table(
-    name="raw.event_counts",
-    columns=EventCounts,
-    row="an organization",
-    description="The newest `count` of each organization's events.",
-    grain=("organization",),
+    "raw.event_counts", EventCounts, row="an organization", grain=("organization",)
 )
-EVENTS = Table(
-    name="raw.events",
-    columns=Events,
-    row="an event",
-    description="Every event of the API, all 62 members, typed.",
-    grain=("organization", "event_identifier"),
-)
+EVENTS = Table("raw.events", Events, row="an event", grain=("organization", "event_identifier"))
 REJECTED_ROWS = Table(
-    name="raw.rejected_rows",
-    columns=RejectedRows,
-    row="a row that could not be typed",
-    description="Rows that do not fit the contract, with the reason.",
-    grain=(),
+    "raw.rejected_rows", RejectedRows, row="a row that could not be typed", grain=()
 )
 COLLECTIONS = Table(
-    name="raw.collections",
-    columns=Collections,
+    "raw.collections",
+    Collections,
     row="an organization, a resource and a run",
-    description="Append-only log of collections: what was counted, received and stored.",
     grain=("organization", "resource", "run_id"),
 )
 REGISTRATIONS = Table(
-    name="raw.registrations",
-    columns=Registrations,
+    "raw.registrations",
+    Registrations,
     row="a registration",
-    description="Registrations, from which seats are counted: statuses alone, nothing personal.",
     grain=("organization", "registration_identifier"),
 )
 
-_NOT_MEMBERS = frozenset(
-    {
-        "organization",
-        "event_scheduled_start_offset_minutes",
-        "event_scheduled_end_offset_minutes",
-        "extra",
-        "collected_at",
-    }
-)
-
 EVENT_MEMBERS: tuple[str, ...] = tuple(
-    name for name in EVENTS.column_names if name not in _NOT_MEMBERS
+    name
+    for name in EVENTS.column_names
+    if name not in {"organization", "extra", "collected_at"}
+    and not name.endswith("_offset_minutes")
 )
 """The columns of `raw.events` that are members of the API's event model, in its order."""
 

@@ -80,7 +80,7 @@ class MoreRequiredKinds(Schema):
 
 
 def table(columns: type[Schema], grain: tuple[str, ...] = ()) -> Table:
-    return Table(name="marts.kinds", columns=columns, row="a kind", description="X.", grain=grain)
+    return Table(name="marts.kinds", columns=columns, row="a kind", grain=grain)
 
 
 KINDS = table(Kinds)

@@ -1,6 +1,6 @@
 """Rules of `marts.capacity_by_event` and `marts.capacity_utilization`.
 
-For readers: `docs/marts.md`. Unknown seats are null, never zero.
+Unknown seats are null, never zero.
 """
 
 from __future__ import annotations
@@ -73,20 +73,14 @@ def capacity_by_event(
     seats taken. Elsewhere its seats are null, and every column that depends on them.
 
     Args:
-        events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
-        as_of: `organization` and `as_of`, one row an organization.
-        registrations: Rows of `raw.registrations`, at least `REGISTRATION_COLUMNS`; None
-            where none were ever collected. Those of events that are not in `events` count nowhere.
+        events: Rows of `raw.events`.
+        as_of: See `transforms`.
+        registrations: Rows of `raw.registrations`; None where none were ever collected. Those of
+            events that are not in `events` count nowhere.
         seats_as_of: `organization` and `seats_as_of`, one row an organization whose registrations
             are known: the start of their newest complete collection.
         unknown_events: `organization` and `event_identifier` of the events that were first
             collected by a later run than the stored registrations.
-
-    Returns:
-        One row an event, sorted by organization and event.
-
-    Raises:
-        ValueError: An organization has events and no `as_of`.
     """
     taken, maximum = pl.col("seats_taken"), pl.col("capacity_maximum")
     return conform_to(
@@ -115,14 +109,8 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
     Seats taken are those of events that have a maximum, so that they compare with the seats
     offered. Seats required are those of all events; `minimum_fill` counts only the minima of
     events that have a maximum, for the same reason. Cancelled events are in `events_cancelled`
-    alone, and a group of nothing else offers zero seats.
-
-    Args:
-        by_event: Rows of `marts.capacity_by_event`, at least `CAPACITY_COLUMNS`.
-
-    Returns:
-        One row an organization, month, event type and venue, sorted by these; an event without a
-        start is in the month null.
+    alone, and a group of nothing else offers zero seats. An event without a start is in the month
+    null.
     """
     active = pl.col("lifecycle_status") != "Cancelled"
     published = pl.col("lifecycle_status").is_in(["Published", "In Progress", "Completed"])

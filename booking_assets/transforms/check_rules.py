@@ -1,4 +1,4 @@
-"""Rules of the asset checks: each function returns the organizations that break a promise.
+"""Rules of the asset checks: each function returns the slugs of the failing organizations.
 
 What a failed check blocks is decided by `defs.checks`.
 """
@@ -16,13 +16,8 @@ from booking_assets.tables.completeness import IS_COMPLETE
 def unaccounted(reconciliation: pl.DataFrame) -> list[str]:
     """Organizations whose stored rows are not what was counted and received.
 
-    Args:
-        reconciliation: one row an organization: what is stored beside what its newest complete
-            collection logged (`Warehouse.reconciliation`).
-
-    Returns:
-        Slugs where stored differs from logged, or where the logged collection is not complete by
-        the rule that it was accepted by.
+    Those where stored rows differ from logged rows (`Warehouse.reconciliation`), or where the
+    logged collection is not complete by the rule that it was accepted by.
     """
     accounted = (
         pl.col("stored_loaded").eq_missing(pl.col("rows_loaded"))
@@ -46,7 +41,7 @@ def shrunken(complete: pl.DataFrame, max_shrink: float, shrink_floor: int) -> li
         complete: The two newest complete collections of each organization, the newest first
             (`Warehouse.newest_collections`).
         max_shrink: The share of rows that may be lost.
-        shrink_floor: The number of rows that may be lost, whatever share they are.
+        shrink_floor: The number of rows that may be lost, of any share.
     """
     before = pl.col("rows_loaded").shift(-1).over("organization")
     gone = pl.col("before") - pl.col("rows_loaded")

@@ -42,26 +42,16 @@ def room_conflicts(
     """`marts.room_conflicts`: the pairs of events that overlap in a room.
 
     A room must be known: two events with a venue alone are likely in different rooms of it. A
-    room without a venue is one room. Bookings that touch do not overlap.
+    room without a venue is one room. Bookings that touch do not overlap. Events are of the same
+    class where achievement and class code (trimmed, not blank) both agree: a null agrees with
+    nothing.
 
     Time grows with the events and the pairs found; memory with the events. Pairs grow with the
     square of the concurrent events, and "Online" may have thousands: a room with more than
     `most_a_room` pairs is left out; `room_utilization.peak_concurrent_events` shows it.
 
-    Args:
-        events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
-        as_of: `organization` and `as_of`, one row an organization.
-        most_a_room: Conflicts beyond which a room is left out.
-        at_once: Conflicts in one frame.
-
     Returns:
-        One row a pair, in as many frames as it takes, each sorted by organization and identifiers.
-        The first event is the one that starts first; of two that start together, the one with the
-        smaller identifier. They are the same class where achievement and class code (trimmed, not
-        blank) both agree: a null agrees with nothing.
-
-    Raises:
-        ValueError: An organization has events and no `as_of`.
+        Frames of `at_once` pairs, each sorted by its key.
     """
     bookings = (
         room_bookings(with_as_of(events.select(EVENT_COLUMNS), as_of))

@@ -1,6 +1,6 @@
 """Rules of `marts.distribution_by_event` and `marts.distribution_status`.
 
-For readers: `docs/marts.md`. The distributor's statuses are free text, kept as received.
+The distributor's statuses are free text, kept as received.
 """
 
 from __future__ import annotations
@@ -51,16 +51,6 @@ def distribution_by_event(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataF
 
     In scope are paper exams, and events with any distribution or return member set: an event that
     was changed from paper to online keeps some.
-
-    Args:
-        events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
-        as_of: `organization` and `as_of`, one row an organization.
-
-    Returns:
-        One row an event in scope, sorted by organization and event.
-
-    Raises:
-        ValueError: An organization has events, in scope or not, and no `as_of`.
     """
     start, as_of_instant = pl.col("event_scheduled_start"), pl.col("as_of")
     expected, ordered = pl.col("distribution_expected"), pl.col("distribution_ordered")
@@ -78,7 +68,12 @@ def distribution_by_event(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataF
             return_due=_return_due(),
         )
         .with_columns(return_state=_return_state())
-        .with_columns(return_overdue=_return_overdue()),
+        .with_columns(
+            return_overdue=(
+                pl.col("return_state").is_in(["Not Returned", "Partially Returned"])
+                & (pl.col("return_due") < as_of_instant)
+            ).fill_null(value=False)
+        ),
         DISTRIBUTION_BY_EVENT,
     )
 
@@ -86,12 +81,7 @@ def distribution_by_event(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataF
 def distribution_status(by_event: pl.DataFrame) -> pl.DataFrame:
     """`marts.distribution_status`: the packages counted by state, process and distributor's status.
 
-    Args:
-        by_event: Rows of `marts.distribution_by_event`, at least `PACKAGE_COLUMNS`.
-
-    Returns:
-        One row an organization, state, process and status as received (null is a group), sorted by
-        these. Medians are over the events that have the figure, null where none has.
+    A null status is a group. Medians are over the events that have the figure, null where none has.
     """
     return conform_to(
         by_event.group_by(DISTRIBUTION_STATUS.grain).agg(
@@ -166,8 +156,3 @@ def _return_due() -> pl.Expr:
         .when(late)
         .then(start + pl.duration(days=60))
     )
-
-
-def _return_overdue() -> pl.Expr:
-    missing = pl.col("return_state").is_in(["Not Returned", "Partially Returned"])
-    return (missing & (pl.col("return_due") < pl.col("as_of"))).fill_null(value=False)

@@ -31,16 +31,12 @@ def organization_freshness(
 
     Args:
         organizations: The organizations in the settings, and whether registrations are wanted.
-        attempts: The newest collection of each organization and resource that was not overtaken:
-            organization, resource, complete_at (start of the newest complete one), last_attempt_at,
-            last_status, failing_since, reason and remedy.
+        attempts: The newest collection of each organization and resource, as `Warehouse.attempts`
+            returns it.
         stored: By resource, the stored rows: organization, stored_loaded and stored_rejected.
         event_counts: `raw.event_counts`.
         published_at: The instant of publishing, with its zone.
         withheld: The organizations that are not published, each with the reason and the remedy.
-
-    Returns:
-        One row an organization in the settings, sorted by it.
 
     Raises:
         ValueError: `published_at` has no zone.

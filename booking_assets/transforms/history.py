@@ -25,10 +25,9 @@ class ChangedVersions:
     """The changes of the history after a collection.
 
     Attributes:
-        closed: The open versions that end: organization, event_identifier, valid_from (their key)
-            and valid_to.
-        added: The versions that begin: organization, event_identifier, valid_from, valid_to and
-            change. Their members are those of the stored event; of a deleted one, its last.
+        closed: The open versions that end: their key and valid_to.
+        added: The versions that begin: their key, valid_to and change. Their members are those of
+            the stored event; of a deleted event, those of its last version.
     """
 
     closed: pl.DataFrame
@@ -58,14 +57,10 @@ def changed_versions(
             event_identifier, valid_from and digest, which is null where the event is deleted.
             Those of organizations that are not in `as_of` stay unchanged.
         events: Rows of `raw.events`: organization, event_identifier, collected_at and digest.
-        as_of: `organization` and `as_of`, one row an organization: the start of the newest
-            complete collection, which is the instant of its deletions.
+        as_of: See `transforms`; it is also the instant of deletions.
 
     Returns:
         The changes, sorted by organization, event and valid_from; none where nothing changed.
-
-    Raises:
-        ValueError: An organization has events and no `as_of`.
     """
     collected = with_as_of(events, as_of).drop("as_of")
     known = last_versions.join(as_of, on="organization", how="inner", validate="m:1")

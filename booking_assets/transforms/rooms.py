@@ -1,6 +1,6 @@
 """Rules of `marts.room_utilization`, and `room_bookings`: which events book a room.
 
-For readers: `docs/marts.md`. Pairs of events in one room are in `conflicts`.
+Pairs of events in one room are in `conflicts`.
 """
 
 from __future__ import annotations
@@ -50,21 +50,13 @@ def room_utilization(
 ) -> pl.DataFrame:
     """`marts.room_utilization`: hours booked, double-booked and offered, by room and week.
 
-    Bookings overlap where their instants do, independently of offsets; those that
-    touch do not. The offset of an event's start decides where its weeks begin, so that its
-    hours add up to its length also when the venue's clocks change before its end.
-
-    Args:
-        events: Rows of `raw.events`, at least `EVENT_COLUMNS`.
-        as_of: `organization` and `as_of`, one row an organization.
-        open_hours: Hours a week for which a room may be booked.
-
-    Returns:
-        One row an organization, venue, room and week with a booking, sorted by these. A booking
-        makes a row in each week that it reaches into.
+    Bookings overlap where their instants do, independently of offsets; those that touch do not. A
+    booking makes a row in each week that it reaches into. The offset of an event's start decides
+    where its weeks begin, so that its hours add up to its length also when the venue's clocks
+    change before its end.
 
     Raises:
-        ValueError: An organization has events and no `as_of`; or `open_hours` is not positive.
+        ValueError: `open_hours`, the hours a week for which a room may be booked, is not positive.
     """
     if not open_hours > 0:
         raise ValueError(f"open_hours is {open_hours:g}: give the hours a week, more than 0")

@@ -23,12 +23,7 @@ def equals_ignoring_case(column: str, value: str) -> pl.Expr:
 
 
 def first_match(*rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
-    """The value of the first rule whose condition is true: false and null conditions do not match.
-
-    Args:
-        *rules: Pairs of a boolean condition and the value where it is the first true one.
-        otherwise: The value where no condition is true.
-    """
+    """The value of the first rule whose condition is true, not false or null; else `otherwise`."""
     value = pl.lit(otherwise)
     for condition, answer in reversed(rules):
         value = pl.when(condition).then(pl.lit(answer, dtype=pl.String)).otherwise(value)
@@ -62,10 +57,7 @@ def local_time(column: str) -> pl.Expr:
 def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
     """The events with their organization's `as_of`.
 
-    Args:
-        events: Rows of `raw.events`, with `organization` among their columns.
-        as_of: `organization` and `as_of` (microseconds, UTC), one row an organization.
-            Organizations without events may be among them.
+    Organizations without events may have an `as_of`, too.
 
     Raises:
         ValueError: An organization has events and no `as_of`.

@@ -1,7 +1,6 @@
-"""The routes of the stand-in API, which decide in the order of the vendor's server.
+"""The routes of the stand-in API; their checks are in the order of the vendor's server.
 
-Shapes of responses are in `responses`, reading requests in `query`, rows in `world`, faults in
-`faults`.
+Responses are in `responses`, reading requests in `query`, rows in `world`, faults in `faults`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from booking_assets.sandbox.world import World
 
 PREFIX = "/v2/E01"
 CHANGES = "sandbox.changes"
-"""The key of an ASGI scope below which faults put functions from rows to other rows."""
+"""The key of an ASGI scope with the functions by which faults change rows."""
 
 Write: TypeAlias = Callable[[Sequence[Row], Resource], bytes]
 _SCHEME = "Bearer "
@@ -143,7 +142,14 @@ async def _retrieve(resource: Resource, request: Request) -> Response:
 
 
 async def _generate_token(request: Request) -> Response:
-    asked = _token_request(await _json_body(request))
+    body = await _json_body(request)
+    try:
+        members = msgspec.json.decode(body, type=dict[str, Any])
+        # Names are in any case.
+        known = {name.lower(): value for name, value in members.items() if value is not None}
+        asked = msgspec.convert(known, _TokenRequest)
+    except msgspec.MsgspecError as error:
+        raise responses.invalid({"": [str(error)]}) from None
     world = _world(request)
     tenant = world.tenant_with(asked.secret)
     if tenant is None:
@@ -153,15 +159,10 @@ async def _generate_token(request: Request) -> Response:
     now = int(world.now().timestamp())
     # A minute back, and by the vendor's defect as many minutes ahead as there should be seconds.
     times = {"issued": now - 60, "expires": now + lifetime * 60}
-    body = {
-        "AccessToken": tokens.token_of(
-            tenant.identifier, tenant.slug, opaque=tenant.is_opaque, **times
-        ),
-        "TokenType": "Bearer",
-        "ExpiresIn": lifetime,
-        "Lifetime": f"{lifetime} seconds",
-    }
-    return responses.json(request, wire.json_text(body))
+    token = tokens.token_of(tenant.identifier, tenant.slug, opaque=tenant.is_opaque, **times)
+    lasting = {"ExpiresIn": lifetime, "Lifetime": f"{lifetime} seconds"}
+    answer = {"AccessToken": token, "TokenType": "Bearer", **lasting}
+    return responses.json(request, wire.json_text(answer))
 
 
 async def _constant(body: Mapping[str, str], request: Request) -> Response:
@@ -206,16 +207,6 @@ async def _json_body(request: Request) -> bytes:
 class _TokenRequest(msgspec.Struct, rename="lower"):
     secret: str = ""
     lifetime: int = 0
-
-
-def _token_request(body: bytes) -> _TokenRequest:
-    """Read a token request; names in any case, members that make no difference ignored."""
-    try:
-        members = msgspec.json.decode(body, type=dict[str, Any])
-        known = {name.lower(): value for name, value in members.items() if value is not None}
-        return msgspec.convert(known, _TokenRequest)
-    except msgspec.MsgspecError as error:
-        raise responses.invalid({"": [str(error)]}) from None
 
 
 def _world(request: Request) -> World:

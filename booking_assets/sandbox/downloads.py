@@ -1,7 +1,4 @@
-"""Downloads: all rows of an organization as one file, JSON with nulls or the vendor's lossy CSV.
-
-Paging and sorting, which a download ignores, are in `rows`.
-"""
+"""Downloads: all rows of an organization as one file, JSON with nulls or the vendor's lossy CSV."""
 
 from __future__ import annotations
 
@@ -24,7 +21,9 @@ _NULL = msgspec.Raw(b"null")
 
 def content(rows: Sequence[Row], file_format: str, includes: str, resource: Resource) -> bytes:
     """The file's bytes; `includes` names the members and their order, all where none is known."""
-    kinds = _chosen(resource, includes)
+    known = {member.lower(): member for member in resource.kinds}
+    named = [known.get(name.strip().lower()) for name in includes.split(",")]
+    kinds = {member: resource.kinds[member] for member in named if member} or resource.kinds
     return _csv(rows, kinds) if file_format.lower() == "csv" else _json(rows, kinds)
 
 
@@ -42,21 +41,11 @@ def file_name(moment: datetime, number: int, file_format: str, resource: Resourc
     return f"{stem}-{number}.{file_format.lower()}"
 
 
-def _chosen(resource: Resource, includes: str) -> Mapping[str, Kind]:
-    known = {member.lower(): member for member in resource.kinds}
-    named = [known.get(name.strip().lower()) for name in includes.split(",")]
-    return {member: resource.kinds[member] for member in named if member} or resource.kinds
-
-
 def _json(rows: Sequence[Row], names: Iterable[str]) -> bytes:
     # Values are copied as text, so that numbers keep their digits.
-    read = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-    return wire.array_of(
-        [
-            wire.row_json({name: values.get(name, _NULL) for name in names})
-            for values in (read(row.json) for row in rows)
-        ]
-    )
+    decoded = map(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode, (row.json for row in rows))
+    members = ({name: values.get(name, _NULL) for name in names} for values in decoded)
+    return wire.array_of([wire.row_json(values) for values in members])
 
 
 def _csv(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> bytes:

@@ -1,6 +1,6 @@
-"""A generated event while it is made: its members so far, its organization's venues, its chance.
+"""`Draft`, a generated event while it is made, and the venues of its organization.
 
-What each kind of event holds is in `kinds`, how it changes in `changes`, the words in `vocabulary`.
+What each kind of event holds and how it changes is in `kinds`, the words are in `vocabulary`.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ class Venue:
 
 def venues_of(organization: UUID) -> tuple[Venue, ...]:
     """The venues of an organization: the same in every process."""
-    # Not for secrets: repeatable chance is the point.
-    chance = Random(f"campus/{organization}")  # noqa: S311
+    chance = Random(f"campus/{organization}")  # noqa: S311 - repeatable, no secret
     home = chance.choice(vocabulary.ZONES)
     venues = []
     for number, name in enumerate(chance.sample(vocabulary.VENUES, _VENUES)):

@@ -1,8 +1,8 @@
-"""Rows that come, change and go with the clock: generated events and their registrations.
+"""Generated events and registrations, which are created, changed and deleted with the clock.
 
-A slot has one event at a time; when that is deleted the next one, with a new identifier, takes its
-place. All follows from seed, organization, slot and clock, so that a sandbox started anew, in
-another process, continues where the last one stopped. Births are in `kinds`, changes in `changes`.
+A slot has one event at a time; when it is deleted, another with a new identifier follows. All rows
+follow from seed, organization, slot and clock, so that a restarted sandbox continues where the last
+process stopped. What each kind of event holds is in `kinds`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from random import Random
 from typing import TypeAlias
 from uuid import UUID, uuid5
 
-from booking_assets.sandbox import changes, kinds, vocabulary, wire
+from booking_assets.sandbox import kinds, vocabulary, wire
 from booking_assets.sandbox.draft import Draft, venues_of
 from booking_assets.sandbox.registrations import enrollment_of
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
@@ -24,11 +24,11 @@ from booking_assets.sandbox.wire import TICKS_A_SECOND
 MakeRows: TypeAlias = Callable[[int, int], tuple[Sequence[Row], int]]
 """From a slot and an instant to the rows that the slot has then, and until when (ticks)."""
 
-_BIRTHS: tuple[tuple[Callable[[Draft], None], str, tuple[changes.Change, ...]], ...] = (
-    *((kinds.draft_class, "ClassScheduled2", changes.CLASS_CHANGES),) * 10,
-    *((kinds.draft_exam, "ExamScheduled2", changes.EXAM_CHANGES),) * 8,
-    (kinds.draft_meeting, "MeetingScheduled2", changes.MEETING_CHANGES),
-    (kinds.draft_appointment, "AppointmentScheduled", changes.APPOINTMENT_CHANGES),
+_BIRTHS: tuple[tuple[Callable[[Draft], None], str, tuple[kinds.Change, ...]], ...] = (
+    *((kinds.draft_class, "ClassScheduled2", kinds.CLASS_CHANGES),) * 10,
+    *((kinds.draft_exam, "ExamScheduled2", kinds.EXAM_CHANGES),) * 8,
+    (kinds.draft_meeting, "MeetingScheduled2", kinds.MEETING_CHANGES),
+    (kinds.draft_appointment, "AppointmentScheduled", kinds.APPOINTMENT_CHANGES),
 )
 _SERVER_OFFSETS = (-480, -420, 0, 0)
 # Of so many deleted events one leaves registrations behind, and so many of them at most.
@@ -48,7 +48,7 @@ _RESOLUTIONS = (1, 1, 1, 10, 100, 10_000, 100_000, 1_000_000, TICKS_A_SECOND)
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """The pace of a slot: an event lives `step * (changes + 1)` and is followed by `gap`."""
+    """The pace of a slot (ticks): an event exists for `step * (changes + 1)`, then comes `gap`."""
 
     phase: int
     step: int
@@ -72,10 +72,9 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a slot stands: `version` changes of `generation` have happened; holds until `until`.
+    """The state of a slot until `until`: `version` changes of `generation` have happened.
 
-    `version` is None in the gap between two events. `born` is the birth of the generation, `step`
-    the ticks between its changes.
+    `version` is None in the gap between two events. `born` is the birth of the generation.
     """
 
     generation: int
@@ -92,8 +91,7 @@ class Standing:
 
 def rhythm_of(seed: int, organization: UUID, slot: int) -> Rhythm:
     """The pace of a slot, drawn from the seed."""
-    # Not for secrets: repeatable chance is the point.
-    chance = Random(f"rhythm/{seed}/{organization}/{slot}")  # noqa: S311
+    chance = Random(f"rhythm/{seed}/{organization}/{slot}")  # noqa: S311 - repeatable, no secret
     changes = chance.choice(_CHANGES)
     lifetime = min(_SECONDS_A_SLOT * (slot + _SLOTS_AHEAD), _LONGEST_SECONDS)
     step = max(1, round(lifetime * chance.uniform(0.6, 1.4) / (changes + 1))) * TICKS_A_SECOND
@@ -114,7 +112,7 @@ def standing_at(rhythm: Rhythm, now: int) -> Standing:
 
 
 class Slots:
-    """Rows in slots, each made anew when its time has come."""
+    """Rows in slots, each replaced when it is due."""
 
     def __init__(self, resource: Resource, slots: int, make: MakeRows, now: int) -> None:
         self._make = make
@@ -131,7 +129,7 @@ class Slots:
         return self._by_slot[slot]
 
     def at(self, now: int) -> Rows:
-        """The rows at `now`; a clock that goes back is taken to stand still."""
+        """The rows at `now`, or at the latest instant requested."""
         while self._due and self._due[0][0] <= now:
             slot = self._due[0][1]
             rows, until = self._make(slot, now)
@@ -157,7 +155,7 @@ class GeneratedOrganization:
         return self._events.at(now)
 
     def registrations(self, now: int) -> Rows:
-        """The registrations that exist at `now` (ticks), made when they are first asked for."""
+        """The registrations that exist at `now` (ticks), made at the first request."""
         self._events.at(now)
         if self._registrations is None:
             slots = len(self._rhythms)
@@ -180,8 +178,8 @@ class GeneratedOrganization:
         return rows, until
 
     def _orphans(self, slot: int, standing: Standing) -> Sequence[Row]:
-        """What is left of a deleted event: registrations whose event nobody knows any more."""
-        # The identifier is a hash: its last digits draw the chance.
+        """The registrations that a deleted event leaves behind."""
+        # The identifier is a hash: its last digits are random.
         if self._identifier(slot, standing.last_deleted).int % _ORPHANING != 0:
             return ()
         rhythm = self._rhythms[slot]
@@ -196,12 +194,11 @@ class GeneratedOrganization:
     def _event(self, slot: int, standing: Standing) -> Row:
         """The slot's event at its version.
 
-        `LastChangeTime` is the instant of the newest change, and only members that the changes so
-        far have touched differ between two versions.
+        `LastChangeTime` is the instant of the newest change; two versions differ only in members
+        that the changes between them set.
         """
         key = f"{self._seed}/{self._organization}/{slot}/{standing.generation}"
-        # Not for secrets: repeatable chance is the point.
-        chance = Random(key)  # noqa: S311
+        chance = Random(key)  # noqa: S311 - repeatable, no secret
         venue = chance.choice(self._venues)
         draft = Draft(self._organization, chance, slot, standing.born, venue)
         fill, change_type, possible = draft.one_of(_BIRTHS)
@@ -209,7 +206,7 @@ class GeneratedOrganization:
         identifier = self._identifier(slot, standing.generation)
         draft.values["EventIdentifier"] = identifier
         if (draft.values.get("EventFormat") or "").casefold() == "paper":
-            possible = changes.PAPER_EXAM_CHANGES
+            possible = kinds.PAPER_EXAM_CHANGES
         offset = draft.one_of(_SERVER_OFFSETS)
         if draft.values["EventSource"] != vocabulary.IMPORT:
             _mark(draft, change_type, offset)

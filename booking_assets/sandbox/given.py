@@ -1,4 +1,4 @@
-"""Rows of files, which never move: events of newline-delimited JSON, seats of CSV or parquet."""
+"""Reads rows from files: events from newline-delimited JSON, seats from CSV or parquet."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ _PERIOD = 30 * DAY
 
 
 def given_events(path: Path) -> dict[UUID, Rows]:
-    """The events of a file, by organization.
-
-    Raises:
-        ValueError: A line is no event; the message names file and line.
-    """
+    """The events of a file, by organization; a ValueError names a line that is no event."""
     seen: set[UUID] = set()
     rows: defaultdict[UUID, list[Row]] = defaultdict(list)
     is_packed = _begins_with(path, _GZIP_MAGIC)
@@ -87,8 +83,7 @@ def _event(line: bytes) -> tuple[UUID, Row]:
 def _seats(path: Path) -> Iterable[tuple[UUID, int, int]]:
     """The rows of the file: event, seats taken, waitlisted."""
     seen: set[UUID] = set()
-    for number, values in enumerate(_table(path).iter_rows(), start=1):
-        text, *counts = values
+    for number, (text, *counts) in enumerate(_table(path).iter_rows(), start=1):
         try:
             event = UUID(text)
         except (ValueError, AttributeError, TypeError):

@@ -1,7 +1,7 @@
 """Reads a request's JSON body or query string as the vendor's ASP.NET binder does.
 
 Each criterion is parsed, so that a malformed value is refused, and then ignored, as in every
-release of the vendor's server.
+release of the vendor's server. What cannot be read raises the vendor's response as a `Refusal`.
 """
 
 from __future__ import annotations
@@ -44,11 +44,7 @@ class Query:
     format: str = "json"
 
     def slice_of(self, total: int) -> slice:
-        """Which of `total` rows belong to the page; all of them where a number is not positive.
-
-        Raises:
-            Refusal: The rows to skip overflow 32 bits and come out negative.
-        """
+        """Which of `total` rows belong to the page; all of them where a number is not positive."""
         if self.page <= 0 or self.page_size <= 0:
             return slice(0, total)
         # What is left of the product in unchecked 32-bit arithmetic.
@@ -59,11 +55,7 @@ class Query:
 
 
 def query_of_body(body: bytes, resource: Resource) -> Query:
-    """Read a JSON body; names in any case, unknown members ignored.
-
-    Raises:
-        Refusal: 400 where a value does not convert, 500 where `Filter` is null.
-    """
+    """Read a JSON body; names in any case, unknown members ignored."""
     try:
         document = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -72,11 +64,7 @@ def query_of_body(body: bytes, resource: Resource) -> Query:
 
 
 def query_of_parameters(parameters: Iterable[tuple[str, str]], resource: Resource) -> Query:
-    """Read a query string, where `Filter.Page=2` stands for a member of a member.
-
-    Raises:
-        Refusal: A value does not convert.
-    """
+    """Read a query string, where `Filter.Page=2` stands for a member of a member."""
     document: dict[str, Any] = {}
     for name, value in parameters:
         outer, _, inner = name.lower().partition(".")
@@ -88,11 +76,7 @@ def query_of_parameters(parameters: Iterable[tuple[str, str]], resource: Resourc
 
 
 def sort_items(text: str, resource: Resource) -> tuple[SortItem, ...]:
-    """Read a `Sort`: names in any case, separated by commas, each with `asc` or `desc` after it.
-
-    Raises:
-        Refusal: A name is unknown or missing.
-    """
+    """Read a `Sort`: names in any case, separated by commas, each with `asc` or `desc` after it."""
     items = []
     for item in map(str.strip, text.split(",") if text else ()):
         name, _, direction = item.partition(" ")

@@ -1,7 +1,7 @@
-"""The registrations of an event: how many there are, since and until when, and what each holds.
+"""The registrations of an event: how many there are, since and until when, and their members.
 
-A row follows from its event and the instant alone, and is written each time it is asked for, since
-an organization may have a million. Which events there are is in `generated` and `given`.
+A row follows from its event and the instant alone, and is made at each request, since an
+organization may have a million.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ CANARY_NUMBER = 777_777
 """Every number about a person: scores, fees, hours."""
 
 SEAT, WAITLIST, OTHER = "seat", "waitlist", "other"
-"""Whether a registration takes a seat, waits for one, or neither: it left or never came."""
+"""Roles: a registration takes a seat, waits for a seat, or neither."""
 
 CLASS, EXAM, APPOINTMENT = "class", "exam", "appointment"
-"""Kinds of event: each has approvals of its own."""
+"""Kinds of event, with different approvals."""
 
 _LATE = 0.15
 _UNDATED = 0.05
@@ -64,10 +64,9 @@ class _Event(msgspec.Struct, rename="pascal"):
 
 @dataclass(frozen=True, slots=True)
 class Enrollment:
-    """What the registrations of one event follow from: how many there are of each role, and when.
+    """The numbers of an event's registrations by role, and when they come and change.
 
-    From `opened` on and for a `period` (ticks) they come and change; most were there before, and
-    all of them where it `is_closed`.
+    They come from `opened` on for a `period` (ticks); most are older, all where it `is_closed`.
     """
 
     event: UUID
@@ -110,7 +109,7 @@ class Enrollment:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRow:
-    """A registration as it is at `now`, written when it is asked for."""
+    """A registration as it is at `now`."""
 
     order: bytes
     enrollment: Enrollment
@@ -143,8 +142,7 @@ def enrollment_of(event: bytes, opened: int, period: int) -> Enrollment:
     capacity changes.
     """
     read = msgspec.json.decode(event, type=_Event)
-    # Not for secrets: repeatable chance is the point.
-    chance = Random(read.event_identifier.int)  # noqa: S311
+    chance = Random(read.event_identifier.int)  # noqa: S311 - repeatable, no secret
     event_type = (read.event_type or "").casefold()
     kind = {"exam": EXAM, "appointment": APPOINTMENT}.get(event_type, CLASS)
     capacity = max(read.capacity_maximum or 0, 0)
@@ -156,9 +154,11 @@ def enrollment_of(event: bytes, opened: int, period: int) -> Enrollment:
     is_crowded = is_popular and capacity > 0 and fills_up
     if is_crowded:
         seats = capacity + (surplus if fill == "over" else 0)
+        # Nobody leaves where every seat counts: full is exactly full.
+        waiting, others = waiting if read.waitlist_enabled else 0, 0
     else:
         wanted = {"empty": 0, "few": few}.get(fill, some)
-        seats = min(wanted, capacity or wanted)
+        seats, waiting = min(wanted, capacity or wanted), 0
     if event_type == "meeting":
         seats = min(seats, few)
     return Enrollment(
@@ -166,9 +166,8 @@ def enrollment_of(event: bytes, opened: int, period: int) -> Enrollment:
         organization=read.organization_identifier,
         kind=kind,
         seats=seats,
-        waitlisted=waiting if is_crowded and read.waitlist_enabled else 0,
-        # Nobody leaves where every seat counts: full is exactly full.
-        others=0 if is_crowded else others,
+        waitlisted=waiting,
+        others=others,
         opened=opened,
         period=period,
         # By chance alone: a registration keeps its moments when the capacity changes.
@@ -180,8 +179,7 @@ def _members(row: RegistrationRow) -> dict[str, Any]:
     """The members of a registration; those without a value may be None or absent."""
     enrollment, identifier = row.enrollment, row.identifier
     requested_at, turned, _ = enrollment.moments(row.role, identifier)
-    # Not for secrets: repeatable chance is the point.
-    chance = Random(identifier.int)  # noqa: S311
+    chance = Random(identifier.int)  # noqa: S311 - repeatable, no secret
     offset = _one_of(chance, vocabulary.OFFICE_OFFSETS)
     changed = _changed(identifier, requested_at, turned, row.now)
     requested = Instant(requested_at, offset)
@@ -268,7 +266,7 @@ def _changed(identifier: UUID, requested: int, turned: int, now: int) -> int | N
 
 
 def _shares(identifier: UUID, *places: int) -> list[float]:
-    """Chances from 0 to 1: the identifier is a hash, and each 16 bits of it are drawn by chance."""
+    """Random numbers from 0 to 1: the identifier is a hash, whose bits are random."""
     return [(identifier.int >> place & 0xFFFF) / 0x10000 for place in places]
 
 

@@ -1,6 +1,6 @@
 """The shapes of the vendor's responses: JSON, and its several kinds of error.
 
-Which spelling, content type and nulls each has; when to give which is decided in `application`.
+Which response a request gets is decided in `application`.
 """
 
 from __future__ import annotations

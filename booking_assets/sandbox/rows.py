@@ -1,12 +1,9 @@
-"""An organization's rows of one resource: ordered, counted, looked up, cut into pages.
-
-Where rows come from is in `generated` and `given`, reading a request in `query`.
-"""
+"""An organization's rows of one resource: ordered, counted, looked up, cut into pages."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -22,10 +19,7 @@ from booking_assets.sandbox.resources import Kind, Resource
 
 @dataclass(frozen=True, slots=True)
 class WrittenRow:
-    """A row whose JSON is kept: an item of an array; `changed` is in ticks.
-
-    `order` is the identifier's `wire.identifier_order`.
-    """
+    """A row with its JSON (an array's item), time of change (ticks) and `wire.identifier_order`."""
 
     identifier: UUID
     order: bytes
@@ -109,21 +103,17 @@ class Rows:
             return lambda row: (True, row.order)
         if member == "LastChangeTime":
             return lambda row: (row.changed is not None, row.changed)
-        kind = self.resource.kinds[member]
+        comparable = _COMPARABLE.get(self.resource.kinds[member], lambda value: value)
 
         def key(row: Row) -> tuple[bool, Any]:
             value = members_of(row).get(member)
-            return (value is not None, None if value is None else _comparable(kind, value))
+            return (value is not None, None if value is None else comparable(value))
 
         return key
 
 
-def _comparable(kind: Kind, value: Any) -> Any:
-    match kind:
-        case Kind.IDENTIFIER:
-            return wire.identifier_order(UUID(value))
-        case Kind.INSTANT:
-            return wire.instant_of(value).ticks
-        case Kind.TEXT:
-            return str(value).casefold()
-    return value
+_COMPARABLE: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.IDENTIFIER: lambda value: wire.identifier_order(UUID(value)),
+    Kind.INSTANT: lambda value: wire.instant_of(value).ticks,
+    Kind.TEXT: lambda value: str(value).casefold(),
+}

@@ -1,7 +1,4 @@
-"""Runs the sandbox: `SandboxServer` in a thread of this process, `serve` in the foreground.
-
-Routes are in `application`.
-"""
+"""Runs the sandbox: `SandboxServer` in a thread of this process, `serve` in the foreground."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ HOST = "127.0.0.1"
 _GRACE_SECONDS = 5
 _POLL_SECONDS = 0.002
 _KEEP_ALIVE_SECONDS = 120
-"""How long an idle connection stays open: IIS, which serves the vendor's API, leaves it so long.
+"""How long an idle connection stays open, as in IIS, which serves the vendor's API.
 
 Source: https://learn.microsoft.com/iis/configuration/system.applicationhost/sites/site/limits
 """

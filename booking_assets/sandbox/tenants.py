@@ -1,7 +1,4 @@
-"""Tenants: an organization of the sandbox, with the one token and the one secret bound to it.
-
-How a token is signed and read is in `tokens`, a tenant's rows in `world`.
-"""
+"""Tenants: organizations of the sandbox, each with a token (see `tokens`) and a secret."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ class Tenant:
 
     @property
     def is_opaque(self) -> bool:
-        """Whether the tenant's tokens tell a client nothing: no claims that it could read."""
+        """Whether a client cannot read the claims of the tenant's tokens."""
         return not tokens.is_readable(self.token)
 
 
@@ -43,17 +40,14 @@ def generated_tenants(organizations: int, seed: int) -> tuple[Tenant, ...]:
 
     Every third has an opaque token, the others one with an `org_id` claim.
     """
-    return tuple(
-        _tenant(_slug(number), uuid5(_NAMESPACE, f"{seed}/{number}"), number)
-        for number in range(organizations)
-    )
+    identifiers = [uuid5(_NAMESPACE, f"{seed}/{number}") for number in range(organizations)]
+    return tuple(_tenant(_slug(number), own, number) for number, own in enumerate(identifiers))
 
 
 def tenants_of(identifiers: Iterable[UUID]) -> tuple[Tenant, ...]:
     """A tenant for each given organization, in the order of the identifiers.
 
-    The slug has the first 8 characters of the identifier, or more where two organizations share
-    those.
+    The slug has the first 8 characters of the identifier, or more where two have the same.
     """
     tenants: dict[str, Tenant] = {}
     for number, identifier in enumerate(sorted(set(identifiers))):

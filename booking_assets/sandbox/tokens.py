@@ -1,7 +1,4 @@
-"""Bearer tokens of the sandbox: JSON web tokens (HS256), their opaque form, client secrets.
-
-They are made, signed and read again without any state; HTTP headers are read in `application`.
-"""
+"""Bearer tokens of the sandbox: JSON web tokens (HS256), their opaque form, client secrets."""
 
 from __future__ import annotations
 
@@ -56,7 +53,7 @@ def is_readable(token: str) -> bool:
 
 
 def organization_of(token: str, now: int) -> UUID:
-    """The organization that a token is bound to; signature and expiry are checked.
+    """The organization that a token is bound to.
 
     Raises:
         RefusedTokenError: The token is malformed, not ours, or has expired at `now`.

@@ -1,7 +1,4 @@
-"""Text forms and sort order of the vendor's values: JSON, date-times, identifiers.
-
-The members themselves are in `resources`, whole responses in `responses`.
-"""
+"""Text forms and sort order of the vendor's values: JSON, date-times, identifiers."""
 
 from __future__ import annotations
 

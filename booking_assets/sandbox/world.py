@@ -1,7 +1,4 @@
-"""The world that the sandbox serves: tenants and their rows, moving with a clock or at rest.
-
-It is made from a seed (`generated_world`) or from files (`given_world`).
-"""
+"""The data of the sandbox: generated from a seed, or given in files."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ from booking_assets.sandbox.tenants import Tenant, generated_tenants, tenants_of
 Clock = Callable[[], datetime]
 wall_clock: Clock = partial(datetime.now, UTC)
 
-
 Source = Callable[[int], Rows]
 """From an instant (ticks) to the rows of one organization and resource that exist then."""
 
@@ -28,7 +24,7 @@ Source = Callable[[int], Rows]
 class World:
     """Tenants, their rows by resource, and the clock that both follow.
 
-    Rows move when they are asked for, so one thread asks: the server's.
+    Rows change when they are requested, so only one thread may request them: the server's.
     """
 
     def __init__(self, sources: Mapping[Resource, Mapping[Tenant, Source]], clock: Clock) -> None:
@@ -41,11 +37,7 @@ class World:
         self._by_secret = {tenant.secret: tenant for tenant in self.tenants}
 
     def tenant_of_token(self, token: str) -> Tenant:
-        """The tenant that a bearer token is bound to.
-
-        Raises:
-            RefusedTokenError: The token is not ours or has expired, or its organization is unknown.
-        """
+        """The tenant that a bearer token is bound to; raises RefusedTokenError for any other."""
         organization = tokens.organization_of(token, int(self.now().timestamp()))
         if organization not in self._by_identifier:
             raise tokens.RefusedTokenError("The token's organization is unknown.")
@@ -72,24 +64,20 @@ def generated_world(
     """Made-up tenants with up to `events` events each, moving with the clock unless `still`.
 
     The same seed and time give the same rows in every process. Registrations, six to seven an
-    event, cost nothing until a tenant's are asked for.
+    event, cost nothing until a tenant's are requested.
     """
     moment = clock()
-    organizations_of = {
-        tenant: GeneratedOrganization(tenant.identifier, events, seed, wire.ticks_of(moment))
-        for tenant in generated_tenants(organizations, seed)
-    }
-    sources: dict[Resource, dict[Tenant, Source]] = {
-        EVENTS: {tenant: own.events for tenant, own in organizations_of.items()},
-        REGISTRATIONS: {tenant: own.registrations for tenant, own in organizations_of.items()},
-    }
+    sources: dict[Resource, dict[Tenant, Source]] = {EVENTS: {}, REGISTRATIONS: {}}
+    for tenant in generated_tenants(organizations, seed):
+        own = GeneratedOrganization(tenant.identifier, events, seed, wire.ticks_of(moment))
+        sources[EVENTS][tenant], sources[REGISTRATIONS][tenant] = own.events, own.registrations
     return World(sources, (lambda: moment) if still else clock)
 
 
 def given_world(
     path: Path, *, clock: Clock = wall_clock, registrations: Path | None = None
 ) -> World:
-    """The events of a file, served as they stand there but for nulls, and never moving.
+    """The events of a file, unchanged but for nulls, at any time.
 
     Without a file of registrations, which says how many seats are taken, the server has none: 404.
 
@@ -101,11 +89,11 @@ def given_world(
         rows[REGISTRATIONS] = given_registrations(registrations, rows[EVENTS])
     tenants = tenants_of(rows[EVENTS])
     sources = {
-        resource: {tenant: _at_rest(own[tenant.identifier]) for tenant in tenants}
+        resource: {tenant: _at_any_time(own[tenant.identifier]) for tenant in tenants}
         for resource, own in rows.items()
     }
     return World(sources, clock)
 
 
-def _at_rest(rows: Rows) -> Source:
+def _at_any_time(rows: Rows) -> Source:
     return lambda _: rows

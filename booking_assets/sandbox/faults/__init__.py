@@ -1,5 +1,5 @@
 """Faults that a user of the sandbox rehearses: `--fault NAME[=VALUE][@SLUG]`.
 
-They stand between the server and its routes, which know nothing of them. Faults that only the
-project's tests use are in `booking_assets_tests.faults`, made of the same parts.
+They are middleware between the server and its routes. Faults that only the project's tests use are
+in `booking_assets_tests.faults`, made of the same parts.
 """

@@ -1,6 +1,6 @@
-"""The parts of a fault: the request that it sees, its handler, its switch and the switch's value.
+"""The parts of a fault: the request that it gets, its handler, its switch and the switch's value.
 
-Particular faults are in `availability` and `data`; all switches, and reading them, in `registry`.
+The faults are in `availability` and `data`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class FaultRequest:
-    """A request, read to its end, with the tenant whose token came with it.
+    """A request, read to its end, with the tenant of its token.
 
     `number` counts the tenant's requests below `/booking`, `collected` the pages of this resource
-    that it asked for before; `operation` is what stands in the path, or `retrieve`.
+    that it requested before; `operation` is the last part of the path, or `retrieve`.
     """
 
     scope: Scope
@@ -44,15 +44,15 @@ class FaultRequest:
 
 
 Forward: TypeAlias = Callable[[FaultRequest], Awaitable[Response]]
-"""What stands behind a fault: the next fault, and at last the routes."""
+"""Passes a request to the next fault, and at last to the routes."""
 
 Handler: TypeAlias = Callable[[FaultRequest, Forward], Awaitable[Response]]
-"""A fault at work: passes a request on, changes it or its response, or responds itself."""
+"""Passes a request on, changes it or its response, or responds itself."""
 
 
 @dataclass(frozen=True)
 class FaultContext:
-    """What a fault may depend on beside its value; `seconds` is a clock that never goes back."""
+    """What a fault may depend on beside its value; `seconds` is a monotonic clock."""
 
     fault: str
     seed: int
@@ -60,18 +60,17 @@ class FaultContext:
     seconds: Callable[[], float]
 
     def chance(self, request: FaultRequest) -> Random:
-        """What happens by chance to a request: its number decides, not the time it comes."""
+        """The random generator of a request, seeded with its number and not with the time."""
         slug = request.tenant.slug if request.tenant else ""
-        # Not for secrets: repeatable chance is the point.
-        return Random(f"{self.seed}/{self.fault}/{slug}/{request.number}")  # noqa: S311
+        key = f"{self.seed}/{self.fault}/{slug}/{request.number}"
+        return Random(key)  # noqa: S311 - repeatable, no secret
 
 
 @dataclass(frozen=True)
 class Value(Generic[T]):
-    """How a switch's value is written, what it must be, and how it is read and checked.
+    """A switch's value: its placeholder in the help (empty: it takes none), and what it must be.
 
-    `placeholder` stands for it in the help, empty for a switch that takes none; `read` may raise
-    ValueError.
+    `read` parses it, and may raise ValueError; `holds` checks it.
     """
 
     placeholder: str
@@ -82,10 +81,9 @@ class Value(Generic[T]):
 
 @dataclass(frozen=True)
 class Switch(Generic[T]):
-    """A fault that can be switched on.
+    """A fault that can be switched on; `make` makes a server's handler for a value.
 
-    `make` makes the handler for a value, of each server its own; a fault that is `everywhere`
-    reaches beyond `/booking`, to tokens and health.
+    A fault that is `everywhere` concerns also requests of tokens and health.
     """
 
     name: str
@@ -103,7 +101,7 @@ def switch(
 
 
 def of_rows(change: Callable[[Rows, FaultRequest], Rows]) -> Handler:
-    """A handler that lets the routes see other rows: counted, paged, searched and retrieved."""
+    """A handler that changes the rows that are counted, paged, searched and retrieved."""
 
     async def handle(request: FaultRequest, forward: Forward) -> Response:
         # The innermost fault changes the rows first.

@@ -127,7 +127,7 @@ SWITCHES = (count_off, no_header, bad_rows, delete_between, rebuild, foreign_row
 
 
 def stranger_to(tenant: Tenant) -> UUID:
-    """An organization that the sandbox does not have; each tenant has its own stranger."""
+    """An organization that the sandbox does not have, another for each tenant."""
     return uuid5(tenant.identifier, "stranger")
 
 

@@ -41,7 +41,7 @@ class CutResponse(Response):
         await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": half, "more_body": True})
         self.disconnect(cast("asyncio.Transport", scope["extensions"][_CONNECTION]))
-        # Until the server has noticed that the connection is gone: it complains otherwise.
+        # Until the server has noticed that the connection is gone: it logs an error otherwise.
         while (await receive())["type"] != "http.disconnect":
             pass
 

@@ -32,7 +32,7 @@ _RESOURCES = {resource.name: resource for resource in (EVENTS, REGISTRATIONS)}
 
 
 def fault_middleware(faults: Faults, world: World) -> list[Middleware]:
-    """What to put before the routes of one server: nothing without faults.
+    """The middleware of one server, none without faults.
 
     Raises:
         FaultError: A fault names an organization that the world does not have.
@@ -48,11 +48,11 @@ def fault_middleware(faults: Faults, world: World) -> list[Middleware]:
 
 def tenant_called(slug: str, world: World, fault: str) -> Tenant:
     """The organization of that slug; a `FaultError` where the sandbox has none."""
-    for tenant in world.tenants:
-        if tenant.slug == slug:
-            return tenant
-    known = ", ".join(tenant.slug for tenant in world.tenants[:_SHOWN])
-    raise FaultError(f"{fault}: no organization is called {slug!r}; some are: {known}")
+    tenants = {tenant.slug: tenant for tenant in world.tenants}
+    if slug not in tenants:
+        known = ", ".join([*tenants][:_SHOWN])
+        raise FaultError(f"{fault}: no organization is called {slug!r}; some are: {known}")
+    return tenants[slug]
 
 
 class FaultsMiddleware:
@@ -72,23 +72,23 @@ class FaultsMiddleware:
             self._forward = _behind(fault, handler, self._forward)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond as the faults will have it."""
+        """Send the request through the faults, and the response back."""
         request = Request(scope, receive)
-        response = await self._forward(self._fault_request(request, await request.body()))
-        await response(scope, receive, send)
-
-    def _fault_request(self, request: Request, body: bytes) -> FaultRequest:
+        body = await request.body()
         try:
             header = request.headers.get("authorization", "")
             tenant = self._world.tenant_of_token(header.removeprefix("Bearer "))
         except tokens.RefusedTokenError:
             tenant = None
-        resource, operation = _target(request.scope["path"])
+        resource, operation = _target(scope["path"])
         collected = self._collects[tenant, resource]
         self._requests[tenant] += resource is not None
         self._collects[tenant, resource] += operation == "collect"
         number = self._requests[tenant]
-        return FaultRequest(request.scope, body, tenant, resource, operation, number, collected)
+        response = await self._forward(
+            FaultRequest(scope, body, tenant, resource, operation, number, collected)
+        )
+        await response(scope, receive, send)
 
 
 async def _routed(app: ASGIApp, request: FaultRequest) -> Response:
@@ -112,7 +112,7 @@ async def _routed(app: ASGIApp, request: FaultRequest) -> Response:
 
 
 def _behind(fault: Fault, handler: Handler, forward: Forward) -> Forward:
-    """The fault before what stands behind it."""
+    """The handler, for requests that concern the fault, before `forward`."""
 
     async def through(request: FaultRequest) -> Response:
         return await (handler(request, forward) if fault.concerns(request) else forward(request))

@@ -18,14 +18,14 @@ SWITCHES: Mapping[str, AnySwitch] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """A switch with its value: `organization` is the slug that it is limited to, if any."""
+    """A switch with its value, and the slug of the organization that it is limited to, if any."""
 
     switch: AnySwitch
     value: Any
     organization: str | None = None
 
     def concerns(self, request: FaultRequest) -> bool:
-        """Whether a request is in the fault's reach."""
+        """Whether the fault applies to a request."""
         if request.resource is None and not self.switch.everywhere:
             return False
         return self.organization in {None, request.tenant.slug if request.tenant else None}
@@ -33,10 +33,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults of a sandbox, the outermost first; the same seed gives the same course.
-
-    `seconds` is the clock of limits and outages: it never goes back.
-    """
+    """The faults of a sandbox, the outermost first; `seconds` is the monotonic clock of limits."""
 
     chosen: tuple[Fault, ...] = ()
     seed: int = 0
@@ -47,25 +44,18 @@ NO_FAULTS = Faults()
 
 
 def fault_table() -> tuple[tuple[str, str, str], ...]:
-    """Every switch as (name, value, meaning and rule), for people; no value for a mere flag."""
+    """Every switch as (name, value, meaning and rule), for people; a flag has no value."""
+    rows = [(name, switch.value, switch.meaning) for name, switch in SWITCHES.items()]
     return tuple(
-        (
-            name,
-            value.placeholder,
-            f"{switch.meaning} {value.rule}." if value.placeholder else switch.meaning,
-        )
-        for name, switch in SWITCHES.items()
-        for value in [switch.value]
+        (name, value.placeholder, f"{meaning} {value.rule}." if value.placeholder else meaning)
+        for name, value, meaning in rows
     )
 
 
 def parse_faults(
     texts: Iterable[str], seed: int = 0, switches: Mapping[str, AnySwitch] = SWITCHES
 ) -> Faults:
-    """Read switches as they are written on a command line; `@slug` limits one to an organization.
-
-    The seed decides which requests are struck, where chance does. The switches that there are may
-    be others than the sandbox's own.
+    """Read `NAME[=VALUE][@SLUG]` texts; the seed decides which requests fail, where chance does.
 
     Raises:
         FaultError: A name is unknown or given twice for the same organization, or a value breaks

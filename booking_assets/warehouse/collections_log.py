@@ -41,8 +41,11 @@ def newest_complete(view: View, count: int = 1) -> str:
     """
 
 
-def newest_collections(view: View, resource: str, count: int = 1) -> pl.DataFrame:
-    """The rows of each organization's `count` newest complete collections, the newest first."""
+def newest_collections(view: View, resource: str = "events", count: int = 1) -> pl.DataFrame:
+    """The rows of each organization's `count` newest complete collections, the newest first.
+
+    `started_at` of the newest is the `as_of` of marts.
+    """
     query = f"SELECT * FROM ({newest_complete(view, count)}) ORDER BY organization, {ORDER} DESC"
     return view.fetch(query, {"resource": resource})
 

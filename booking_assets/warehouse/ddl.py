@@ -60,11 +60,6 @@ def types(table: Table) -> dict[str, str]:
     return {name: DUCKDB_TYPES[type(c)] for name, c in table.columns.columns().items()}
 
 
-def parquet_types(table: Table) -> dict[str, str]:
-    """The DuckDB type of each column in a landing file: identifiers are text there."""
-    return {name: "VARCHAR" if kind == "UUID" else kind for name, kind in types(table).items()}
-
-
 def declarations(table: Table) -> dict[str, str]:
     """Each column's type in a CREATE, with NOT NULL where the contract requires it."""
     return {

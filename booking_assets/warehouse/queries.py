@@ -67,8 +67,8 @@ def has_hidden_rows(view: View, table: Table) -> bool:
     return table is not ORGANIZATION_FRESHNESS and bool(view.con.execute(query).fetchall())
 
 
-def breaches(view: View, table: Table) -> ContractBreaches:
-    """The differences between a stored table and its contract.
+def contract_breaches(view: View, table: Table) -> ContractBreaches:
+    """The differences between a stored table and its contract; falsy where there is none.
 
     The key of the log is not counted: it grows without bound, and is checked when rows are added.
     """
@@ -111,8 +111,11 @@ def stored_identifiers(view: View) -> dict[str, UUID]:
     return identifiers
 
 
-def foreign_rows(view: View, identifiers: Mapping[str, UUID] | None) -> dict[str, int]:
-    """The number of events with another owner than `identifiers` (default: the counts') name."""
+def foreign_rows(view: View, identifiers: Mapping[str, UUID] | None = None) -> dict[str, int]:
+    """The number of events with another owner than their organization has, by organization.
+
+    `identifiers` are those of the configured organizations; of raw.event_counts by default.
+    """
     if identifiers is None:
         rows = view.con.execute(
             f"SELECT organization, organization_identifier FROM ({view.select(EVENT_COUNTS)})"
@@ -161,8 +164,8 @@ def unmatched_registrations(view: View) -> dict[str, int]:
     )
 
 
-def reconciliation(view: View, table: Table) -> pl.DataFrame:
-    """The stored rows of a resource beside those in the log, by organization."""
+def reconciliation(view: View, table: Table = EVENTS) -> pl.DataFrame:
+    """The stored rows of a resource beside the log row of its newest complete collection."""
     rejected = view.select(raw.REJECTED_ROWS, ["organization", "resource"])
     return view.fetch(
         f"""

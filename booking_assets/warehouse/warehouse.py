@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 import duckdb
@@ -32,9 +33,11 @@ from booking_assets.warehouse import (
 from booking_assets.warehouse import loads as slice_loads
 from booking_assets.warehouse.connection import DatabaseFile
 from booking_assets.warehouse.loads import SliceLoad
-from booking_assets.warehouse.queries import ContractBreaches
 from booking_assets.warehouse.snapshot import Snapshot
 from booking_assets.warehouse.view import BATCH_ROWS, View, batches
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 REBUILD_BATCH = 50
 """Loads stored in one transaction while a warehouse is rebuilt."""
@@ -49,6 +52,17 @@ class Replaced:
 
     rows: int
     first: pl.DataFrame
+
+
+def _reads(query: Callable[Concatenate[View, P], T]) -> Callable[Concatenate[Warehouse, P], T]:
+    """A method that opens the warehouse and runs a query, with its signature and docstring."""
+
+    @wraps(query)
+    def method(self: Warehouse, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._reading() as view:
+            return query(view, *args, **kwargs)
+
+    return method
 
 
 @dataclass(frozen=True)
@@ -145,15 +159,6 @@ class Warehouse:
                 for table in tables
             }
 
-    def newest_collections(self, resource: str = "events", count: int = 1) -> pl.DataFrame:
-        """The rows of `raw.collections` of each organization's `count` newest complete collections.
-
-        The newest is the first; its `started_at` is the `as_of` of marts. An organization without a
-        complete collection has no row.
-        """
-        with self._reading() as view:
-            return collections_log.newest_collections(view, resource, count)
-
     def collections_of_runs(self, run_ids: Collection[str]) -> pl.DataFrame:
         """The rows of `raw.collections` of some runs; none where nothing was ever collected."""
         if not self.path.exists():
@@ -170,51 +175,15 @@ class Warehouse:
         with self._reading() as view:
             return collections_log.newest_sequences(view) if view.is_stored(COLLECTIONS) else {}
 
-    def attempts(self) -> pl.DataFrame:
-        """The newest collection of each organization and resource: `collections_log.attempts`."""
-        with self._reading() as view:
-            return collections_log.attempts(view)
-
-    def seats_as_of(self) -> pl.DataFrame:
-        """The start of each organization's newest collection of registrations, as `seats_as_of`.
-
-        Organizations whose registrations may not be read any more have no row.
-        """
-        with self._reading() as view:
-            return collections_log.seats_as_of(view)
-
-    def events_without_registrations(self) -> pl.DataFrame:
-        """The organization and event_identifier of events newer than the stored registrations."""
-        with self._reading() as view:
-            return collections_log.events_without_registrations(view)
-
-    def unmatched_registrations(self) -> Mapping[str, int]:
-        """The number of registrations of events that are not stored, by organization."""
-        with self._reading() as view:
-            return queries.unmatched_registrations(view)
-
-    def contract_breaches(self, table: Table) -> ContractBreaches:
-        """The differences between a stored table and its contract; falsy where there is none."""
-        with self._reading() as view:
-            return queries.breaches(view, table)
-
-    def foreign_rows(self, identifiers: Mapping[str, UUID] | None = None) -> Mapping[str, int]:
-        """The number of events with another owner than their organization has, by organization.
-
-        `identifiers` are those of the configured organizations; of raw.event_counts by default.
-        """
-        with self._reading() as view:
-            return queries.foreign_rows(view, identifiers)
-
-    def unknown_members(self) -> Mapping[str, Sequence[str]]:
-        """The names of members of events that are not in the contract, by organization."""
-        with self._reading() as view:
-            return queries.unknown_members(view)
-
-    def reconciliation(self, table: Table = EVENTS) -> pl.DataFrame:
-        """The stored rows of a resource beside the log row of its newest complete collection."""
-        with self._reading() as view:
-            return queries.reconciliation(view, table)
+    newest_collections = _reads(collections_log.newest_collections)
+    attempts = _reads(collections_log.attempts)
+    seats_as_of = _reads(collections_log.seats_as_of)
+    events_without_registrations = _reads(collections_log.events_without_registrations)
+    unmatched_registrations = _reads(queries.unmatched_registrations)
+    contract_breaches = _reads(queries.contract_breaches)
+    foreign_rows = _reads(queries.foreign_rows)
+    unknown_members = _reads(queries.unknown_members)
+    reconciliation = _reads(queries.reconciliation)
 
     def stored_identifiers(self) -> Mapping[str, UUID]:
         """The identifier of each stored organization, by slug; empty where there is none."""

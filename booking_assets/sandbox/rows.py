@@ -78,7 +78,7 @@ class Rows:
         return Page(rows, query.page, query.page_size, total)
 
     def replace(self, old: Iterable[Row], new: Iterable[Row]) -> None:
-        """Take rows out and put rows in: O(log n) comparisons each."""
+        """Remove rows and insert others: O(log n) comparisons each."""
         for row in old:
             del self._ordered[bisect_left(self._ordered, row.order, key=_ORDER)]
         for row in new:

@@ -90,9 +90,9 @@ def serve(
     """
     server = uvicorn.Server(_config(world, prefix, faults))
     with socket.create_server((HOST, port)) as listening, _stopping_on_signals(server):
-        # A search for garbage among 100,000 rows would hold up a response for 0.3 s now and then.
+        # Garbage collection among 100,000 rows would delay some responses by 0.3 s.
         gc.freeze()
-        # Whoever connects now waits until the server runs.
+        # Clients that connect now wait until the server runs.
         on_started(_base_url(listening, prefix))
         server.run([listening])
 
@@ -101,11 +101,11 @@ def _config(world: World, prefix: str, faults: Faults) -> uvicorn.Config:
     return uvicorn.Config(
         application(world, middleware=fault_middleware(faults, world), prefix=prefix),
         http=BreakableProtocol if faults.chosen else "auto",
-        # The process keeps its own logging: the sandbox may be a guest in it.
+        # The process keeps its own logging configuration.
         log_config=None,
         log_level="warning",
         access_log=False,
-        # Middleware sees HTTP alone.
+        # The fault middleware handles HTTP only.
         lifespan="off",
         ws="none",
         server_header=False,

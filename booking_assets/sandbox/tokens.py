@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-# The sandbox guards nothing: whoever reads this may make tokens for its invented tenants.
+# No secret: anyone may make tokens for the sandbox's invented tenants.
 _KEY = b"booking-assets sandbox signing key"
 _ISSUED = 1_735_689_600  # 2025-01-01T00:00:00Z
 _EXPIRES = 4_102_444_800  # 2100-01-01T00:00:00Z

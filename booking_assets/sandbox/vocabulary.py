@@ -1,6 +1,6 @@
-"""The words of generated events and registrations: known values and a few that nobody documents.
+"""The words of generated events and registrations: documented values and a few others.
 
-A value that stands more often in a list is drawn more often. None names a real person.
+A value that is repeated in a list is drawn more often. None names a real person.
 """
 
 from __future__ import annotations

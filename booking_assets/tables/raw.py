@@ -179,7 +179,7 @@ class Collections(Schema):
 class Registrations(Schema):
     """Registrations, from which seats are counted: statuses alone, nothing personal."""
 
-    # A registration also holds an exam password, scores and comments in clear.
+    # In the API, a registration also has an exam password, scores and comments in clear.
     organization = Text(ORGANIZATION, nullable=False)
     registration_identifier = Identifier("The registration.", nullable=False)
     event_identifier = Identifier("The event registered for; it may be unknown.")

@@ -1,6 +1,6 @@
 """Reads an open warehouse: tables as their contracts have them, whole or in hash batches.
 
-Which columns keep related rows in one batch is stated by `transforms`.
+`transforms` states which columns keep related rows in one batch.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts

@@ -139,7 +139,7 @@ SWITCHES = (
 def limited(
     limit: tuple[float, float], refuse: Callable[[int], Response], context: FaultContext
 ) -> Handler:
-    """Refuse what is more than the limit until the window, which opens with a request, is over.
+    """Refuse requests beyond the limit until the window, which opens with a request, ends.
 
     `refuse` gets the whole seconds to wait.
     """

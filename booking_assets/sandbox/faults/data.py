@@ -1,6 +1,6 @@
 """Faults of the data: wrong counts, bad rows, rows that move or belong to another organization.
 
-Each looks right to HTTP; failures of the server are in `availability`.
+The HTTP responses are valid; failures of the server are in `availability`.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def rewritten(row: Row, values: dict[str, Any]) -> WrittenRow:
 
 
 def raw_members(row: Row) -> dict[str, Any]:
-    """The members of a row, each value still the text that it was."""
+    """The members of a row, each value as its JSON text."""
     return msgspec.json.decode(row.json, type=dict[str, msgspec.Raw])
 
 
@@ -147,7 +147,7 @@ def with_json(row: Row, json: bytes) -> WrittenRow:
 
 
 def _broken(kind: str, row: Row, resource: Resource) -> bytes:
-    """The text of a row that went bad."""
+    """The text of a bad row."""
     members, is_event = raw_members(row), resource is EVENTS
     # A later release has short names.
     short = resource.identifier.removesuffix("entifier")

@@ -13,7 +13,7 @@ from booking_assets.sandbox.faults.contract import AnySwitch, FaultError, FaultR
 SWITCHES: Mapping[str, AnySwitch] = {
     switch.name: switch for switch in (*availability.SWITCHES, *data.SWITCHES)
 }
-"""In the order in which the faults stand before the routes, the outermost first."""
+"""In the order in which the faults are applied, the outermost first."""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ LARGEST_NUMBER = 2**53
 class Resource:
     """A resource of the API: its `name` in the path, and the field that identifies a row.
 
-    Rows are sorted by `identifier` in every release, also where the rows use an alias of it: the
-    server sorts by its own column names.
+    `identifier` is also the sort key where the rows use an alias of it: the server sorts by its own
+    column names.
     """
 
     name: str
@@ -103,8 +103,7 @@ def read_count(body: bytes) -> int:
     value = _parse(body)
     if not isinstance(value, dict) or "Count" not in value:
         raise MalformedBody('the body is not an object with a "Count"')
-    count = _natural(value["Count"])
-    if count is None:
+    if (count := _natural(value["Count"])) is None:
         raise MalformedBody(f"Count is not a whole number from 0 to {LARGEST_NUMBER}")
     return count
 
@@ -120,11 +119,12 @@ def read_identifiers(body: bytes, resource: Resource) -> Listing:
     value = _parse(body)
     if not isinstance(value, list):
         raise MalformedBody("the body is not a JSON array")
-    aliases = (alias for alias, name in ALIASES.items() if name == resource.identifier)
-    names = (resource.identifier, *aliases)
-    found = (_identifier(row, names) for row in value)
-    identifiers = tuple(identifier for identifier in found if identifier is not None)
-    return Listing(identifiers, len(value) - len(identifiers))
+    names = [resource.identifier, *(a for a, name in ALIASES.items() if name == resource.identifier)]
+    identifiers: list[str] = []
+    for row in value:
+        found = [row.get(name) for name in names] if isinstance(row, dict) else []
+        identifiers += [text for text in found if isinstance(text, str) and text][:1]
+    return Listing(tuple(identifiers), len(value) - len(identifiers))
 
 
 def read_object(body: bytes) -> bytes:
@@ -140,9 +140,9 @@ def read_object(body: bytes) -> bytes:
         is_object = body.strip().startswith(b"{") and body.strip().endswith(b"}")
     except ValueError:
         is_object = False
-    if not is_object:
-        raise MalformedBody("the body is not a JSON object")
-    return body
+    if is_object:
+        return body
+    raise MalformedBody("the body is not a JSON object")
 
 
 def read_token(body: bytes) -> tuple[str, float]:
@@ -164,11 +164,6 @@ def read_token(body: bytes) -> tuple[str, float]:
 def is_header_value(text: str) -> bool:
     """Whether `text` is printable ASCII without spaces, as a bearer token must be."""
     return text.isascii() and text.isprintable() and text != "" and " " not in text
-
-
-def _identifier(row: object, names: tuple[str, ...]) -> str | None:
-    values = (row.get(name) for name in names) if isinstance(row, dict) else ()
-    return next((value for value in values if isinstance(value, str) and value), None)
 
 
 def _parse(body: bytes | str) -> Any:

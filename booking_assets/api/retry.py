@@ -10,11 +10,12 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 import stamina
 
-from booking_assets.api.errors import RateLimited, Unavailable
+from booking_assets.api.errors import MalformedBody, RateLimited, Unavailable
 
 T = TypeVar("T")
 
@@ -69,21 +70,25 @@ def call_with_retries(
     clock: Callable[[], float],
     on_retry: Callable[[], None],
 ) -> T:
-    """Calls `attempt` until it returns, while it raises `RetryableError` and the policy allows.
+    """Calls `attempt` until it returns, while the policy allows.
+
+    It is repeated after `RetryableError` and `MalformedBody`.
 
     Raises:
         RateLimited: Attempts or time ran out, and the last failure was a rate limit.
         Unavailable: Attempts or time ran out otherwise.
     """
-    started = clock()
-    attempts = 0
+    started, attempts = clock(), 0
 
     def counted() -> T:
         nonlocal attempts
         if attempts:
             on_retry()
         attempts += 1
-        return attempt()
+        try:
+            return attempt()
+        except MalformedBody as error:
+            raise RetryableError(str(error), HTTPStatus.OK.value) from None
 
     def backoff(error: Exception) -> bool | float:
         """False: give up. True: stamina's own wait. A number: `Retry-After` plus a jitter."""

@@ -1,6 +1,7 @@
 """Wire format: resources, paths, field aliases, request bodies, and parsers of small responses.
 
-Pages of rows are decoded in `collect`; HTTP statuses are classified in `responses`.
+Each parser raises `MalformedBody` for any other body, and the client repeats the request. Pages of
+rows are decoded in `collect`; HTTP statuses are classified in `responses`.
 """
 
 from __future__ import annotations
@@ -95,11 +96,7 @@ def read_pagination(header: str | None) -> tuple[int | None, int | None]:
 
 
 def read_count(body: bytes) -> int:
-    """Returns the number in `{"Count": n}`.
-
-    Raises:
-        MalformedBody: The body is anything else, or the number is not from 0 to 2^53.
-    """
+    """Returns the number in `{"Count": n}`, from 0 to 2^53."""
     value = _parse(body)
     if not isinstance(value, dict) or "Count" not in value:
         raise MalformedBody('the body is not an object with a "Count"')
@@ -112,14 +109,14 @@ def read_identifiers(body: bytes, resource: Resource) -> Listing:
     """Returns the identifiers in an array of objects, also under their alias.
 
     A row without one is counted: it is the same at every request, so a retry cannot help.
-
-    Raises:
-        MalformedBody: The body is not an array.
     """
     value = _parse(body)
     if not isinstance(value, list):
         raise MalformedBody("the body is not a JSON array")
-    names = [resource.identifier, *(a for a, name in ALIASES.items() if name == resource.identifier)]
+    names = [
+        resource.identifier,
+        *(a for a, name in ALIASES.items() if name == resource.identifier),
+    ]
     identifiers: list[str] = []
     for row in value:
         found = [row.get(name) for name in names] if isinstance(row, dict) else []
@@ -128,11 +125,7 @@ def read_identifiers(body: bytes, resource: Resource) -> Listing:
 
 
 def read_object(body: bytes) -> bytes:
-    """Returns the body unchanged if it is a JSON object, also one nested too deeply to parse.
-
-    Raises:
-        MalformedBody: It is not.
-    """
+    """Returns the body unchanged if it is a JSON object, also one nested too deeply to parse."""
     try:
         is_object = isinstance(json.loads(body), dict)
     except RecursionError:
@@ -146,11 +139,7 @@ def read_object(body: bytes) -> bytes:
 
 
 def read_token(body: bytes) -> tuple[str, float]:
-    """Returns the access token and its lifetime in seconds.
-
-    Raises:
-        MalformedBody: Either is missing.
-    """
+    """Returns the access token and its lifetime in seconds."""
     value = _parse(body)
     fields = value if isinstance(value, dict) else {}
     token, seconds = fields.get("AccessToken"), fields.get("ExpiresIn")

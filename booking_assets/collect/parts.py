@@ -54,6 +54,9 @@ class Parts:
         stem: how their names begin.
         key: identifies a row, of the type `KEY`; null for a row that equals no other.
         changed: which of the rows with the same key is the newest.
+
+    Attributes:
+        linked: the number of linked parts; rows that were added have this part or a higher one.
     """
 
     def __init__(self, folder: Path, stem: str, key: pl.Expr, changed: pl.Expr) -> None:
@@ -64,6 +67,7 @@ class Parts:
         self._buffered_rows = 0
         self._keys = [pl.DataFrame(schema=KEYS)]
         self._number = 0
+        self.linked = 0
 
     def link(self, files: Iterable[Path]) -> None:
         """Adds the rows of files that never change: as hard links, or copies where links fail."""
@@ -80,6 +84,7 @@ class Parts:
             keys = pl.scan_parquet(file, glob=False).select(**self._row_keys, part=part, row=row)
             self._keys.append(keys.collect())
             self._number += 1
+        self.linked = self._number
 
     def add(self, rows: pl.DataFrame) -> None:
         """Adds rows; writes a file once `PART_ROWS` are buffered."""
@@ -92,11 +97,6 @@ class Parts:
         self._buffered_rows += rows.height
         if self._buffered_rows >= PART_ROWS:
             self.flush()
-
-    @property
-    def next_part(self) -> int:
-        """The part of the rows that are added next."""
-        return self._number
 
     def keys(self) -> pl.DataFrame:
         """The key of each row, when it changed, and where it lies: columns as in `KEYS`.

@@ -26,7 +26,7 @@ from booking_assets.api.proxies import InvalidEnvironment, is_loopback, open_pro
 logger = logging.getLogger(__name__)
 
 REASON_EXTENSION = "server_reason_phrase"
-"""The response extension that holds the status line's reason, in bytes."""
+"""The response extension with the status line's reason, in bytes."""
 
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30.0)
 

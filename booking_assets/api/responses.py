@@ -121,7 +121,7 @@ def retry_after(headers: httpx.Headers) -> float | None:
 
 
 def rate_limit_headers(headers: httpx.Headers) -> dict[str, str]:
-    """Returns the headers about rate limits that hold a short number, for the log."""
+    """Returns the headers about rate limits whose value is a short number, for the log."""
     return {
         name: value
         for name, value in headers.items()
@@ -130,7 +130,7 @@ def rate_limit_headers(headers: httpx.Headers) -> dict[str, str]:
 
 
 def _redirect_target(response: Response) -> str:
-    """Describes `Location` without quoting it: it may hold a credential."""
+    """Describes `Location` without quoting it: it may contain a credential."""
     try:
         target = urlsplit(response.headers.get("Location", ""))
     except ValueError:

@@ -27,7 +27,7 @@ class RetryPolicy:
     """Limits of the retries: waits double from the initial one, plus a random jitter.
 
     No wait starts after `timeout_seconds`, and no `Retry-After` is waited for beyond it. The
-    defaults outlast two minutes without a server; `circuit_breaker` ends longer outages.
+    defaults bridge two minutes without a server; `circuit_breaker` ends longer outages.
     """
 
     attempts: int = 10

@@ -121,7 +121,7 @@ class Transport:
                 f", {limits}" if limits else "",
             )
             return response
-        # Not chained: the httpx error refers to the request, which holds the credential.
+        # Not chained: the httpx error refers to the request, which contains the credential.
         raise failure
 
     def _read(self, stream: httpx.Response, request: Request, sink: BinaryIO | None) -> Response:

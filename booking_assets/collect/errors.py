@@ -28,7 +28,7 @@ class CollectionFailed(Exception):
 
 
 class ForeignRows(CollectionFailed):
-    """The API answered with rows of another organization."""
+    """The API returned rows of another organization."""
 
 
 class Incomplete(CollectionFailed):
@@ -36,7 +36,7 @@ class Incomplete(CollectionFailed):
 
 
 class Shrunk(CollectionFailed):
-    """Far fewer rows than are stored: a read model under rebuild answers like this."""
+    """Far fewer rows than are stored: a read model under rebuild returns that, too."""
 
     status = "shrunk"
 

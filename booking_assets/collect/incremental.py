@@ -1,7 +1,7 @@
 """`IncrementalPlan`: reads the rows that changed since the last landing, and applies them to it.
 
 Where it cannot be sure to have found every change, a full collection is needed. Whether the result
-is complete is decided in `collection`, as for a full collection.
+is complete is decided in `verification`, as for a full collection.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class IncrementalPlan:
         return change_times
 
     def _changed_pages(self, change_times: pl.Series) -> list[DecodedPage]:
-        """The pages of the changes. A page is a single answer; several are read until they agree.
+        """The pages of the changes. A single page is consistent; several are read until they agree.
 
         Between two pages a deletion may move a row from a page to come to a page already read.
         """

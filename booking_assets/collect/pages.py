@@ -1,6 +1,6 @@
 """Requests the pages of a resource concurrently, in a bounded number, and lists its identifiers.
 
-What a page holds is read in `decoding`; whether the pages were all is decided in `collection`.
+Pages are decoded in `decoding`; whether all rows arrived is decided in `verification`.
 """
 
 from __future__ import annotations

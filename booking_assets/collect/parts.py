@@ -50,7 +50,7 @@ class Parts:
     """Rows of one table, spread over files `<stem>-00000.parquet` and so on.
 
     Args:
-        folder: where the files lie; it need not exist before the first is written.
+        folder: of the files; it need not exist before the first is written.
         stem: how their names begin.
         key: identifies a row, of the type `KEY`; null for a row that equals no other.
         changed: which of the rows with the same key is the newest.
@@ -99,7 +99,7 @@ class Parts:
             self.flush()
 
     def keys(self) -> pl.DataFrame:
-        """The key of each row, when it changed, and where it lies: columns as in `KEYS`.
+        """The key of each row, when it changed, its part and its row: columns as in `KEYS`.
 
         Rows that were added earlier have a lower part, or the same part and a lower row.
         """

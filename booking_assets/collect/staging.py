@@ -1,7 +1,7 @@
 """`StagingWriter`: writes the pages of a collection to disk in bounded memory, as a new landing.
 
-It drops duplicates and deleted rows. Part files are in `parts`, requests and completeness in
-`collection`, reading a landing in `landing`.
+It drops duplicates and deleted rows. Part files are in `parts`, requests in `pages`, completeness
+in `verification`, reading a landing in `landing`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PARTIAL = ".partial-"
 class StagingWriter:
     """The rows of a collection until they are a landing.
 
-    While it is open it holds the organization's lock file, shared with other collections of the
+    While it is open it locks the organization's lock file, shared with other collections of the
     organization. A collection that gets the lock alone removes what a killed process left behind.
     Its methods raise OSError where the disk is full or the folder gone.
 

@@ -70,9 +70,7 @@ def call_with_retries(
     clock: Callable[[], float],
     on_retry: Callable[[], None],
 ) -> T:
-    """Calls `attempt` until it returns, while the policy allows.
-
-    It is repeated after `RetryableError` and `MalformedBody`.
+    """Calls `attempt` again after `RetryableError` and `MalformedBody`, while the policy allows.
 
     Raises:
         RateLimited: Attempts or time ran out, and the last failure was a rate limit.

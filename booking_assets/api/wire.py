@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -41,18 +40,16 @@ class Resource:
 EVENTS = Resource("events", "EventIdentifier")
 REGISTRATIONS = Resource("registrations", "RegistrationIdentifier")
 
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "AchievementId": "AchievementIdentifier",
-        "EventId": "EventIdentifier",
-        "LearnerRegistrationGroupId": "LearnerRegistrationGroupIdentifier",
-        "MandatorySurveyFormId": "MandatorySurveyFormIdentifier",
-        "OrganizationId": "OrganizationIdentifier",
-        "VenueCoordinatorId": "VenueCoordinatorIdentifier",
-        "VenueLocationId": "VenueLocationIdentifier",
-        "VenueOfficeId": "VenueOfficeIdentifier",
-    }
-)
+ALIASES: Mapping[str, str] = {
+    "AchievementId": "AchievementIdentifier",
+    "EventId": "EventIdentifier",
+    "LearnerRegistrationGroupId": "LearnerRegistrationGroupIdentifier",
+    "MandatorySurveyFormId": "MandatorySurveyFormIdentifier",
+    "OrganizationId": "OrganizationIdentifier",
+    "VenueCoordinatorId": "VenueCoordinatorIdentifier",
+    "VenueLocationId": "VenueLocationIdentifier",
+    "VenueOfficeId": "VenueOfficeIdentifier",
+}
 """Field names of other API releases -> the names in the API reference."""
 
 

@@ -267,7 +267,7 @@ class Collection:
             )
 
     def _finalize_stats(self, stats: CollectionStats) -> None:
-        """Enters the end and the client's usage."""
+        """Sets the finish time and the client's usage."""
         usage = self.client.usage
         stats.requests, stats.retries = usage.requests, usage.retries
         stats.bytes_received = usage.bytes_received

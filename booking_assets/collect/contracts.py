@@ -84,13 +84,6 @@ class RowContract:
         return [name for name, column in self.members.items() if isinstance(column, Instant)]
 
     @cached_property
-    def offsets(self) -> list[str]:
-        """The instants whose offset, as the API wrote it, the table stores too."""
-        return [
-            name for name in self.instants if f"{name}_offset_minutes" in self.table.column_names
-        ]
-
-    @cached_property
     def required(self) -> list[str]:
         """The member columns that are never null."""
         return [name for name, column in self.members.items() if not column.nullable]

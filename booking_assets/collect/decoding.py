@@ -279,11 +279,14 @@ class Decoder:
 
 @cache
 def _columns(contract: RowContract) -> list[pl.Expr]:
-    """The table's columns that are made from a row, and members that only checks need."""
+    """The table's columns that are made from a row, and members that only checks need.
+
+    A table that stores the offset of an instant, as the API wrote it, has a column for it.
+    """
     made = {
         **{name: _uuid(name) for name in contract.identifiers},
         **{name: _instant(name) for name in contract.instants},
-        **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.offsets},
+        **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.instants},
         "extra": pl.lit(None, dtype=pl.String),
     }
     names = dict.fromkeys((*contract.table.column_names, *contract.members))

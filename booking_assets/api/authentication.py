@@ -54,7 +54,6 @@ class TokenCache:
         self._token: str | None = None
         self._renew_at = 0.0
         self._error: BookingError | None = None
-        self._errors = 0
 
     def token(self, rejected: str | None = None) -> str:
         """Returns a valid token, never the one that the server `rejected`.
@@ -62,24 +61,19 @@ class TokenCache:
         Raises:
             BookingError: The exchange failed.
         """
-        errors = self._errors
+        earlier_error = self._error
         with self._lock:
-            if self._errors != errors and self._error is not None:
+            if self._error is not None and self._error is not earlier_error:
                 raise self._error
-            if self._token is None or self._token == rejected or self._clock() >= self._renew_at:
-                self._token = self._renew()
+            sent_at = self._clock()
+            if self._token is None or self._token == rejected or sent_at >= self._renew_at:
+                try:
+                    self._token, seconds = self._exchange()
+                except BookingError as error:
+                    self._error = error
+                    raise
+                self._renew_at = sent_at + seconds - min(_RENEWAL_MARGIN_SECONDS, seconds / 10)
             return self._token
-
-    def _renew(self) -> str:
-        sent_at = self._clock()
-        try:
-            token, seconds = self._exchange()
-        except BookingError as error:
-            self._error = error
-            self._errors += 1
-            raise
-        self._renew_at = sent_at + seconds - min(_RENEWAL_MARGIN_SECONDS, seconds / 10)
-        return token
 
 
 def mismatched_organization(token: str, identifier: UUID) -> str | None:
@@ -88,21 +82,17 @@ def mismatched_organization(token: str, identifier: UUID) -> str | None:
     The server returns the rows of the token's organization and ignores the one in the request. The
     signature is not verified. An opaque token, or a JWT without the claim, returns None.
     """
-    claim = _claims(token).get("org_id")
+    parts = token.split(".")
+    if len(parts) != _JWT_PARTS:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
+    except (ValueError, RecursionError):
+        return None
+    claim = claims.get("org_id") if isinstance(claims, dict) else None
     if claim is None or str(claim).lower() == str(identifier):
         return None
     try:
         return str(UUID(str(claim)))
     except ValueError:
         return "(not a UUID)"  # not shown: an error shows no text that a server may have chosen
-
-
-def _claims(token: str) -> dict[str, object]:
-    parts = token.split(".")
-    if len(parts) != _JWT_PARTS:
-        return {}
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}

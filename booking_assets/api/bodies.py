@@ -1,4 +1,4 @@
-"""Reading a response body: decompression in small pieces, with a limit of the decompressed size.
+"""Reading a response body: decompression in small pieces, size limits, atomic writing to a file.
 
 httpx decompresses each chunk as a whole, a thousandfold in the worst case, and does not notice that
 a compressed body is truncated. The limit of time is in `deadline`.
@@ -6,22 +6,27 @@ a compressed body is truncated. The limit of time is in `deadline`.
 
 from __future__ import annotations
 
+import os
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
 
 import httpx
 
-SMALL = 2**20
-"""Bytes of a count, a token or an error."""
-ROW = 2**24
-"""Bytes of one row, or of one page of identifiers."""
-PAGE = 2**28
-"""Bytes of one page of rows."""
-FILE = 2**34
-"""Bytes of a download."""
+from booking_assets.api.errors import MalformedBody
+
+# Limits in bytes.
+SMALL = 2**20  # a count, a token or an error
+ROW = 2**24  # one row, or one page of identifiers
+PAGE = 2**28  # one page of rows
+FILE = 2**34  # a download
 
 _PIECE_BYTES = 2**18
+_EDGE_BYTES = 64
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
@@ -51,12 +56,36 @@ def chunks(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:
 
 
 def read(response: httpx.Response, max_bytes: int) -> bytes:
-    """Returns the decompressed body of a streamed response without a UTF-8 byte order mark.
-
-    Raises:
-        BodyTooLarge, httpx.DecodingError: As for `chunks`.
-    """
+    """Returns the joined `chunks` of a streamed response without a UTF-8 byte order mark."""
     return b"".join(chunks(response, max_bytes)).removeprefix(BOM_UTF8)
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Opens a temporary file that replaces `path`, synced, when the block succeeds.
+
+    When the block fails, the temporary file is removed and `path` stays as it was.
+    """
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        with part.open("xb+") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def require_json_array(file: BinaryIO) -> None:
+    """Raises `MalformedBody` unless a file starts with `[` and ends with `]`; reads only these."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(_EDGE_BYTES).removeprefix(BOM_UTF8).lstrip()
+    file.seek(max(0, size - _EDGE_BYTES))
+    tail = file.read(_EDGE_BYTES).rstrip()
+    if not (head.startswith(b"[") and tail.endswith(b"]")):
+        raise MalformedBody("the file is not a JSON array, or it is truncated")
 
 
 def _decompress(compressed: Iterable[bytes]) -> Iterator[bytes]:

@@ -16,43 +16,25 @@ from uuid import UUID
 
 import httpx
 
-from booking_assets.api import bodies
+from booking_assets.api import bodies, wire
 from booking_assets.api.authentication import (
     LIFETIME_SECONDS,
     ClientSecret,
     Credential,
-    Token,
     TokenCache,
     mismatched_organization,
 )
 from booking_assets.api.circuit_breaker import CircuitBreaker
-from booking_assets.api.download import atomic_write, require_json_array
 from booking_assets.api.errors import (
     CredentialMismatch,
     InvalidCredential,
-    MalformedBody,
     NotFound,
     Unauthorized,
 )
 from booking_assets.api.http_client import HttpClient, open_http
-from booking_assets.api.responses import OK, Response, error_for, parse_date
-from booking_assets.api.retry import RetryableError, RetryPolicy, call_with_retries
+from booking_assets.api.responses import Response, error_for, parse_date
+from booking_assets.api.retry import RetryPolicy, call_with_retries
 from booking_assets.api.transport import Request, Transport, Usage
-from booking_assets.api.wire import (
-    EVENTS,
-    PAGINATION_HEADER,
-    TOKEN_PATH,
-    Listing,
-    Resource,
-    is_header_value,
-    query_body,
-    read_count,
-    read_identifiers,
-    read_object,
-    read_pagination,
-    read_token,
-    token_request_body,
-)
 
 __all__ = ["BookingClient", "Page", "Usage", "open_http"]  # imported by other packages
 
@@ -90,21 +72,15 @@ class BookingClient:
         identifier: UUID,
         credential: Credential,
         http: httpx.Client,
-        resource: Resource = EVENTS,
+        resource: wire.Resource = wire.EVENTS,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen: sharing the default is harmless
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Creates a client; no request is sent.
 
-        Args:
-            base_url: The part of the address before `/booking`.
-            organization: The organization's slug, for messages.
-            identifier: The organization's identifier in the API.
-            credential: The organization's own token or client secret.
-            http: The shared HTTP client, from `open_http`; it stays open.
-            resource: Events or registrations.
-            retry: Limits of the retries.
-            clock: A monotonic clock in seconds.
+        `base_url` is the part of the address before `/booking`, `organization` the slug, for
+        messages, `identifier` its identifier in the API, and `credential` its own. `http` is the
+        shared client of `open_http` and stays open; `clock` is monotonic, in seconds.
         """
         self._organization = organization
         self._identifier = identifier
@@ -125,14 +101,13 @@ class BookingClient:
 
     def count(self) -> int:
         """Returns the number of rows in the organization."""
-        request = self._query("count", "count", query_body(self._identifier))
 
         def read(response: Response) -> int:
             date = parse_date(response.headers.get("Date", ""))
             self.server_time = date and date.astimezone(UTC)
-            return read_count(response.content)
+            return wire.read_count(response.content)
 
-        return self._request(request, read)
+        return self._request(self._query("count", "count"), read)
 
     def collect(
         self,
@@ -154,19 +129,17 @@ class BookingClient:
         Raises:
             ValueError: page or page_size is below 1: the server returns all rows for 0.
         """
-        return self._page("collect", page, page_size, sort, decode, bodies.PAGE)
+        return self._page("collect", page, page_size, decode, sort, bodies.PAGE)
 
-    def search(self, page: int, page_size: int) -> Page[Listing]:
+    def search(self, page: int, page_size: int) -> Page[wire.Listing]:
         """Returns one page of identifiers, in the order of `collect`.
 
         Raises:
             ValueError: As for `collect`.
         """
-
-        def read(body: bytes) -> Listing:
-            return read_identifiers(body, self._resource)
-
-        return self._page("search", page, page_size, None, read, bodies.ROW)
+        return self._page(
+            "search", page, page_size, lambda body: wire.read_identifiers(body, self._resource)
+        )
 
     def retrieve(self, identifier: str) -> bytes:
         """Returns one row as the JSON object that the server sent.
@@ -175,7 +148,7 @@ class BookingClient:
             NotFound: The organization has no such row, or the identifier is not a UUID.
         """
         request = self._row_request("GET", "retrieve", identifier)
-        return self._request(request, lambda response: read_object(response.content))
+        return self._request(request, lambda response: wire.read_object(response.content))
 
     def exists(self, identifier: str) -> bool:
         """Whether the organization has this row; False, without a request, if it is not a UUID."""
@@ -193,19 +166,14 @@ class BookingClient:
         Raises:
             OSError: The file cannot be written.
         """
-        body = query_body(self._identifier, Format=file_format)
-        request = replace(
-            self._query(f"download as {file_format}", "download", body),
-            accept="*/*",
-            max_bytes=bodies.FILE,
-            seconds=DOWNLOAD_SECONDS,
-        )
+        query = self._query(f"download as {file_format}", "download", Format=file_format)
+        request = replace(query, accept="*/*", max_bytes=bodies.FILE, seconds=DOWNLOAD_SECONDS)
 
         def attempt() -> Path:
-            with atomic_write(path) as file:
+            with bodies.atomic_write(path) as file:
                 self._send(request, file)
                 if file_format == "json":
-                    require_json_array(file)
+                    bodies.require_json_array(file)
             return path
 
         return self._with_retries(request, attempt)
@@ -215,25 +183,24 @@ class BookingClient:
         verb: str,
         page: int,
         page_size: int,
-        sort: str | None,
         decode: Callable[[bytes], T],
-        max_bytes: int,
+        sort: str | None = None,
+        max_bytes: int = bodies.ROW,
     ) -> Page[T]:
         if page < 1 or page_size < 1:
             raise ValueError(f"page and page_size start at 1, got {page} and {page_size}")
         sort = self._resource.identifier if sort is None else sort
-        body = query_body(self._identifier, Page=page, PageSize=page_size, Sort=sort)
 
         def read(response: Response) -> Page[T]:
-            pagination = read_pagination(response.headers.get(PAGINATION_HEADER))
+            pagination = wire.read_pagination(response.headers.get(wire.PAGINATION_HEADER))
             return Page(page, decode(response.content), *pagination)
 
-        request = self._query(f"{verb} page {page}", verb, body)
-        return self._request(replace(request, max_bytes=max_bytes), read)
+        query = self._query(f"{verb} page {page}", verb, Page=page, PageSize=page_size, Sort=sort)
+        return self._request(replace(query, max_bytes=max_bytes), read)
 
-    def _query(self, operation: str, verb: str, body: bytes) -> Request:
-        name = f"{self._resource.name}: {operation}"
-        return Request(name, "POST", f"{self._resource.path}/{verb}", body)
+    def _query(self, operation: str, verb: str, **query_filter: str | int) -> Request:
+        name, path = f"{self._resource.name}: {operation}", f"{self._resource.path}/{verb}"
+        return Request(name, "POST", path, wire.query_body(self._identifier, **query_filter))
 
     def _row_request(self, method: str, verb: str, identifier: str) -> Request:
         operation = f"{self._resource.name}: {verb}"
@@ -248,24 +215,18 @@ class BookingClient:
 
     def _exchange_secret(self) -> tuple[str, float]:
         """Exchanges the client secret for a token and its lifetime in seconds."""
-        body = token_request_body(self._credential.value, LIFETIME_SECONDS)
-        request = Request("exchange of the client secret", "POST", TOKEN_PATH, body)
+        body = wire.token_request_body(self._credential.value, LIFETIME_SECONDS)
+        request = Request("exchange of the client secret", "POST", wire.TOKEN_PATH, body)
         return self._with_retries(
-            request, lambda: read_token(self._send_once(request, None).content)
+            request, lambda: wire.read_token(self._send_once(request).content)
         )
 
     def _request(self, request: Request, read: Callable[[Response], T]) -> T:
         return self._with_retries(request, lambda: read(self._send(request)))
 
     def _with_retries(self, request: Request, attempt: Callable[[], T]) -> T:
-        def checked() -> T:
-            try:
-                return attempt()
-            except MalformedBody as error:
-                raise RetryableError(str(error), OK) from None
-
         return call_with_retries(
-            checked,
+            attempt,
             self._retry,
             organization=self._organization,
             operation=request.operation,
@@ -279,30 +240,28 @@ class BookingClient:
         try:
             return self._send_once(request, token, sink)
         except Unauthorized:
-            if isinstance(self._credential, Token):
+            if not isinstance(self._credential, ClientSecret):
                 raise
         return self._send_once(request, self._token(request, rejected=token), sink)
 
     def _send_once(
-        self, request: Request, token: str | None, sink: BinaryIO | None = None
+        self, request: Request, token: str | None = None, sink: BinaryIO | None = None
     ) -> Response:
         """Sends the request and returns the response; raises for every status but 200."""
-        with self._breaker.request(self._organization):
+        organization, operation = self._organization, request.operation
+        with self._breaker.request(organization):
             response = self._transport.send(request, token, sink)
-            error = error_for(
-                response, organization=self._organization, operation=request.operation
-            )
+            error = error_for(response, organization=organization, operation=operation)
             if error is not None:
                 raise error
         return response
 
     def _token(self, request: Request, rejected: str | None = None) -> str:
-        if not is_header_value(self._credential.value):
+        if not wire.is_header_value(self._credential.value):
             detail = "the credential is empty, or contains a space, a line break or non-ASCII text"
             raise InvalidCredential(self._organization, request.operation, None, detail)
-        token = self._credential.value
-        if isinstance(self._credential, ClientSecret):
-            token = self._tokens.token(rejected)
+        is_secret = isinstance(self._credential, ClientSecret)
+        token = self._tokens.token(rejected) if is_secret else self._credential.value
         other = mismatched_organization(token, self._identifier)
         if other is not None:
             expected = str(self._identifier)

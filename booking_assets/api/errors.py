@@ -7,6 +7,7 @@ which exception is decided in `responses`; what is retried, in `retry`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -18,6 +19,7 @@ class MalformedBody(Exception):
     """
 
 
+@dataclass(eq=False, repr=False)
 class BookingError(Exception):
     """An operation that failed after all retries.
 
@@ -29,15 +31,12 @@ class BookingError(Exception):
         remedy: What to do about it.
     """
 
+    organization: str
+    operation: str
+    status: int | None
+    detail: str
     outcome: ClassVar[str] = "failed"
     remedy: ClassVar[str] = "See the log for the requests before it."
-
-    def __init__(self, organization: str, operation: str, status: int | None, detail: str) -> None:
-        super().__init__(organization, operation, status, detail)
-        self.organization = organization
-        self.operation = operation
-        self.status = status
-        self.detail = detail
 
     def __str__(self) -> str:
         return f"{self.organization}: {self.reason}. {self.remedy}"
@@ -52,23 +51,12 @@ class BookingError(Exception):
         return ""
 
 
+@dataclass(eq=False, repr=False)
 class TransientError(BookingError):
-    """The server or the network failed: run it again later."""
+    """The server or the network failed in all `attempts`, in `seconds`: run it again later."""
 
-    def __init__(
-        self,
-        organization: str,
-        operation: str,
-        status: int | None,
-        detail: str,
-        attempts: int,
-        seconds: float,
-    ) -> None:
-        """Takes the arguments of `BookingError`, and the attempts and seconds that were spent."""
-        super().__init__(organization, operation, status, detail)
-        self.args = (organization, operation, status, detail, attempts, seconds)
-        self.attempts = attempts
-        self.seconds = seconds
+    attempts: int
+    seconds: float
 
     def _effort(self) -> str:
         noun = "attempt" if self.attempts == 1 else "attempts"
@@ -99,10 +87,8 @@ class MissingCredential(ConfigurationError):
     remedy = "Set the variable, in the environment or in .env beside booking.toml."
 
     def __init__(self, organization: str, variable: str) -> None:
-        """Takes the organization's slug and the name of the environment variable."""
         detail = f"the environment variable {variable} is unset or blank"
         super().__init__(organization, "reading the credential", None, detail)
-        self.args = (organization, variable)
         self.variable = variable
 
 
@@ -123,10 +109,9 @@ class CredentialMismatch(ConfigurationError):
     )
 
     def __init__(self, organization: str, operation: str, expected: str, found: str) -> None:
-        """Takes the organization's identifier and the token's `org_id` claim."""
+        """Takes the organization's identifier, and the token's `org_id` claim as `found`."""
         detail = f"the credential belongs to organization {found}, not to {expected}"
         super().__init__(organization, operation, None, detail)
-        self.args = (organization, operation, expected, found)
         self.expected = expected
         self.found = found
 

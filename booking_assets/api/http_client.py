@@ -21,20 +21,14 @@ import httpx
 from booking_assets.api.circuit_breaker import CircuitBreaker
 from booking_assets.api.deadline import DeadlineTransport
 from booking_assets.api.errors import CertificateError, InvalidProxy
-from booking_assets.api.proxies import (
-    InvalidEnvironment,
-    is_loopback,
-    open_proxy,
-    proxy_variable,
-)
+from booking_assets.api.proxies import InvalidEnvironment, is_loopback, open_proxy, proxy_variable
 
 logger = logging.getLogger(__name__)
 
 REASON_EXTENSION = "server_reason_phrase"
-"""The response extension that holds the status line's reason, in bytes."""
+"""The response extension with the status line's reason, in bytes."""
 
-_MAX_CONNECTIONS = 100
-_KEEP_ALIVE_SECONDS = 30.0
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30.0)
 
 
 class HttpClient(httpx.Client):
@@ -56,18 +50,13 @@ def open_http(timeout_seconds: float) -> HttpClient:
     the time until a response is complete.
     """
     logging.getLogger("httpcore.http11").addFilter(_quotes_no_response)
-    limits = httpx.Limits(
-        max_connections=_MAX_CONNECTIONS,
-        max_keepalive_connections=_MAX_CONNECTIONS,
-        keepalive_expiry=_KEEP_ALIVE_SECONDS,
-    )
     return HttpClient(
         headers={
             "Accept-Encoding": "gzip",
             "User-Agent": f"booking-assets/{version('booking-assets')}",
         },
-        timeout=httpx.Timeout(timeout_seconds),
-        transport=_RoutingTransport(limits),
+        timeout=timeout_seconds,
+        transport=_RoutingTransport(),
         trust_env=False,  # `_RoutingTransport` reads the environment
         # A cookie may be a credential: it must not be sent with another organization's request.
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
@@ -82,18 +71,24 @@ class _RoutingTransport(httpx.BaseTransport):
     an error only for the addresses that it is used for.
     """
 
-    def __init__(self, limits: httpx.Limits) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._proxies = getproxies()
         self._routes: dict[tuple[str, str | None], DeadlineTransport] = {}
-        self._unencrypted_hosts: set[str] = set()
+        self._warned: set[str] = set()
         self._lock = Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Sends the request; moves the reason, which httpx would log, to another extension."""
+        url = request.url
         with self._lock:
-            self._warn_of_clear_text(request.url)
-            route = self._route(request.url.scheme, proxy_variable(request.url, self._proxies))
+            if url.scheme == "http" and url.host not in self._warned and not is_loopback(url.host):
+                self._warned.add(url.host)
+                logger.warning(
+                    "%s is addressed with http: the token travels in clear text. Set base_url in "
+                    "booking.toml to the https address.",
+                    url.host,
+                )
+            route = self._route(url.scheme, proxy_variable(url, self._proxies))
         response = route.handle_request(request)
         response.extensions[REASON_EXTENSION] = response.extensions.pop("reason_phrase", b"")
         return response
@@ -110,30 +105,16 @@ class _RoutingTransport(httpx.BaseTransport):
             # Without TLS no certificates are loaded: this context would trust no server.
             verify = _ssl_context() if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             try:
-                route = DeadlineTransport(verify=verify, limits=self._limits, proxy=proxy)
+                route = DeadlineTransport(verify=verify, limits=_LIMITS, proxy=proxy)
             except ImportError:
                 detail = f"{str(key).upper()}_PROXY is a socks5 proxy, and socksio is not installed"
                 raise InvalidEnvironment(InvalidProxy, detail) from None
             self._routes[scheme, key] = route
         return self._routes[scheme, key]
 
-    def _warn_of_clear_text(self, url: httpx.URL) -> None:
-        if url.scheme != "http" or url.host in self._unencrypted_hosts or is_loopback(url.host):
-            return
-        self._unencrypted_hosts.add(url.host)
-        logger.warning(
-            "%s is addressed with http: the token travels in clear text. Set base_url in "
-            "booking.toml to the https address.",
-            url.host,
-        )
-
 
 def _ssl_context() -> ssl.SSLContext:
-    """Returns the TLS settings with the certificates that the environment names, or httpx's own.
-
-    Raises:
-        InvalidEnvironment: The file or folder cannot be read, or holds no certificates.
-    """
+    """Returns the TLS settings with the certificates that the environment names, or httpx's own."""
     folder = os.environ.get("SSL_CERT_DIR", "")
     file = os.environ.get("SSL_CERT_FILE", "")
     if folder and not file and not Path(folder).is_dir():

@@ -46,7 +46,7 @@ def proxy_variable(url: httpx.URL, proxies: Mapping[str, str]) -> str | None:
 
 
 def open_proxy(key: str, proxies: Mapping[str, str]) -> httpx.Proxy:
-    """Returns the proxy under `key`. Its address may hold a password and is in no message.
+    """Returns the proxy under `key`. Its address may contain a password and is in no message.
 
     Raises:
         InvalidEnvironment: The address is invalid, or its scheme is not supported.

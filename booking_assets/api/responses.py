@@ -31,17 +31,8 @@ from booking_assets.api.redaction import known_words
 from booking_assets.api.retry import RetryableError
 
 OK = 200
-_FORBIDDEN = 403
-_SERVER_ERROR = 500
-_TOO_MANY_REQUESTS = 429
-_RETRYABLE = frozenset({408, 425, _TOO_MANY_REQUESTS})
-_REDIRECTS = range(300, 400)
-_CLIENT_ERROR = 400
-_ERROR_CLASSES: dict[int, type[BookingError]] = {
-    401: Unauthorized,
-    _FORBIDDEN: Forbidden,
-    404: NotFound,
-}
+_RETRYABLE = frozenset({408, 425, 429})
+_ERROR_CLASSES: dict[int, type[BookingError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound}
 
 # The most specific first; each release of the API spells and cases them differently.
 _TEXT_MEMBERS = ("detail", "message", "description", "summary", "errors", "error", "title")
@@ -91,17 +82,21 @@ def error_for(
     """
     if response.status == OK and not response.is_html:
         return None
-    text = error_text(response)
-    detail = known_words(text) or _phrase(response.status)
-    if response.status in _REDIRECTS:
-        detail = _redirect_target(response)
-    if response.status == OK:
+    status, text = response.status, error_text(response)
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "no known text"
+    detail = known_words(text) or phrase
+    if status == OK:
         return RetryableError(f"HTML instead of JSON: {detail}", OK)
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return Redirected(organization, operation, status, _redirect_target(response))
     throttled = _is_throttled(response, text)
-    if throttled or response.status in _RETRYABLE or _is_transient(response, text):
+    is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    is_invalid = status == HTTPStatus.INTERNAL_SERVER_ERROR and _INVALID_REQUEST.search(text)
+    if throttled or status in _RETRYABLE or (is_server_error and not is_invalid):
         wait = retry_after(response.headers)
-        return RetryableError(detail, response.status, retry_after=wait, throttled=throttled)
-    return _error_class(response.status)(organization, operation, response.status, detail)
+        return RetryableError(detail, status, retry_after=wait, throttled=throttled)
+    default = RequestRejected if status >= HTTPStatus.BAD_REQUEST else UnexpectedStatus
+    return _ERROR_CLASSES.get(status, default)(organization, operation, status, detail)
 
 
 def error_text(response: Response) -> str:
@@ -119,16 +114,14 @@ def retry_after(headers: httpx.Headers) -> float | None:
     value: str = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value) or None
-    then = parse_date(value)
-    if then is None:
+    if (then := parse_date(value)) is None:
         return None
     now = parse_date(headers.get("Date", "")) or datetime.now(UTC)
-    seconds = (then - now).total_seconds()
-    return seconds if seconds > 0 else None
+    return max(0.0, (then - now).total_seconds()) or None
 
 
 def rate_limit_headers(headers: httpx.Headers) -> dict[str, str]:
-    """Returns the headers about rate limits that hold a short number, for the log."""
+    """Returns the headers about rate limits whose value is a short number, for the log."""
     return {
         name: value
         for name, value in headers.items()
@@ -136,12 +129,8 @@ def rate_limit_headers(headers: httpx.Headers) -> dict[str, str]:
     }
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "no known text"
-
-
 def _redirect_target(response: Response) -> str:
-    """Describes `Location` without quoting it: it may hold a credential."""
+    """Describes `Location` without quoting it: it may contain a credential."""
     try:
         target = urlsplit(response.headers.get("Location", ""))
     except ValueError:
@@ -152,8 +141,8 @@ def _redirect_target(response: Response) -> str:
 
 
 def _is_throttled(response: Response, text: str) -> bool:
-    if response.status != _FORBIDDEN:
-        return response.status == _TOO_MANY_REQUESTS
+    if response.status != HTTPStatus.FORBIDDEN:
+        return response.status == HTTPStatus.TOO_MANY_REQUESTS
     body = "" if response.is_html else response.content[:_SEARCHED_BYTES].decode(errors="replace")
     exhausted = any(
         _REMAINING_HEADER.fullmatch(name) and value.strip() in {"0", "0.0"}
@@ -161,19 +150,6 @@ def _is_throttled(response: Response, text: str) -> bool:
     )
     is_named = any(_RATE_LIMIT.search(part) for part in (text, response.reason, body))
     return exhausted or is_named or "Retry-After" in response.headers
-
-
-def _is_transient(response: Response, text: str) -> bool:
-    if response.status == _SERVER_ERROR:
-        return _INVALID_REQUEST.search(text) is None
-    return response.status > _SERVER_ERROR
-
-
-def _error_class(status: int) -> type[BookingError]:
-    if status in _REDIRECTS:
-        return Redirected
-    default = RequestRejected if status >= _CLIENT_ERROR else UnexpectedStatus
-    return _ERROR_CLASSES.get(status, default)
 
 
 def parse_date(value: str) -> datetime | None:

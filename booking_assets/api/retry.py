@@ -10,11 +10,12 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 import stamina
 
-from booking_assets.api.errors import RateLimited, Unavailable
+from booking_assets.api.errors import MalformedBody, RateLimited, Unavailable
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ class RetryPolicy:
     """Limits of the retries: waits double from the initial one, plus a random jitter.
 
     No wait starts after `timeout_seconds`, and no `Retry-After` is waited for beyond it. The
-    defaults outlast two minutes without a server; `circuit_breaker` ends longer outages.
+    defaults bridge two minutes without a server; `circuit_breaker` ends longer outages.
     """
 
     attempts: int = 10
@@ -69,21 +70,23 @@ def call_with_retries(
     clock: Callable[[], float],
     on_retry: Callable[[], None],
 ) -> T:
-    """Calls `attempt` until it returns, while it raises `RetryableError` and the policy allows.
+    """Calls `attempt` again after `RetryableError` and `MalformedBody`, while the policy allows.
 
     Raises:
         RateLimited: Attempts or time ran out, and the last failure was a rate limit.
         Unavailable: Attempts or time ran out otherwise.
     """
-    started = clock()
-    attempts = 0
+    started, attempts = clock(), 0
 
     def counted() -> T:
         nonlocal attempts
         if attempts:
             on_retry()
         attempts += 1
-        return attempt()
+        try:
+            return attempt()
+        except MalformedBody as error:
+            raise RetryableError(str(error), HTTPStatus.OK.value) from None
 
     def backoff(error: Exception) -> bool | float:
         """False: give up. True: stamina's own wait. A number: `Retry-After` plus a jitter."""

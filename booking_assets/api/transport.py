@@ -25,6 +25,7 @@ from booking_assets.api.retry import RetryableError
 logger = logging.getLogger(__name__)
 
 _DEFAULT_SECONDS = 60.0
+_ERRORS_WITH_OWN_TEXT = (httpx.TimeoutException, httpx.NetworkError, httpx.DecodingError)
 
 
 @dataclass(frozen=True)
@@ -92,28 +93,35 @@ class Transport:
             headers["Authorization"] = f"Bearer {token}"
         started = time.monotonic()
         seconds = request.seconds or self._http.timeout.read or _DEFAULT_SECONDS
-        url = self._base_url + request.path
+        exchange = self._http.stream(
+            request.method, self._base_url + request.path, content=request.body, headers=headers
+        )
         self.add_usage(requests=1)
         failure: RetryableError | BookingError
         try:
-            with (
-                deadline(seconds),
-                self._http.stream(
-                    request.method, url, content=request.body, headers=headers
-                ) as stream,
-            ):
+            with deadline(seconds), exchange as stream:
                 response = self._read(stream, request, sink)
         except InvalidEnvironment as error:
             failure = self._error(error.error_class, request, str(error))
         except (httpx.TransportError, httpx.DecodingError) as error:
-            failure = RetryableError(_network_error_text(error))
+            # The texts of other errors may quote a header or the response.
+            text = f": {error}" if isinstance(error, _ERRORS_WITH_OWN_TEXT) else ""
+            failure = RetryableError(f"{type(error).__name__}{text}")
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 text = "the server's certificate is not trusted"
                 failure = self._error(CertificateError, request, text)
         else:
-            self._log(request, response, time.monotonic() - started)
+            limits = rate_limit_headers(response.headers)
+            logger.debug(
+                "%s: %s: %d in %.0f ms%s",
+                self._organization,
+                request.operation,
+                response.status,
+                (time.monotonic() - started) * 1000,
+                f", {limits}" if limits else "",
+            )
             return response
-        # Not chained: the httpx error refers to the request, which holds the credential.
+        # Not chained: the httpx error refers to the request, which contains the credential.
         raise failure
 
     def _read(self, stream: httpx.Response, request: Request, sink: BinaryIO | None) -> Response:
@@ -136,21 +144,3 @@ class Transport:
 
     def _error(self, kind: type[BookingError], request: Request, detail: str) -> BookingError:
         return kind(self._organization, request.operation, None, detail)
-
-    def _log(self, request: Request, response: Response, seconds: float) -> None:
-        limits = rate_limit_headers(response.headers)
-        logger.debug(
-            "%s: %s: %d in %.0f ms%s",
-            self._organization,
-            request.operation,
-            response.status,
-            seconds * 1000,
-            f", {limits}" if limits else "",
-        )
-
-
-def _network_error_text(error: httpx.TransportError | httpx.DecodingError) -> str:
-    """Returns the error's class, with its text unless that quotes a header or the response."""
-    own_text = (httpx.TimeoutException, httpx.NetworkError, httpx.DecodingError)
-    name = type(error).__name__
-    return f"{name}: {error}" if isinstance(error, own_text) else name

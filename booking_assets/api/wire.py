@@ -1,6 +1,7 @@
 """Wire format: resources, paths, field aliases, request bodies, and parsers of small responses.
 
-Pages of rows are decoded in `collect`; HTTP statuses are classified in `responses`.
+Each parser raises `MalformedBody` for any other body, and the client repeats the request. Pages of
+rows are decoded in `collect`; HTTP statuses are classified in `responses`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +24,8 @@ LARGEST_NUMBER = 2**53
 class Resource:
     """A resource of the API: its `name` in the path, and the field that identifies a row.
 
-    Rows are sorted by `identifier` in every release, also where the rows use an alias of it: the
-    server sorts by its own column names.
+    `identifier` is also the sort key where the rows use an alias of it: the server sorts by its own
+    column names.
     """
 
     name: str
@@ -40,18 +40,16 @@ class Resource:
 EVENTS = Resource("events", "EventIdentifier")
 REGISTRATIONS = Resource("registrations", "RegistrationIdentifier")
 
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "AchievementId": "AchievementIdentifier",
-        "EventId": "EventIdentifier",
-        "LearnerRegistrationGroupId": "LearnerRegistrationGroupIdentifier",
-        "MandatorySurveyFormId": "MandatorySurveyFormIdentifier",
-        "OrganizationId": "OrganizationIdentifier",
-        "VenueCoordinatorId": "VenueCoordinatorIdentifier",
-        "VenueLocationId": "VenueLocationIdentifier",
-        "VenueOfficeId": "VenueOfficeIdentifier",
-    }
-)
+ALIASES: Mapping[str, str] = {
+    "AchievementId": "AchievementIdentifier",
+    "EventId": "EventIdentifier",
+    "LearnerRegistrationGroupId": "LearnerRegistrationGroupIdentifier",
+    "MandatorySurveyFormId": "MandatorySurveyFormIdentifier",
+    "OrganizationId": "OrganizationIdentifier",
+    "VenueCoordinatorId": "VenueCoordinatorIdentifier",
+    "VenueLocationId": "VenueLocationIdentifier",
+    "VenueOfficeId": "VenueOfficeIdentifier",
+}
 """Field names of other API releases -> the names in the API reference."""
 
 
@@ -95,16 +93,11 @@ def read_pagination(header: str | None) -> tuple[int | None, int | None]:
 
 
 def read_count(body: bytes) -> int:
-    """Returns the number in `{"Count": n}`.
-
-    Raises:
-        MalformedBody: The body is anything else, or the number is not from 0 to 2^53.
-    """
+    """Returns the number in `{"Count": n}`, from 0 to 2^53."""
     value = _parse(body)
     if not isinstance(value, dict) or "Count" not in value:
         raise MalformedBody('the body is not an object with a "Count"')
-    count = _natural(value["Count"])
-    if count is None:
+    if (count := _natural(value["Count"])) is None:
         raise MalformedBody(f"Count is not a whole number from 0 to {LARGEST_NUMBER}")
     return count
 
@@ -113,26 +106,23 @@ def read_identifiers(body: bytes, resource: Resource) -> Listing:
     """Returns the identifiers in an array of objects, also under their alias.
 
     A row without one is counted: it is the same at every request, so a retry cannot help.
-
-    Raises:
-        MalformedBody: The body is not an array.
     """
     value = _parse(body)
     if not isinstance(value, list):
         raise MalformedBody("the body is not a JSON array")
-    aliases = (alias for alias, name in ALIASES.items() if name == resource.identifier)
-    names = (resource.identifier, *aliases)
-    found = (_identifier(row, names) for row in value)
-    identifiers = tuple(identifier for identifier in found if identifier is not None)
-    return Listing(identifiers, len(value) - len(identifiers))
+    names = [
+        resource.identifier,
+        *(a for a, name in ALIASES.items() if name == resource.identifier),
+    ]
+    identifiers: list[str] = []
+    for row in value:
+        found = [row.get(name) for name in names] if isinstance(row, dict) else []
+        identifiers += [text for text in found if isinstance(text, str) and text][:1]
+    return Listing(tuple(identifiers), len(value) - len(identifiers))
 
 
 def read_object(body: bytes) -> bytes:
-    """Returns the body unchanged if it is a JSON object, also one nested too deeply to parse.
-
-    Raises:
-        MalformedBody: It is not.
-    """
+    """Returns the body unchanged if it is a JSON object, also one nested too deeply to parse."""
     try:
         is_object = isinstance(json.loads(body), dict)
     except RecursionError:
@@ -140,17 +130,13 @@ def read_object(body: bytes) -> bytes:
         is_object = body.strip().startswith(b"{") and body.strip().endswith(b"}")
     except ValueError:
         is_object = False
-    if not is_object:
-        raise MalformedBody("the body is not a JSON object")
-    return body
+    if is_object:
+        return body
+    raise MalformedBody("the body is not a JSON object")
 
 
 def read_token(body: bytes) -> tuple[str, float]:
-    """Returns the access token and its lifetime in seconds.
-
-    Raises:
-        MalformedBody: Either is missing.
-    """
+    """Returns the access token and its lifetime in seconds."""
     value = _parse(body)
     fields = value if isinstance(value, dict) else {}
     token, seconds = fields.get("AccessToken"), fields.get("ExpiresIn")
@@ -164,11 +150,6 @@ def read_token(body: bytes) -> tuple[str, float]:
 def is_header_value(text: str) -> bool:
     """Whether `text` is printable ASCII without spaces, as a bearer token must be."""
     return text.isascii() and text.isprintable() and text != "" and " " not in text
-
-
-def _identifier(row: object, names: tuple[str, ...]) -> str | None:
-    values = (row.get(name) for name in names) if isinstance(row, dict) else ()
-    return next((value for value in values if isinstance(value, str) and value), None)
 
 
 def _parse(body: bytes | str) -> Any:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from booking_assets.api.client import BookingClient
+from booking_assets.api.client import BookingClient, Page
 from booking_assets.collect.completeness import has_shrunk
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
-from booking_assets.collect.decoding import Decoder
+from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
 from booking_assets.collect.incremental import IncrementalPlan
 from booking_assets.collect.landing import (
@@ -28,7 +28,7 @@ from booking_assets.collect.landing import (
     newest_landing,
     take_ticket,
 )
-from booking_assets.collect.pages import row_pages
+from booking_assets.collect.pages import fetch_pages
 from booking_assets.collect.staging import StagingWriter
 from booking_assets.collect.stats import CollectionStats, Mode
 from booking_assets.collect.verification import Verification
@@ -61,19 +61,16 @@ class Plan:
     """How to collect, the same for every organization of a run.
 
     Args:
-        run_id: the Dagster run, for the log.
         landing: the folder of the landings.
-        page_size: rows a request.
         max_concurrency: requests in flight, an organization.
         attempts: how often rows that moved while they were read are collected again.
         max_shrink: share of the stored rows that may vanish.
-        shrink_floor: number of rows that may always vanish, unless no row is left.
         allow_shrink: a person consents to any loss.
-        mode: whether to read all events or those that changed; registrations are always read in
-            full, because their change time does not follow their changes.
+        mode: of events; registrations are always read in full, because their change time does not
+            follow their changes.
         overlap: how much older than the base's newest row a change may be stamped.
         clock: the present instant, UTC.
-        progress: called after each page.
+        shrink_floor: number of rows that may always vanish, unless no row is left.
     """
 
     run_id: str
@@ -92,13 +89,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Start:
-    """The start of an organization's collections in a run: all its resources share it.
-
-    `sequence` is the ticket, the order of the organization's collections; None where it could not
-    be taken.
-    """
+    """The start of an organization's collections in a run: all its resources share it."""
 
     sequence: int | None
+    """The ticket, the order of the organization's collections; None where it was not taken."""
     started_at: datetime
 
 
@@ -126,11 +120,9 @@ class Collection:
 
     Args:
         connect: opens a client with the organization's own credential.
-        contract: the resource's members and types.
         organization: the slug.
         identifier: the organization that every row must belong to.
         stored_rows: rows of the stored slice; None before the first load.
-        plan: how to collect.
         stored_sequence: the highest ticket of the organization in raw.collections.
     """
 
@@ -148,20 +140,12 @@ class Collection:
         return self.connect()
 
     def start(self) -> Start:
-        """Takes the organization's next ticket.
-
-        Raises:
-            OSError: the ticket cannot be written.
-        """
+        """Takes the organization's next ticket; OSError where it cannot be written."""
         sequence = take_ticket(self.plan.landing, self.organization, self.stored_sequence)
         return Start(sequence, self.plan.clock())
 
     def begin(self, start: Start | None = None) -> CollectionStats:
-        """Stats of a collection that starts now; a failed collection keeps its numbers there.
-
-        Args:
-            start: the ticket and the time that the organization's collections share.
-        """
+        """Stats of a collection with this start; a failed collection keeps its numbers there."""
         start = start or self.start()
         return CollectionStats(
             organization=self.organization,
@@ -175,9 +159,8 @@ class Collection:
     def run(self, stats: CollectionStats, stopped: Callable[[], bool] = lambda: False) -> Collected:
         """Collects every row and writes the landing.
 
-        Args:
-            stats: is filled in, also where the collection fails.
-            stopped: checked after each page; where it is true, the collection ends.
+        `stats` are filled in, also where the collection fails; `stopped` is checked after each
+        page: where it is true, the collection ends.
 
         Raises:
             CollectionFailed: the rows are foreign, incomplete or far fewer than stored.
@@ -219,11 +202,13 @@ class Collection:
                 rows.decoder,
                 base,
                 starts,
+                stats,
+                stopped,
                 page_size=self.plan.page_size,
                 overlap=self.plan.overlap,
                 attempts=self.plan.attempts,
             )
-            if changes.apply(rows.staging, stats, stopped):
+            if changes.apply(rows.staging):
                 fault = rows.fault(is_single_answer=True)
                 if fault is None:
                     return starts
@@ -252,8 +237,12 @@ class Collection:
     def _read_pages(self, rows: Verification, stopped: Callable[[], bool]) -> None:
         stats, plan = rows.stats, self.plan
         expected = stats.count_before or 0
-        for page in row_pages(
-            self.client, rows.decoder, plan.page_size, expected, plan.max_concurrency
+
+        def fetch(page: int, size: int) -> Page[DecodedPage]:
+            return self.client.collect(page, size, rows.decoder)
+
+        for page in fetch_pages(
+            fetch, lambda page: page.received, plan.page_size, expected, plan.max_concurrency
         ):
             rows.staging.add(page.content)
             stats.pages += 1
@@ -266,20 +255,19 @@ class Collection:
                 raise Stopped(self.organization)
 
     def _require_no_shrinkage(self, stats: CollectionStats) -> None:
-        if self.plan.allow_shrink:
-            return
-        plan = self.plan
-        if has_shrunk(stats.rows_loaded, self.stored_rows, plan.max_shrink, plan.shrink_floor):
+        plan, stored = self.plan, self.stored_rows
+        has_lost = has_shrunk(stats.rows_loaded, stored, plan.max_shrink, plan.shrink_floor)
+        if has_lost and not plan.allow_shrink:
             raise Shrunk(
                 self.organization,
-                f"{stats.rows_loaded} rows where {self.stored_rows} are stored: a loss of more "
+                f"{stats.rows_loaded} rows where {stored} are stored: a loss of more "
                 f"than {plan.max_shrink:.0%} and {plan.shrink_floor} rows, or of all",
                 "The API's read model may be under rebuild; if the loss is real, run it again with "
                 "--allow-shrink (run config: allow_shrink)",
             )
 
     def _finalize_stats(self, stats: CollectionStats) -> None:
-        """Enters the end and the client's usage."""
+        """Sets the finish time and the client's usage."""
         usage = self.client.usage
         stats.requests, stats.retries = usage.requests, usage.retries
         stats.bytes_received = usage.bytes_received

@@ -16,7 +16,6 @@ from booking_assets.api.errors import BookingError
 from booking_assets.collect.collection import Collected, Collection, Start
 from booking_assets.collect.errors import CollectionFailed, LandingFailed
 from booking_assets.collect.stats import CollectionStats
-from booking_assets.tables.raw import Status
 
 _logger = logging.getLogger(__name__)
 
@@ -73,46 +72,31 @@ def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) ->
     outcomes: list[Outcome] = []
     start = None
     for collection in collections:
+        stats = None
         try:
             start = start or collection.start()
-        except OSError as error:
-            start = Start(None, collection.plan.clock())
-            return [_not_landed(collection, collection.begin(start), error)]
-        outcomes.append(_outcome(collection, start, stopped))
-        if isinstance(outcomes[-1], Failed):
-            break
+            stats = collection.begin(start)
+            outcomes.append(collection.run(stats, stopped))
+        except Exception as error:  # noqa: BLE001 - a defect must not stop the other organizations
+            stats = stats or collection.begin(Start(None, collection.plan.clock()))
+            return [*outcomes, _failed(collection, stats, error)]
     return outcomes
 
 
-def _outcome(collection: Collection, start: Start, stopped: Callable[[], bool]) -> Outcome:
-    stats = collection.begin(start)
-    try:
-        return collection.run(stats, stopped)
-    except CollectionFailed as error:
-        return _failed(stats, error.status, error.reason, error.remedy, error)
-    except BookingError as error:
-        return _failed(stats, "failed", error.reason, error.remedy, error)
-    except OSError as error:
-        return _not_landed(collection, stats, error)
-    except Exception as error:
-        # A defect of this program must not stop the other organizations.
-        _logger.exception("%s: the collection failed unexpectedly", stats.organization)
-        return _failed(stats, "failed", f"unexpected {type(error).__name__}", REPORT, error)
-
-
-def _not_landed(collection: Collection, stats: CollectionStats, error: OSError) -> Failed:
-    failed = LandingFailed(
-        stats.organization,
-        f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
-        "The stored rows stay; free space there or correct its permissions, and run it again",
-    )
-    return _failed(stats, "failed", failed.reason, failed.remedy, failed)
-
-
-def _failed(
-    stats: CollectionStats, status: Status, reason: str, remedy: str, error: Exception
-) -> Failed:
-    stats.status, stats.reason, stats.remedy = status, reason, remedy
+def _failed(collection: Collection, stats: CollectionStats, error: Exception) -> Failed:
+    if isinstance(error, OSError):
+        error = LandingFailed(
+            stats.organization,
+            f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
+            "The stored rows stay; free space there or correct its permissions, and run it again",
+        )
+    stats.status = error.status if isinstance(error, CollectionFailed) else "failed"
+    if isinstance(error, CollectionFailed | BookingError):
+        stats.reason, stats.remedy = error.reason, error.remedy
+    else:
+        stats.reason, stats.remedy = f"unexpected {type(error).__name__}", REPORT
+        message = "%s: the collection failed unexpectedly"
+        _logger.error(message, stats.organization, exc_info=error)
     stats.finished_at = stats.finished_at or stats.started_at
     # The frames of a traceback reference pages of rows, and the error lives as long as the run.
     error.__cause__ = error.__context__ = None

@@ -5,17 +5,15 @@ They are derived from the table's columns (`tables`); `decoding` and `rows` appl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 import msgspec
 import polars as pl
 
-from booking_assets.api.wire import ALIASES, Resource
-from booking_assets.api.wire import EVENTS as EVENTS_RESOURCE
-from booking_assets.api.wire import REGISTRATIONS as REGISTRATIONS_RESOURCE
+from booking_assets.api import wire
 from booking_assets.tables.contract import Column, Flag, Identifier, Instant, Measure, Number, Table
 from booking_assets.tables.raw import EVENT_MEMBERS, EVENTS, REGISTRATIONS, member_name
 
@@ -25,15 +23,12 @@ _JSON_TYPES: Mapping[type[Column], Any] = {Flag: bool, Number: _INT32, Measure: 
 
 @dataclass(frozen=True, eq=False)
 class RowContract:
-    """The members of a row of `resource`, and the table that stores them.
+    """The members of a row of `resource`, and the raw table that stores them.
 
-    Args:
-        resource: the API's resource.
-        table: the raw table of its rows.
-        members: the columns that are members of the API's model, in its order.
+    `members` are the columns that are members of the API's model, in its order.
     """
 
-    resource: Resource
+    resource: wire.Resource
     table: Table
     members: Mapping[str, Column]
 
@@ -55,7 +50,7 @@ class RowContract:
     @cached_property
     def aliases(self) -> dict[str, str]:
         """Other names of members: `EventId` -> `EventIdentifier`."""
-        return {alias: name for alias, name in ALIASES.items() if name in self.column_of}
+        return {alias: name for alias, name in wire.ALIASES.items() if name in self.column_of}
 
     @cached_property
     def member_of(self) -> dict[str, str]:
@@ -71,31 +66,12 @@ class RowContract:
         }
 
     @cached_property
-    def field_namings(self) -> tuple[dict[str, str], dict[str, str]]:
-        """The columns by the names of the reference, and by the newer ones, such as `EventId`."""
-        newer = {name: alias for alias, name in self.aliases.items()}
-        return self.column_of, {
-            newer.get(name, name): column for name, column in self.column_of.items()
-        }
-
-    @cached_property
     def wire_dtypes(self) -> dict[str, pl.DataType]:
         """The polars type of each column as it arrives: instants are still text."""
         return {
             name: pl.String() if name in self.instants else column.dtype
             for name, column in self.members.items()
         }
-
-    def row_type(self, names: Iterable[str]) -> Any:
-        """A TypedDict of these members, each of which may be absent."""
-        types = {name: self.types[name] for name in names}
-        return TypedDict(self.table.columns.__name__, types, total=False)  # type: ignore[operator]  # made from the contract
-
-    def row_struct(self, names: Iterable[str]) -> Any:
-        """A Struct of these members and no others, each of which may be absent."""
-        fields = [(name, self.types[name], None) for name in names]
-        name = self.table.columns.__name__
-        return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
 
     @cached_property
     def identifiers(self) -> list[str]:
@@ -108,32 +84,21 @@ class RowContract:
         return [name for name, column in self.members.items() if isinstance(column, Instant)]
 
     @cached_property
-    def offsets(self) -> list[str]:
-        """The instants whose offset, as the API wrote it, the table stores too."""
-        return [
-            name for name in self.instants if f"{name}_offset_minutes" in self.table.column_names
-        ]
-
-    @cached_property
     def required(self) -> list[str]:
         """The member columns that are never null."""
         return [name for name, column in self.members.items() if not column.nullable]
 
 
 _EVENT_COLUMNS = EVENTS.columns.columns()
-
-EVENT_ROWS = RowContract(
-    resource=EVENTS_RESOURCE,
-    table=EVENTS,
-    members={name: _EVENT_COLUMNS[name] for name in EVENT_MEMBERS},
-)
-
 _REGISTRATION_COLUMNS = REGISTRATIONS.columns.columns()
 _NOT_SENT = {"organization", "collected_at"}
 
+EVENT_ROWS = RowContract(
+    wire.EVENTS, EVENTS, members={name: _EVENT_COLUMNS[name] for name in EVENT_MEMBERS}
+)
 REGISTRATION_ROWS = RowContract(
-    resource=REGISTRATIONS_RESOURCE,
-    table=REGISTRATIONS,
+    wire.REGISTRATIONS,
+    REGISTRATIONS,
     members={
         # Not stored, but every row must name its owner.
         "organization_identifier": _EVENT_COLUMNS["organization_identifier"],

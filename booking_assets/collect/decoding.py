@@ -6,7 +6,7 @@ and its neighbors are read one by one (`rows`), so that a bad row costs only its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ import polars as pl
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.json_parts import rows_of
-from booking_assets.collect.privacy import AllowList
+from booking_assets.collect.privacy import drop_unlisted_members
 from booking_assets.collect.rows import (
     MAX_ROW_BYTES,
     Row,
@@ -47,6 +47,7 @@ _DATE_TIME = (
 )
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _SHOWN = 3
+_DICTS = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,7 @@ class DecodedPage:
 
 @dataclass(frozen=True)
 class FieldNaming:
-    """The member names of a release, and how its rows become columns.
-
-    Args:
-        contract: the resource's members and types.
-        columns: the column of each name.
-    """
+    """The column of each member name of a release, and how its rows become columns."""
 
     contract: RowContract
     columns: Mapping[str, str]
@@ -104,28 +100,25 @@ class FieldNaming:
         filled = frame.width * frame.height - sum(column.null_count() for column in frame)
         # The JSON has no more members than were kept: none was lost. Otherwise a member may be null
         # in the JSON, or the bound be too high, and both sides are counted exactly.
-        if key_count_upper_bound(body) != filled and key_count(body) != self._members_kept(body):
-            return None
+        if key_count_upper_bound(body) != filled:
+            # A dict keeps repeated members once, null ones too.
+            kept = sum(map(len, _DICTS.decode(body)))
+            return frame if key_count(body) == kept else None
         return frame
-
-    def _members_kept(self, body: bytes) -> int:
-        """The members that a dict keeps of each row: repeated ones once, null ones too."""
-        return sum(map(len, self._members.decode(body)))
 
     @cached_property
     def _rows(self) -> msgspec.json.Decoder[list[Any]]:
-        row_type = self.contract.row_struct(self.columns)
-        return msgspec.json.Decoder(list[row_type])  # type: ignore[valid-type]  # made from the contract
-
-    @cached_property
-    def _members(self) -> msgspec.json.Decoder[list[dict[str, Any]]]:
-        return msgspec.json.Decoder(list[dict[str, Any]])
+        members = [(name, self.contract.types[name], None) for name in self.columns]
+        row: Any = msgspec.defstruct("Row", members, forbid_unknown_fields=True, gc=False)
+        return msgspec.json.Decoder(list[row])
 
 
 @cache
 def _field_namings(contract: RowContract) -> tuple[FieldNaming, FieldNaming]:
     """The names of the reference and the newer ones; their decoders are cached for the process."""
-    reference, newer = contract.field_namings
+    reference = contract.column_of
+    alias_of = {name: alias for alias, name in contract.aliases.items()}
+    newer = {alias_of.get(name, name): column for name, column in reference.items()}
     return FieldNaming(contract, reference), FieldNaming(contract, newer)
 
 
@@ -134,7 +127,6 @@ class Decoder:
     """Decodes pages of one organization's rows; any number of threads may share it.
 
     Args:
-        contract: the resource's members and types.
         organization: the slug, written to every row.
         identifier: the organization that every row must belong to.
         collected_at: the collection's start, written to every row.
@@ -174,13 +166,9 @@ class Decoder:
             return
         rows = rows_of(body)
         if self.contract.is_closed:
-            rows = self._allow_list(rows)
+            rows = drop_unlisted_members(rows, self.contract)
         for start in range(0, max(len(rows), 1), CHUNK_ROWS):
             yield b"[" + b",".join(rows[start : start + CHUNK_ROWS]) + b"]"
-
-    @cached_property
-    def _allow_list(self) -> AllowList:
-        return AllowList(self.contract)
 
     def _chunk(self, body: bytes) -> DecodedPage:
         if len(body) > MAX_ROW_BYTES:
@@ -188,12 +176,11 @@ class Decoder:
             if any(memoryview(row).nbytes > MAX_ROW_BYTES for row in rows):
                 return self._one_by_one(rows)
         wire = self._field_naming(body).frame(body)
-        if wire is None:
-            return self._one_by_one(rows_of(body))
-        typed = self._typed(wire)
-        if self._faults(wire, typed):
-            return self._one_by_one(rows_of(body))
-        return self._page(typed, [], frozenset())
+        if wire is not None:
+            typed = self._typed(wire)
+            if not self._faults(wire, typed):
+                return self._page(typed, [], frozenset())
+        return self._one_by_one(rows_of(body))
 
     def _field_naming(self, body: bytes) -> FieldNaming:
         """The naming of the first row's members; a wrong guess only costs time."""
@@ -210,7 +197,11 @@ class Decoder:
         """The slow path: each row by itself, the rejected ones apart with every reason."""
         read = [self._reader.read(bytes(raw)) for raw in raw_rows]
         good = [row for row in read if not row.faults]
-        wire = self._wire([row.members for row in good])
+        contract = self.contract
+        dtypes = {name: contract.wire_dtypes[column] for name, column in contract.column_of.items()}
+        members = [row.members for row in good]
+        wire = pl.from_dicts(members, schema=dtypes) if good else pl.DataFrame([], dtypes)
+        wire = wire.rename(contract.column_of)
         typed = self._typed(wire).with_columns(
             extra=pl.Series([row.extra for row in good], dtype=pl.String)
         )
@@ -220,28 +211,17 @@ class Decoder:
         unknown = frozenset(name for row in good for name in row.unknown)
         return self._page(typed.filter(fits), [row for row in read if row.faults], unknown)
 
-    def _wire(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        """Single rows, by the reference's names, as columns; instants are still text."""
-        contract = self.contract
-        dtypes = {name: contract.wire_dtypes[column] for name, column in contract.column_of.items()}
-        frame = pl.from_dicts(rows, schema=dtypes) if rows else pl.DataFrame([], dtypes)
-        return frame.rename(contract.column_of)
-
     def _typed(self, wire: pl.DataFrame) -> pl.DataFrame:
         """The table's columns, and members that only checks need; a text of no value is null."""
-        typed = wire.select(self._columns)
+        dtype = self.contract.table.dtypes["collected_at"]
+        typed = wire.select(
+            *_columns(self.contract),
+            organization=pl.lit(self.organization),
+            collected_at=pl.lit(self.collected_at, dtype=dtype),
+        )
         if typed.select(_all_in_calendar(self.contract)).item():
             return typed
         return typed.with_columns([_in_calendar(name) for name in self.contract.instants])
-
-    @cached_property
-    def _columns(self) -> list[pl.Expr]:
-        collected_at = pl.lit(self.collected_at, dtype=self.contract.table.dtypes["collected_at"])
-        return [
-            *_columns(self.contract),
-            pl.lit(self.organization).alias("organization"),
-            collected_at.alias("collected_at"),
-        ]
 
     def _faults(self, wire: pl.DataFrame, typed: pl.DataFrame) -> list[tuple[int, str, str]]:
         """The row, member and reason of each text that became null and of each missing member."""
@@ -262,12 +242,7 @@ class Decoder:
     def _page(
         self, rows: pl.DataFrame, rejected: list[Row], unknown: frozenset[str]
     ) -> DecodedPage:
-        self._require_own_rows(rows, rejected)
-        stored = rows[list(self.contract.table.column_names)]
-        return DecodedPage(stored, self._rejected(rejected), unknown)
-
-    def _require_own_rows(self, rows: pl.DataFrame, rejected: list[Row]) -> None:
-        """A row of another organization must reach no table, raw.rejected_rows included."""
+        # A row of another organization must reach no table, raw.rejected_rows included.
         owners = {UUID(owner) for owner in rows["organization_identifier"].unique()}
         owners.update(*(row.owners for row in rejected))
         foreign = sorted(str(owner) for owner in owners - {self.identifier})
@@ -279,39 +254,39 @@ class Decoder:
                 f"expected {self.identifier}",
                 "Give this organization the credential that was issued for it",
             )
-
-    def _faults_of(self, row: Row) -> list[tuple[str, str]]:
-        """The faults of a row, without names from a row that does not prove its owner."""
-        if row.owners:
-            return row.faults
-        known = {*self.contract.types, "row"}
-        return [(name if name in known else "a member", fault) for name, fault in row.faults]
-
-    def _rejected(self, rejected: list[Row]) -> pl.DataFrame:
-        return pl.DataFrame(
-            [
-                {
-                    "organization": self.organization,
-                    "resource": self.contract.resource.name,
-                    "identifier": row.identifier,
-                    "fields": ",".join(dict.fromkeys(member for member, _ in self._faults_of(row))),
-                    "reason": "; ".join(f"{name} {fault}" for name, fault in self._faults_of(row)),
-                    "payload": row.payload,
-                    "collected_at": self.collected_at,
-                }
-                for row in rejected
-            ],
-            schema=REJECTED_ROWS.dtypes,
+        return DecodedPage(
+            rows[list(self.contract.table.column_names)],
+            pl.DataFrame([*map(self._rejected_row, rejected)], schema=REJECTED_ROWS.dtypes),
+            unknown,
         )
+
+    def _rejected_row(self, row: Row) -> dict[str, Any]:
+        """A row of raw.rejected_rows; without names from a row that does not prove its owner."""
+        faults = row.faults
+        if not row.owners:
+            known = {*self.contract.types, "row"}
+            faults = [(name if name in known else "a member", fault) for name, fault in faults]
+        return {
+            "organization": self.organization,
+            "resource": self.contract.resource.name,
+            "identifier": row.identifier,
+            "fields": ",".join(dict.fromkeys(name for name, _ in faults)),
+            "reason": "; ".join(f"{name} {fault}" for name, fault in faults),
+            "payload": row.payload,
+            "collected_at": self.collected_at,
+        }
 
 
 @cache
 def _columns(contract: RowContract) -> list[pl.Expr]:
-    """The table's columns that are made from a row, and members that only checks need."""
+    """The table's columns that are made from a row, and members that only checks need.
+
+    A table that stores the offset of an instant, as the API wrote it, has a column for it.
+    """
     made = {
         **{name: _uuid(name) for name in contract.identifiers},
         **{name: _instant(name) for name in contract.instants},
-        **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.offsets},
+        **{f"{name}_offset_minutes": _offset_minutes(name) for name in contract.instants},
         "extra": pl.lit(None, dtype=pl.String),
     }
     names = dict.fromkeys((*contract.table.column_names, *contract.members))

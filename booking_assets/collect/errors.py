@@ -5,31 +5,30 @@ Failures of requests are in `api.errors`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from booking_assets.tables.raw import Status
 
 
+@dataclass(eq=False, repr=False)
 class CollectionFailed(Exception):
     """One organization's rows are not stored; the rows stored before stay.
 
     `status`, `reason` and `remedy` are columns of `raw.collections`.
     """
 
+    organization: str
+    reason: str
+    remedy: str
     status: ClassVar[Status] = "failed"
 
-    def __init__(self, organization: str, reason: str, remedy: str) -> None:
-        self.organization = organization
-        self.reason = reason
-        self.remedy = remedy
-        super().__init__(f"{organization}: {reason}. {remedy}")
-
-    def __reduce__(self) -> tuple[type[CollectionFailed], tuple[str, str, str]]:
-        return type(self), (self.organization, self.reason, self.remedy)
+    def __str__(self) -> str:
+        return f"{self.organization}: {self.reason}. {self.remedy}"
 
 
 class ForeignRows(CollectionFailed):
-    """The API answered with rows of another organization."""
+    """The API returned rows of another organization."""
 
 
 class Incomplete(CollectionFailed):
@@ -37,7 +36,7 @@ class Incomplete(CollectionFailed):
 
 
 class Shrunk(CollectionFailed):
-    """Far fewer rows than are stored: a read model under rebuild answers like this."""
+    """Far fewer rows than are stored: a read model under rebuild returns that, too."""
 
     status = "shrunk"
 
@@ -53,6 +52,3 @@ class Stopped(CollectionFailed):
         super().__init__(
             organization, "stopped before all pages were read", "The stored rows stay; run it again"
         )
-
-    def __reduce__(self) -> tuple[type[Stopped], tuple[str]]:  # type: ignore[override]  # one argument
-        return type(self), (self.organization,)

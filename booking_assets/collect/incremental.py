@@ -1,7 +1,7 @@
 """`IncrementalPlan`: reads the rows that changed since the last landing, and applies them to it.
 
 Where it cannot be sure to have found every change, a full collection is needed. Whether the result
-is complete is decided in `collection`, as for a full collection.
+is complete is decided in `verification`, as for a full collection.
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ class IncrementalPlan:
     last, are always read.
 
     Args:
-        client: requests the pages.
-        decoder: types the rows.
         base: the landing that the changes are applied to.
         starts: when this collection and its base's full collection started.
-        page_size: rows a request.
+        stats: gets the pages and counts.
+        stopped: checked after each page; where it is true, reading ends.
         overlap: how much older than the newest row of the base a change may be stamped.
         attempts: how often pages that moved while they were read are read again.
     """
@@ -60,21 +59,20 @@ class IncrementalPlan:
     decoder: Decoder
     base: Landing
     starts: Starts
+    stats: CollectionStats
+    stopped: Callable[[], bool]
     page_size: int
     overlap: timedelta
     attempts: int
 
-    def apply(
-        self, staging: StagingWriter, stats: CollectionStats, stopped: Callable[[], bool]
-    ) -> bool:
+    def apply(self, staging: StagingWriter) -> bool:
         """Fills the staging with the base and its changes; False where a full one is needed.
 
         Raises:
             BookingError: a request failed for good.
         """
         try:
-            change_times = self._change_times(stats)
-            pages = self._changed_pages(change_times, stats, stopped)
+            pages = self._changed_pages(self._change_times())
             arrived = {name for page in pages for name in self.decoder.identifiers(page)}
             staging.add_base(self.base, without=arrived)
             for page in pages:
@@ -85,20 +83,16 @@ class IncrementalPlan:
             reason = f"the last landing cannot be read: {error}"
         else:
             return True
-        _logger.info("%s: full instead of incremental: %s", stats.organization, reason)
+        _logger.info("%s: full instead of incremental: %s", self.stats.organization, reason)
         return False
 
-    def _change_times(self, stats: CollectionStats) -> pl.Series:
-        """The change times of the base, where it can be built on.
-
-        Raises:
-            FullRequired: the base is too old, damaged or of other columns, or a clock is unknown.
-        """
+    def _change_times(self) -> pl.Series:
+        """The change times of the base, unless it is too old, damaged or of other columns."""
         base, server = self.base.starts, self.starts.server
         if base.full is None or base.full_server is None or server is None:
             raise FullRequired("the server's clock (header Date) is not known")
         # By both clocks: either may have been wrong.
-        ages = stats.started_at - base.full, server - base.full_server
+        ages = self.stats.started_at - base.full, server - base.full_server
         if not all(timedelta(0) <= age < MAX_FULL_AGE for age in ages):
             raise FullRequired("the last full collection is not of the last 24 hours")
         if not self.base.is_intact():
@@ -108,10 +102,8 @@ class IncrementalPlan:
             raise FullRequired("the last landing has other columns")
         return change_times
 
-    def _changed_pages(
-        self, change_times: pl.Series, stats: CollectionStats, stopped: Callable[[], bool]
-    ) -> list[DecodedPage]:
-        """The pages of the changes. A page is a single answer; several are read until they agree.
+    def _changed_pages(self, change_times: pl.Series) -> list[DecodedPage]:
+        """The pages of the changes. A single page is consistent; several are read until they agree.
 
         Between two pages a deletion may move a row from a page to come to a page already read.
         """
@@ -120,9 +112,9 @@ class IncrementalPlan:
         previous = None
         for _ in range(self.attempts + 1):
             try:
-                pages = self._read_pages(horizon, max_rows, stats, stopped)
+                pages = self._read_pages(horizon, max_rows)
             except RowsMoved:
-                stats.count_before = self.client.count()
+                self.stats.count_before = self.client.count()
                 continue
             rows = [self._rows(page) for page in pages]
             if len(pages) == 1 or rows == previous:
@@ -145,23 +137,17 @@ class IncrementalPlan:
         newest = change_times.filter(change_times <= start).max()
         return (newest - duration if isinstance(newest, datetime) else start) - self.overlap
 
-    def _read_pages(
-        self,
-        horizon: datetime,
-        max_rows: int,
-        stats: CollectionStats,
-        stopped: Callable[[], bool],
-    ) -> list[DecodedPage]:
+    def _read_pages(self, horizon: datetime, max_rows: int) -> list[DecodedPage]:
         """The pages from the newest change down to the horizon, and the rows without change time.
 
         A server may serve shorter pages than requested: only the counts say which is the last.
         """
-        count, size = stats.count_before or 0, min(self.page_size, PAGE_SIZE)
+        count, size = self.stats.count_before or 0, min(self.page_size, PAGE_SIZE)
         pages: list[DecodedPage] = []
         received = 0
         while True:
             page = self.client.collect(len(pages) + 1, size, self.decoder, sort=self._sort("desc"))
-            stats.pages += 1
+            self.stats.pages += 1
             rows = page.content.received
             received += rows
             if rows or not pages:
@@ -175,26 +161,18 @@ class IncrementalPlan:
             size = rows if len(pages) == 1 else size
             if (page.content.change_times < horizon).any():
                 break
-            if stopped() or received > max(max_rows, size):
+            if self.stopped() or received > max(max_rows, size):
                 raise FullRequired("too much has changed")
-        self._require_order(pages)
-        return [*pages, *self._unstamped_pages(pages, count, size, max_rows, stats)]
-
-    def _require_order(self, pages: list[DecodedPage]) -> None:
-        """Rows without a change time come first or last, the others from the newest on."""
+        # Rows without a change time come first or last, the others from the newest on.
         times = pl.concat([page.change_times for page in pages])
         stamped = times.is_not_null().arg_true()
         between = times.slice(stamped[0], stamped[-1] - stamped[0] + 1)
         if between.null_count() or not between.is_sorted(descending=True):
             raise FullRequired("the server does not sort by change time")
+        return [*pages, *self._unstamped_pages(pages, count, size, max_rows)]
 
     def _unstamped_pages(
-        self,
-        pages: list[DecodedPage],
-        count: int,
-        size: int,
-        max_rows: int,
-        stats: CollectionStats,
+        self, pages: list[DecodedPage], count: int, size: int, max_rows: int
     ) -> list[DecodedPage]:
         """The pages of rows without a change time, where the server sorts these last.
 
@@ -214,7 +192,7 @@ class IncrementalPlan:
                 raise FullRequired("too many rows have no change time")
             rows = min(size, count - (number - 1) * size)
             found.append(self._page(number, size, "desc", count, rows))
-            stats.pages += 1
+            self.stats.pages += 1
             is_stamped = found[-1].change_times.drop_nulls().len() > 0
             number -= 1
         return found

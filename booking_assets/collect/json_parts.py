@@ -35,12 +35,9 @@ def rows_of(body: bytes) -> list[msgspec.Raw]:
     except (ValueError, RecursionError) as error:
         reason = str(error)
     try:
-        parts = _parts(body, "[]")
+        return [msgspec.Raw(part) for part in _parts(body, "[]")]
     except ValueError:
-        parts = None
-    if parts is None:
-        raise MalformedBody(f"the page is no JSON array of rows ({reason})")
-    return [msgspec.Raw(part) for part in parts]
+        raise MalformedBody(f"the page is no JSON array of rows ({reason})") from None
 
 
 def members_of(row: bytes) -> list[tuple[str, bytes]] | None:
@@ -51,8 +48,6 @@ def members_of(row: bytes) -> list[tuple[str, bytes]] | None:
     try:
         parts = _parts(row, "{}")
     except ValueError:
-        return None
-    if parts is None:
         return None
     names = [json.loads(_text(part)) for part in parts[::2]]
     return list(zip(names, parts[1::2], strict=True))
@@ -66,23 +61,19 @@ def text_of(value: bytes | str) -> str:
     return text.encode("utf-8", errors="backslashreplace").decode()
 
 
-def _parts(raw: bytes, brackets: str) -> list[bytes] | None:
+def _parts(raw: bytes, brackets: str) -> list[bytes]:
     """The parts between the outermost brackets: elements, or names and values in turn.
 
     Nesting of any depth is only counted, not parsed.
 
-    Returns:
-        None where the outermost brackets are others.
-
     Raises:
-        ValueError: the text is no JSON, even where `NaN` and lone surrogates are accepted.
+        ValueError: the text is no JSON, even where `NaN` and lone surrogates are accepted, or its
+            outermost brackets are others.
     """
     text = _text(raw).strip(_BLANKS)
-    if not text.startswith(brackets[0]):
-        return None
     ends = list(_ends(text, ":," if brackets == "{}" else ",,"))
-    if not ends or text[ends[-1] :] != brackets[1]:
-        raise ValueError("the outermost bracket does not close at the end")
+    if not text.startswith(brackets[0]) or not ends or text[ends[-1] :] != brackets[1]:
+        raise ValueError("the outermost brackets are others, or do not close at the end")
     starts = [1, *(end + 1 for end in ends)]
     parts = [text[start:end].strip(_BLANKS) for start, end in zip(starts, ends, strict=False)]
     if parts == [""]:

@@ -46,17 +46,14 @@ _SEQUENCE = re.compile(r"[a-z_]+-([0-9]{10})-")
 
 @dataclass(frozen=True)
 class Starts:
-    """Starts by which an incremental collection judges its base.
-
-    Args:
-        server: the collection's start, by the server's clock; None where it sent none.
-        full: the start of the full collection that it builds on, by our clock.
-        full_server: the same by the server's clock.
-    """
+    """Starts by which an incremental collection judges its base; None where unknown."""
 
     server: datetime | None = None
+    """The collection's start, by the server's clock."""
     full: datetime | None = None
+    """The start of the full collection that it builds on, by our clock."""
     full_server: datetime | None = None
+    """The same by the server's clock."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,6 @@ class Landing:
     """A complete landing.
 
     Args:
-        folder: where it lies.
         identifier: the organization's identifier in the API.
         log_row: its row of raw.collections as plain values.
         starts: when it started; unknown for landings of earlier releases.
@@ -111,12 +107,8 @@ class Landing:
 
     def event_count(self) -> pl.DataFrame:
         """Its row of raw.event_counts."""
-        return event_count(
-            self.organization,
-            self.identifier,
-            self.log_row["count_after"],
-            self.log_row["started_at"],
-        )
+        count, counted_at = self.log_row["count_after"], self.log_row["started_at"]
+        return event_count(self.organization, self.identifier, count, counted_at)
 
 
 def event_count(
@@ -143,10 +135,7 @@ def organization_folder(root: Path, organization: str) -> Path:
 def take_ticket(root: Path, organization: str, after: int = 0) -> int:
     """Takes the organization's next ticket: its file is created exclusively (`O_EXCL`).
 
-    Args:
-        root: the folder of the landings.
-        organization: the slug.
-        after: a ticket that was taken before, in case that the files are lost.
+    It is higher than `after`, a ticket that was taken before, also where the files are lost.
 
     Raises:
         OSError: the ticket cannot be written.
@@ -186,11 +175,7 @@ def landing_name(resource: str, sequence: int, run_id: str) -> str:
 
 
 def checksums(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and CRC-32 of each Parquet file in a folder.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
+    """Size and CRC-32 of each Parquet file in a folder."""
     found = {}
     for path in folder.glob("*.parquet"):
         with path.open("rb") as file:

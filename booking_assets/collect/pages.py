@@ -1,6 +1,6 @@
 """Requests the pages of a resource concurrently, in a bounded number, and lists its identifiers.
 
-What a page holds is read in `decoding`; whether the pages were all is decided in `collection`.
+Pages are decoded in `decoding`; whether all rows arrived is decided in `verification`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,10 @@ from typing import TypeVar
 import polars as pl
 
 from booking_assets.api.client import BookingClient, Page
-from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.parts import keys_of
 
 T = TypeVar("T")
 Argument = TypeVar("Argument")
-
-
-def row_pages(
-    client: BookingClient, decoder: Decoder, page_size: int, count: int, concurrency: int
-) -> Iterator[Page[DecodedPage]]:
-    """The pages of a resource's rows, in the order in which they arrive."""
-
-    def fetch(page: int, size: int) -> Page[DecodedPage]:
-        return client.collect(page, size, decoder)
-
-    return fetch_pages(fetch, lambda content: content.received, page_size, count, concurrency)
 
 
 def listed_keys(client: BookingClient, page_size: int, count: int, concurrency: int) -> pl.Series:

@@ -50,10 +50,13 @@ class Parts:
     """Rows of one table, spread over files `<stem>-00000.parquet` and so on.
 
     Args:
-        folder: where the files lie; it need not exist before the first is written.
+        folder: of the files; it need not exist before the first is written.
         stem: how their names begin.
         key: identifies a row, of the type `KEY`; null for a row that equals no other.
         changed: which of the rows with the same key is the newest.
+
+    Attributes:
+        linked: the number of linked parts; rows that were added have this part or a higher one.
     """
 
     def __init__(self, folder: Path, stem: str, key: pl.Expr, changed: pl.Expr) -> None:
@@ -64,6 +67,7 @@ class Parts:
         self._buffered_rows = 0
         self._keys = [pl.DataFrame(schema=KEYS)]
         self._number = 0
+        self.linked = 0
 
     def link(self, files: Iterable[Path]) -> None:
         """Adds the rows of files that never change: as hard links, or copies where links fail."""
@@ -80,6 +84,7 @@ class Parts:
             keys = pl.scan_parquet(file, glob=False).select(**self._row_keys, part=part, row=row)
             self._keys.append(keys.collect())
             self._number += 1
+        self.linked = self._number
 
     def add(self, rows: pl.DataFrame) -> None:
         """Adds rows; writes a file once `PART_ROWS` are buffered."""
@@ -93,13 +98,8 @@ class Parts:
         if self._buffered_rows >= PART_ROWS:
             self.flush()
 
-    @property
-    def next_part(self) -> int:
-        """The part of the rows that are added next."""
-        return self._number
-
     def keys(self) -> pl.DataFrame:
-        """The key of each row, when it changed, and where it lies: columns as in `KEYS`.
+        """The key of each row, when it changed, its part and its row: columns as in `KEYS`.
 
         Rows that were added earlier have a lower part, or the same part and a lower row.
         """

@@ -1,4 +1,4 @@
-"""`AllowList`: drops the members that a contract does not list, before rows are decoded.
+"""`drop_unlisted_members`: drops members that a contract does not list, before rows are decoded.
 
 A registration contains exam passwords, scores and comments in clear text. The members that are left
 are typed in `decoding`.
@@ -7,7 +7,7 @@ are typed in `decoding`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from contextlib import suppress
 
 import msgspec
 
@@ -18,33 +18,25 @@ from booking_assets.collect.rows import key_count
 _ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
-@dataclass(frozen=True)
-class AllowList:
-    """Filters the members of rows by a contract; a row that cannot be filtered becomes empty.
+def drop_unlisted_members(rows: list[msgspec.Raw], contract: RowContract) -> list[msgspec.Raw]:
+    """The same rows with the contract's members only; a row that is no object becomes empty.
 
     Values stay as received and repeated members stay repeated, so that `decoding` sees the faults
     of listed members. Faults of members that are not listed have no effect.
     """
-
-    contract: RowContract
-
-    def __call__(self, rows: list[msgspec.Raw]) -> list[msgspec.Raw]:
-        """The same number of rows, with the listed members only."""
-        body = b"[" + b",".join(rows) + b"]"
-        try:
-            decoded = _ROWS.decode(body)
-        except (ValueError, RecursionError):
-            return [self._filter(row) for row in rows]
-        if key_count(body) != sum(map(len, decoded)):
-            return [self._filter(row) for row in rows]
-        listed = self.contract.types
-        filtered = [{name: row[name] for name in row if name in listed} for row in decoded]
-        return rows_of(msgspec.json.encode(filtered))
-
-    def _filter(self, row: msgspec.Raw) -> msgspec.Raw:
-        listed = (
+    listed = contract.types
+    body = b"[" + b",".join(rows) + b"]"
+    with suppress(ValueError, RecursionError):
+        decoded = _ROWS.decode(body)
+        if key_count(body) == sum(map(len, decoded)):
+            kept = [{name: row[name] for name in row if name in listed} for row in decoded]
+            return rows_of(msgspec.json.encode(kept))
+    filtered = []
+    for row in rows:
+        members = (
             json.dumps(name).encode() + b":" + value
             for name, value in members_of(bytes(row)) or []
-            if name in self.contract.types
+            if name in listed
         )
-        return msgspec.Raw(b"{" + b",".join(listed) + b"}")
+        filtered.append(msgspec.Raw(b"{" + b",".join(members) + b"}"))
+    return filtered

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -34,10 +34,9 @@ _SHORTEST_NAME = len(b'{""')
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its JSON, the members read from it, and its faults.
+    """A row: its JSON as received, the members read from it, and its faults.
 
     Args:
-        raw: the row's JSON as received.
         members: its known members by the reference's names; of their types if there is no fault.
         identifier: the row's identifier as received, None where absent.
         owners: every organization identifier in the row; a valid row has a single owner.
@@ -89,7 +88,8 @@ class RowReader:
 
     @cached_property
     def _row_decoder(self) -> msgspec.json.Decoder[Any]:
-        return msgspec.json.Decoder(self.contract.row_type(self.contract.types))
+        row: Any = TypedDict("Row", self.contract.types, total=False)  # type: ignore[misc]  # made from the contract
+        return msgspec.json.Decoder(row)
 
     @cached_property
     def _value_decoders(self) -> dict[str, msgspec.json.Decoder[Any]]:
@@ -97,9 +97,7 @@ class RowReader:
 
     @cached_property
     def _owners_written(self) -> re.Pattern[bytes]:
-        names = "|".join(
-            name for name, member in self.contract.member_of.items() if member == OWNER
-        )
+        names = "|".join(n for n, member in self.contract.member_of.items() if member == OWNER)
         return re.compile(rf'"(?:{names})"\s*:\s*"([^"]*)"'.encode())
 
     def _read_members(self, raw: bytes) -> Row:
@@ -116,13 +114,12 @@ class RowReader:
         for name, value in given:
             try:
                 read.append((name, self._value(name, value)))
-            except msgspec.ValidationError as error:
-                reason = str(error)
-                faults.append((name, f"has the wrong type: {reason[0].lower()}{reason[1:]}"))
-                read.append((name, text_of(value)))
             except (ValueError, RecursionError) as error:
-                is_deep = isinstance(error, RecursionError)
-                reason = "is nested too deeply" if is_deep else "is not valid JSON or Unicode"
+                text, reason = str(error), "is not valid JSON or Unicode"
+                if isinstance(error, msgspec.ValidationError):
+                    reason = f"has the wrong type: {text[0].lower()}{text[1:]}"
+                elif isinstance(error, RecursionError):
+                    reason = "is nested too deeply"
                 faults.append((text_of(name), reason))
                 read.append((name, text_of(value)))
             if name not in self.contract.types:
@@ -133,11 +130,7 @@ class RowReader:
         return self._row(raw, known, tuple(unknown), extra, faults)
 
     def _value(self, name: str, raw: bytes) -> Any:
-        """A member's value, of its type where the contract knows the member.
-
-        Raises:
-            ValueError: it has another type, or is no JSON value.
-        """
+        """A member's value, of its type where the contract knows the member, else ValueError."""
         name.encode()
         decoder = self._value_decoders.get(name, _ANYTHING)
         try:
@@ -169,18 +162,10 @@ class RowReader:
         """A row from its known members, each under any of its names, perhaps repeated."""
         named = [(self.contract.member_of[name], value) for name, value in known]
         given = [(member, value) for member, value in named if value is not None]
-        identifiers = [
-            str(value) for member, value in given if member == self.contract.resource.identifier
-        ]
-        return Row(
-            raw=raw,
-            members=dict(given),
-            identifier=next(iter(identifiers), None),
-            owners=_uuids(str(value) for member, value in given if member == OWNER),
-            unknown=unknown,
-            extra=extra,
-            faults=faults,
-        )
+        key = self.contract.resource.identifier
+        identifier = next((str(value) for member, value in given if member == key), None)
+        owners = _uuids(str(value) for member, value in given if member == OWNER)
+        return Row(raw, dict(given), identifier, owners, unknown, extra, faults)
 
     def _too_large(self, raw: bytes) -> Row:
         """A row of which only the identifier and the owner are read."""
@@ -190,11 +175,8 @@ class RowReader:
         except (ValueError, RecursionError):
             return self._unreadable(raw, reason)
         wanted = (OWNER, self.contract.resource.identifier)
-        known = [
-            (name, text_of(bytes(value)))
-            for name, value in given.items()
-            if self.contract.member_of.get(name) in wanted
-        ]
+        names = [name for name in given if self.contract.member_of.get(name) in wanted]
+        known = [(name, text_of(bytes(given[name]))) for name in names]
         return self._row(raw, known, (), None, [("row", reason)])
 
     def _unreadable(self, raw: bytes, reason: str) -> Row:
@@ -252,8 +234,7 @@ def _escaped(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
 def _object(members: Mapping[str, msgspec.Raw]) -> str | None:
     """Members as a JSON object, their values as received; None where there are none.
 
-    Raises:
-        ValueError: JSON, UTF-8 or the warehouse's JSON functions cannot read a value.
+    ValueError where JSON, UTF-8 or the warehouse's JSON functions cannot read a value.
     """
     if not members:
         return None

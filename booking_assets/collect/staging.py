@@ -1,7 +1,7 @@
 """`StagingWriter`: writes the pages of a collection to disk in bounded memory, as a new landing.
 
-It drops duplicates and deleted rows. Part files are in `parts`, requests and completeness in
-`collection`, reading a landing in `landing`.
+It drops duplicates and deleted rows. Part files are in `parts`, requests in `pages`, completeness
+in `verification`, reading a landing in `landing`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
@@ -42,8 +41,9 @@ _PARTIAL = ".partial-"
 class StagingWriter:
     """The rows of a collection until they are a landing.
 
-    While it is open it holds the organization's lock file, shared with other collections of the
+    While it is open it locks the organization's lock file, shared with other collections of the
     organization. A collection that gets the lock alone removes what a killed process left behind.
+    Its methods raise OSError where the disk is full or the folder gone.
 
     Attributes:
         received: rows that arrived, without those removed: typed, rejected and duplicates.
@@ -62,19 +62,12 @@ class StagingWriter:
 
     def _begin(self) -> None:
         self.received = 0
-        self._first_new = 0, 0
         self.unknown: frozenset[str] = frozenset()
         self.first_rejection = ""
-        self._typed = Parts(
-            self._folder,
-            ROWS,
-            key=key_of(pl.col(self._identifier)),
-            changed=pl.col("last_change_time"),
-        )
+        key, changed = key_of(pl.col(self._identifier)), pl.col("last_change_time")
+        self._typed = Parts(self._folder, ROWS, key, changed)
         # Rejected rows without a usable identifier count as different rows.
-        self._rejected = Parts(
-            self._folder, REJECTED, key=key_of(pl.col("identifier")), changed=pl.lit(None)
-        )
+        self._rejected = Parts(self._folder, REJECTED, key_of(pl.col("identifier")), pl.lit(None))
 
     def __enter__(self) -> Self:
         for folder in (self._home.parent, self._home):
@@ -97,12 +90,7 @@ class StagingWriter:
             self._lock = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
 
@@ -116,33 +104,22 @@ class StagingWriter:
         """Adds the rows of an earlier landing, except those of some identifiers.
 
         They did not arrive in this collection, and are not counted as received.
-
-        Raises:
-            OSError: the landing cannot be linked to or copied.
         """
         self._typed.link(base.rows)
         self._rejected.link(base.rejected)
-        self._first_new = self._typed.next_part, self._rejected.next_part
         self.remove(without)
 
     @property
     def rows_from_base(self) -> int:
         """Distinct rows of the base landing, not received in this collection."""
-        if self._first_new == (0, 0):
+        typed, rejected = self._typed.linked, self._rejected.linked
+        if not typed + rejected:
             return 0
-        return sum(
-            keys.filter(pl.col("part") < first).height
-            for keys, first in zip(
-                (self._distinct_typed(), self._distinct_rejected()), self._first_new, strict=True
-            )
-        )
+        from_base = self._distinct_typed().filter(pl.col("part") < typed).height
+        return from_base + self._distinct_rejected().filter(pl.col("part") < rejected).height
 
     def add(self, page: DecodedPage) -> None:
-        """Adds a page.
-
-        Raises:
-            OSError: the disk is full, or the folder gone.
-        """
+        """Adds a page."""
         self._typed.add(page.rows)
         self._rejected.add(page.rejected)
         self.received += page.received
@@ -162,7 +139,7 @@ class StagingWriter:
 
     def keys(self) -> pl.Series:
         """The keys of all rows, each once; rejected rows may lack a key."""
-        keys = [parts.keys().get_column("key") for parts in self._both]
+        keys = [parts.keys().get_column("key") for parts in (self._typed, self._rejected)]
         return pl.concat(keys).drop_nulls().unique()
 
     @property
@@ -173,25 +150,20 @@ class StagingWriter:
     def remove(self, identifiers: AbstractSet[str]) -> None:
         """Removes rows that the API deleted after they had arrived."""
         removed = keys_of(pl.Series(sorted(identifiers), dtype=pl.String)).implode()
-        for parts, first in zip(self._both, self._first_new, strict=True):
+        for parts in (self._typed, self._rejected):
             keys = parts.keys()
             is_removed = pl.col("key").is_in(removed).fill_null(value=False)
-            self.received -= keys.filter(is_removed & (pl.col("part") >= first)).height
+            self.received -= keys.filter(is_removed & (pl.col("part") >= parts.linked)).height
             parts.keep(keys.filter(~is_removed))
 
     def land(
         self, identifier: UUID, log_row: dict[str, Any], starts: Starts | None = None
     ) -> Landing:
-        """Turns the staging into a landing: distinct rows and the manifest, flushed and renamed.
-
-        Raises:
-            OSError: the disk is full, or the folder gone.
-        """
+        """Turns the staging into a landing: distinct rows and the manifest, flushed and renamed."""
         self._rejected.keep(self._distinct_rejected())
         self._typed.keep(self._distinct_typed())
-        landing = Landing(
-            self._folder, identifier, log_row, starts or Starts(), checksums(self._folder)
-        )
+        files = checksums(self._folder)
+        landing = Landing(self._folder, identifier, log_row, starts or Starts(), files)
         write_manifest(landing)
         target = self._home / self._name
         sync(self._folder)
@@ -199,10 +171,6 @@ class StagingWriter:
         for folder in (self._home, self._home.parent):
             sync(folder)
         return replace(landing, folder=target)
-
-    @property
-    def _both(self) -> tuple[Parts, Parts]:
-        return self._typed, self._rejected
 
     def _distinct_typed(self) -> pl.DataFrame:
         """Of each identifier the row that changed last; of equal times, the later arrival."""
@@ -218,7 +186,6 @@ class StagingWriter:
         keys = self._rejected.keys().sort("part", "row")
         typed = self._typed.keys().get_column("key").implode()
         without_identifier = keys.filter(pl.col("key").is_null())
-        named = keys.filter(~pl.col("key").is_in(typed))
-        return pl.concat(
-            [without_identifier, named.unique("key", keep="last", maintain_order=True)]
-        )
+        others = keys.filter(~pl.col("key").is_in(typed))
+        latest = others.unique("key", keep="last", maintain_order=True)
+        return pl.concat([without_identifier, latest])

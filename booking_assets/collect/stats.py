@@ -44,7 +44,7 @@ class CollectionStats:
     reason: str | None = None
     remedy: str | None = None
     totals: set[int] = field(default_factory=set)
-    """Every total that stood beside a page."""
+    """Every total in a page's pagination header."""
 
     @property
     def counts(self) -> set[int]:
@@ -53,7 +53,7 @@ class CollectionStats:
 
     @property
     def rows_distinct(self) -> int:
-        """Distinct rows, the rejected ones included: what `count` should have answered."""
+        """Distinct rows, the rejected ones included: the number that `count` should return."""
         return self.rows_loaded + self.rows_rejected
 
     def log_row(self) -> dict[str, Any]:

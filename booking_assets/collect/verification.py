@@ -30,12 +30,7 @@ MAX_REFETCHED_ROWS = 200
 class Verification:
     """Compares the rows in the staging with the API's counts and identifiers.
 
-    Args:
-        client: requests counts, identifiers and single rows.
-        decoder: types the rows.
-        staging: the rows that arrived.
-        stats: gets the counts and the numbers of rows.
-        max_concurrency: requests in flight.
+    `stats` gets the counts and the numbers of rows; `max_concurrency` limits requests in flight.
     """
 
     client: BookingClient
@@ -82,15 +77,15 @@ class Verification:
                 f"{unlisted.len()} that arrived are not listed"
             )
         identifiers = [identifier_of(key) for key in sorted([*missing, *unlisted])]
-        rows = list(map_concurrently(self._retrieve, identifiers, self.max_concurrency))
-        for identifier, row in zip(identifiers, rows, strict=True):
-            if row is not None and self.decoder.identifiers(row) != {identifier}:
+        rows = map_concurrently(self._retrieve, identifiers, self.max_concurrency)
+        row_of = dict(zip(identifiers, rows, strict=True))
+        found = {name: row for name, row in row_of.items() if row is not None}
+        for identifier, row in found.items():
+            if self.decoder.identifiers(row) != {identifier}:
                 return f"the API answered another row where {identifier} was requested"
-        for row in rows:
-            if row is not None:
-                self.staging.add(row)
-        deleted = [name for name, row in zip(identifiers, rows, strict=True) if row is None]
-        self.staging.remove({*deleted})
+        for row in found.values():
+            self.staging.add(row)
+        self.staging.remove(row_of.keys() - found.keys())
         self._count()
         return self._judge(count, self.stats.count_after or 0)
 

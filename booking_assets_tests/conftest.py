@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 SLOW = (
     "collect/test_decoding_laws.py",
     "collect/test_incremental.py",
+    "collect/test_moving_rows.py",
     "defs/test_derive.py",
     "defs/test_processes.py",
     "defs/test_retention.py",
@@ -23,6 +24,7 @@ SLOW = (
     "pipeline/test_rebuild.py",
     "reliability",
     "test_webserver.py",
+    "warehouse/test_order.py",
     "warehouse/test_organizations.py",
     "warehouse/test_processes.py",
     "warehouse/test_retention.py",

@@ -37,6 +37,7 @@ def test_a_tick_is_one_run_of_all_organizations(name: str) -> None:
     assert request.partition_key is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tick_is_collected_once_however_often_it_is_evaluated(name: str) -> None:
     first, again, later = ticked(name), ticked(name), ticked(name, NIGHT.replace(day=2))

@@ -82,6 +82,7 @@ class Overtaking(NoProgress):
             self._others.pop()()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [-3, 0, 5])
 def test_a_collection_that_was_overtaken_replaces_nothing_and_is_no_failure(
     place: Place, change: int

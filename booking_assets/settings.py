@@ -27,7 +27,8 @@ _FILES = {
 }
 _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
-Slug = Annotated[str, Field(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\z")]
+SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
+Slug = Annotated[str, Field(pattern=rf"\A{SLUG}\z")]
 Cron = Annotated[str, Field(pattern=r"\A[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}\z")]
 VariableName = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
@@ -258,6 +259,7 @@ def load_settings(
                 f" its folder, or name it with {CONFIG_VARIABLE}"
             )
             raise SettingsError(str(path), (fault,))
+        require_usable(home)
         return Settings(
             root=home,
             source="the sandbox",
@@ -267,6 +269,8 @@ def load_settings(
         )
     written = _read(path)
     warehouse, snapshot = _files(path.parent, variables)
+    for used in (path.parent, warehouse, snapshot):
+        require_usable(used)
     return Settings(
         root=path.parent,
         source=str(path),
@@ -274,6 +278,17 @@ def load_settings(
         snapshot_path=snapshot,
         **dict(written),
     )
+
+
+def require_usable(path: Path) -> None:
+    """Refuse a path that SQLite or DuckDB would read as another one, outside of the project.
+
+    Raises:
+        SettingsError: the path has a `?` or a backslash.
+    """
+    if {"?", "\\"} & {*str(path)}:
+        fault = "a path with ? or a backslash is another one to SQLite or DuckDB; move it"
+        raise SettingsError(str(path), (fault,))
 
 
 def _files(root: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:

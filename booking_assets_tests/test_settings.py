@@ -123,6 +123,17 @@ def test_a_configuration_that_cannot_be_read_is_not_taken_for_none(
         load_settings({}, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a?b", "a\\b", "?", "b\\"])
+def test_a_path_that_databases_read_as_another_one_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with pytest.raises(SettingsError, match="is another one to SQLite or DuckDB"):
+        load_settings({}, folder)
+    with pytest.raises(SettingsError, match="is another one to SQLite or DuckDB"):
+        loaded(tmp_path, VALID, BOOKING_WAREHOUSE=f"{name}/w.duckdb")
+    assert list(folder.iterdir()) == []
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "booking.toml").write_text(document(VALID), encoding="utf-8-sig")
     assert load_settings({}, tmp_path).organizations[0].slug == "acme"

@@ -140,10 +140,7 @@ class Unauthorized(ConfigurationError):
     """401: the credential is missing, wrong or expired."""
 
     outcome = "was not authorized"
-    remedy = (
-        "Set a valid token or client secret in the organization's environment variable; "
-        "client secrets expire after 90 days."
-    )
+    remedy = "Set a valid token or client secret; client secrets expire after 90 days."
 
 
 class Forbidden(ConfigurationError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
 from booking_assets.defs.sandbox import open_configured_api
@@ -43,11 +43,14 @@ def _number(count: int | None) -> str:
     return "?" if count is None else str(count)
 
 
-def _credential_line(report: CredentialReport) -> str:
+def _credential_line(report: CredentialReport) -> Text:
     if report.fault:
-        return f"[red]{escape(report.fault)}[/]"
+        return Text(report.fault, "red")
+    line = (
+        Text("verified: rows belong to this organization", "green")
+        if report.is_verified
+        else Text("accepted; without rows, its organization cannot be verified", "yellow")
+    )
     if report.registrations_fault:
-        return f"[yellow]seats are unknown: {escape(report.registrations_fault)}[/]"
-    if report.is_verified:
-        return "[green]verified: rows belong to this organization[/]"
-    return "[yellow]accepted; without rows, its organization cannot be verified[/]"
+        line.append(f"; seats are unknown: {report.registrations_fault}", "yellow")
+    return line

@@ -18,9 +18,14 @@ PIPE_COLUMNS = 200
 
 
 def open_console() -> Console:
-    """A console as wide as the terminal, or as a log."""
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_COLUMNS)
+    """A console as wide as the terminal, or as a log.
+
+    It reads no markup: paths, slugs and messages may hold brackets. Colors are styles.
+    """
+    console = Console(markup=False, highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(markup=False, highlight=False, width=PIPE_COLUMNS)
 
 
 def configured_settings(console: Console) -> Settings:

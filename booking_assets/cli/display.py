@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from threading import Lock
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from booking_assets.pipeline.results import stored_rows
 from booking_assets.settings import Settings
@@ -54,10 +54,10 @@ class Lines:
         self._console.print(_outcome_line(organization, resource, rows, error))
 
 
-def _outcome_line(organization: str, resource: str, rows: int, error: Exception | None) -> str:
+def _outcome_line(organization: str, resource: str, rows: int, error: Exception | None) -> Text:
     if error is None:
-        return f"[green]stored[/]   {organization}: {rows} {resource}"
-    return f"[red]failed[/]   {escape(str(error))}"
+        return Text.assemble(("stored", "green"), f"   {organization}: {rows} {resource}")
+    return Text.assemble(("failed", "red"), f"   {error}")
 
 
 @contextmanager
@@ -90,4 +90,4 @@ def print_stored_rows(console: Console, settings: Settings, slugs: Sequence[str]
 def print_failures(console: Console, failures: Sequence[str]) -> None:
     """A line for each failure, as long as it is."""
     for failure in failures:
-        console.print(f"[red]{escape(failure)}[/]", soft_wrap=True)
+        console.print(failure, style="red", soft_wrap=True)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 
 from booking_assets.cli.main import INTERRUPTED
 from booking_assets.pipeline.errors import EXPLAINED
 from booking_assets.settings import SettingsError
 
+_PERMISSION, _ROOM = "Let this user write there,", "Make room there,"
+_REMEDIES = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), f"{_PERMISSION} then run it again."),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), f"{_ROOM} then run it again."),
+}
 INCOMPLETE = 1
 UNUSABLE = 2
 
@@ -15,18 +21,15 @@ UNUSABLE = 2
 def explanation(error: BaseException) -> tuple[str, int] | None:
     """The sentence and the exit code; None for a defect, whose traceback is worth more."""
     if isinstance(error, KeyboardInterrupt):
-        sentence = "Interrupted: nothing was changed since. Run it again."
+        sentence = "Interrupted: what was stored and published before stays. Run it again."
         return str(error) or sentence, INTERRUPTED
     if isinstance(error, SettingsError):
         return str(error), UNUSABLE
     if isinstance(error, EXPLAINED):
         return str(error), INCOMPLETE
     if isinstance(error, OSError) and error.filename:
-        return (
-            f"{error.filename}: {error.strerror}. Make room there, or let this user write it; then"
-            " run it again.",
-            INCOMPLETE,
-        )
+        remedy = _REMEDIES.get(error.errno or 0, "See to it, then run it again.")
+        return f"{error.filename}: {error.strerror}. {remedy}", INCOMPLETE
     # Dagster's storage raises an error of SQLAlchemy's, whose cause is SQLite's.
     cause = error.__cause__ or error
     if isinstance(cause, sqlite3.OperationalError):

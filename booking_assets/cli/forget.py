@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
@@ -9,6 +10,7 @@ import click
 from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.rebuild import forget as forget_organization
+from booking_assets.settings import SLUG
 
 
 @click.command()
@@ -16,6 +18,8 @@ from booking_assets.pipeline.rebuild import forget as forget_organization
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(slug: str, yes: bool) -> None:
     """Remove an organization's rows, history, landings and published versions."""
+    if not re.fullmatch(SLUG, slug):
+        raise click.BadParameter(f"{slug!r} is no slug of an organization")
     console = open_console()
     settings = configured_settings(console)
     if not yes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from booking_assets.cli.configured import open_console
@@ -79,8 +79,8 @@ def sandbox(
         def started(base_url: str) -> None:
             if write_config:
                 tenants = world.tenants
-                (write_config / "booking.toml").write_text(booking_toml(base_url, tenants), "utf-8")
-                (write_config / ".env").write_text(dotenv(tenants), "utf-8")
+                _write(write_config / "booking.toml", booking_toml(base_url, tenants))
+                _write(write_config / ".env", dotenv(tenants))
             count = len(world.tenants)
             console.print(f"Booking API: {base_url} ({count} organizations; Ctrl-C stops)")
 
@@ -90,14 +90,22 @@ def sandbox(
 
 
 def _print_faults(console: Console) -> None:
-    table = Table("fault", "value", "what it does", title=escape("--fault NAME[=VALUE][@SLUG]"))
+    table = Table("fault", "value", "what it does", title="--fault NAME[=VALUE][@SLUG]")
     for row in fault_table():
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     console.print(table)
 
 
 def _require_ours(folder: Path) -> None:
     """Files of our own making may be overwritten; somebody else's are left alone."""
     for path in (folder / "booking.toml", folder / ".env"):
-        if path.exists() and not path.read_text(encoding="utf-8").startswith(WRITTEN_BY_SANDBOX):
+        is_ours = path.is_file() and path.read_text("utf-8").startswith(WRITTEN_BY_SANDBOX)
+        if path.is_symlink() or (path.exists() and not is_ours):
             raise click.ClickException(f"{path} exists and is not ours; name another folder")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that only its user can read, and never through a link."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -19,7 +19,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=3000, show_default=True)
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65_535))
 def ui(host: str, port: int) -> None:
     """Open the Dagster UI, with its daemon, on the instance that refresh uses."""
     console = open_console()
@@ -29,7 +29,9 @@ def ui(host: str, port: int) -> None:
     with dg.DagsterInstance.from_config(str(home)) as instance:
         end_dead_runs(instance)
     if host not in LOOPBACK:
-        console.print(f"[yellow]The UI has no login: whoever reaches {host} can start runs.[/]")
+        console.print(
+            f"The UI has no login: whoever reaches {host} can start runs.", style="yellow"
+        )
     console.print(f"Dagster UI: http://{host}:{port} (state in {home}; stop with Ctrl-C)")
     # The file names the code location: a schedule's state is kept by that name.
     workspace = str(resources.files("booking_assets").joinpath("workspace.yaml"))

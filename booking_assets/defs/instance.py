@@ -7,7 +7,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from booking_assets.settings import Settings
+from booking_assets.settings import Settings, require_usable
 
 HOME_VARIABLE = "DAGSTER_HOME"
 
@@ -21,7 +21,9 @@ def prepare_dagster_home(settings: Settings) -> Path:
     named = os.environ.get(HOME_VARIABLE)
     # Dagster refuses a relative folder, and one that does not exist.
     home = Path(named).absolute() if named else settings.root / ".dagster"
-    home.mkdir(parents=True, exist_ok=True)
+    require_usable(home)
+    # What is logged of a run is for its user alone.
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not named:
         packaged = resources.files("booking_assets").joinpath("dagster.yaml")
         # By its own path, so that whoever opens the folder finds its events, whatever is set there.

@@ -107,6 +107,8 @@ def run_derive(
 ) -> list[str]:
     """Derive and publish; why that failed, if it did."""
     run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
+    if run.is_interrupted:
+        raise KeyboardInterrupt
     return [run.failure] if run.failure else []
 
 
@@ -153,19 +155,23 @@ def _execute(
     )
     if result.success:
         return _Run(result.run_id, None)
-    failures = result.get_step_failure_events()
-    reasons = [_reason(event) for event in failures]
+    reasons = [_reason(event) for event in result.get_step_failure_events()]
     text = "; ".join(reasons) or "see the Dagster UI"
     return _Run(
         result.run_id,
         f"{job.name} run {result.run_id} failed: {text}",
-        is_interrupted=any(_is_interruption(event) for event in failures),
+        is_interrupted=any(_is_interruption(event) for event in result.all_events),
     )
 
 
 def _is_interruption(event: dg.DagsterEvent) -> bool:
-    """Whether a signal ended the step; Dagster keeps no more than the name of the error."""
-    error = event.step_failure_data.error
+    """Whether a signal ended the step or the run; Dagster keeps but the name of the error."""
+    if event.is_step_failure:
+        error = event.step_failure_data.error
+    elif event.event_type == dg.DagsterEventType.RUN_FAILURE:
+        error = event.job_failure_data.error
+    else:
+        error = None
     return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 

@@ -6,6 +6,7 @@ makes asset checks of these.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,8 @@ from booking_assets.transforms import check_rules
 from booking_assets.warehouse.warehouse import Warehouse
 
 COLLECT_AGAIN = "Collect the organization in full: `booking-assets refresh -o SLUG`."
-NAME_CHARACTERS = 80
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
+"""A member's name as an API's; another is somebody's words, and is not shown."""
 NAMES_SHOWN = 20
 
 
@@ -126,7 +128,7 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             "The contract knows every member of every row; members that it does not are in extra.",
             withholds=False,
             failing_organizations=lambda warehouse: {
-                slug: ", ".join(name[:NAME_CHARACTERS] for name in names[:NAMES_SHOWN])
+                slug: ", ".join(_shown(name) for name in names[:NAMES_SHOWN])
                 for slug, names in warehouse.unknown_members().items()
             },
         ),
@@ -158,6 +160,10 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             failing_organizations=lambda warehouse: _not_fresh(warehouse, settings),
         ),
     )
+
+
+def _shown(name: str) -> str:
+    return name if NAME.fullmatch(name) else "(a name that is not shown)"
 
 
 def _without_reason(organizations: Iterable[str]) -> Mapping[str, str]:

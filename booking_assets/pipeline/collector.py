@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -17,14 +17,14 @@ from uuid import UUID
 import polars as pl
 
 from booking_assets.api.client import BookingClient
-from booking_assets.api.errors import Forbidden, NotFound
+from booking_assets.api.errors import BookingError, Forbidden, NotFound
 from booking_assets.collect.collection import Collected, Collection, Plan, Progress
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import event_count, prune_landings
 from booking_assets.collect.stats import Mode, collections_frame
-from booking_assets.pipeline.connections import Connect
+from booking_assets.pipeline.connections import Connect, remedy_of
 from booking_assets.pipeline.loads import CONTRACTS, slice_load
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
 from booking_assets.pipeline.rebuild import rebuild_lost
@@ -169,7 +169,7 @@ class Collector:
         outcomes = [one for organization in ready for one in organization]
         collected = [one for one in outcomes if isinstance(one, Collected)]
         failed = [
-            _downgrade_inaccessible_registrations(one)
+            _downgrade_inaccessible_registrations(self._with_remedy(one))
             for one in outcomes
             if isinstance(one, Failed)
         ]
@@ -198,6 +198,13 @@ class Collector:
             self.progress.ended(one.organization, one.resource, rows, None)
             keep = self.settings.collect.landing_keep
             prune_landings(self.settings.landing_path, one.organization, one.resource, keep)
+
+    def _with_remedy(self, failed: Failed) -> Failed:
+        """The failure with the remedy for this organization's settings."""
+        if not isinstance(failed.error, BookingError):
+            return failed
+        remedy = remedy_of(failed.error, self._organizations[failed.organization])
+        return replace(failed, log_row=failed.log_row | {"remedy": remedy})
 
     def _log_failures(self, failed: Sequence[Failed], log: logging.Logger) -> None:
         """Log failures; the newest count of events too, unless it may be another tenant's."""

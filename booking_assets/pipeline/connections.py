@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from booking_assets.api.authentication import ClientSecret, Token
 from booking_assets.api.client import BookingClient, open_http
-from booking_assets.api.errors import MissingCredential
+from booking_assets.api.errors import BookingError, MissingCredential, Unauthorized
 from booking_assets.api.retry import RetryPolicy, silence_stamina
 from booking_assets.api.wire import Resource
 from booking_assets.settings import Organization, Settings
@@ -35,6 +35,13 @@ def environment_credential(
     if not value:
         raise MissingCredential(organization.slug, organization.credential_variable)
     return Token(value) if organization.token_env else ClientSecret(value)
+
+
+def remedy_of(error: BookingError, organization: Organization) -> str:
+    """The error's remedy; of a rejected credential, with the variable that it came from."""
+    if isinstance(error, Unauthorized):
+        return f"{error.remedy} It is read from {organization.credential_variable}."
+    return error.remedy
 
 
 @contextmanager

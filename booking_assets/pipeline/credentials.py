@@ -12,7 +12,7 @@ from booking_assets.api.retry import RetryPolicy
 from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
 from booking_assets.collect.decoding import Decoder
 from booking_assets.collect.errors import CollectionFailed
-from booking_assets.pipeline.connections import Connect
+from booking_assets.pipeline.connections import Connect, remedy_of
 from booking_assets.settings import Organization, Settings
 
 TIMEOUT_SECONDS = 5.0
@@ -47,8 +47,12 @@ def credential_reports(settings: Settings, connect: Connect) -> Iterator[Credent
         settings: the organizations, and whether registrations are wanted of them.
         connect: gives clients, with `QUICK` retries.
     """
-    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="check") as pool:
+    pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="check")
+    try:
         yield from pool.map(lambda one: _report(one, connect), settings.organizations)
+    finally:
+        # Interrupted, nobody waits for the requests in flight.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _report(organization: Organization, connect: Connect) -> CredentialReport:
@@ -77,5 +81,8 @@ def _read(
         client = connect(organization, rows.resource)
         count = client.count()
         return count, client.collect(1, 1, decoder).content.rows.height > 0, None
-    except (BookingError, CollectionFailed) as error:
+    except BookingError as error:
+        fault = f"{organization.slug}: {error.reason}. {remedy_of(error, organization)}"
+        return count, False, fault
+    except CollectionFailed as error:
         return count, False, str(error)

@@ -49,15 +49,12 @@ def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
     which left no landing. Else it is made of the other landings. Derive the marts afterwards.
 
     Raises:
-        WarehouseError: there is no landing, or the warehouse is busy; nothing is changed.
+        WarehouseError: there is no intact landing, or none of an organization whose rows the former
+            warehouse still has, or the warehouse is busy; nothing is changed.
     """
     candidates: dict[tuple[str, str], list[Landing]] = defaultdict(list)
     for landing in reversed(whole_landings(settings.landing_path)):
         candidates[landing.organization, landing.log_row["resource"]].append(landing)
-    if not candidates:
-        raise WarehouseError(
-            f"There is no landing in {settings.landing_path}: run `booking-assets refresh`"
-        )
     former_log = _former_log(warehouse)
     faults: dict[str, str] = {}
     for landings in candidates.values():
@@ -66,6 +63,8 @@ def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
             faults[damaged.organization] = f"the landing {damaged.folder} is damaged"
     while True:
         newest = [landings[0] for landings in candidates.values() if landings]
+        lost = [] if former_log is None else [key for key, left in candidates.items() if not left]
+        _require_landings(newest, lost, faults, settings)
         try:
             former = warehouse.rebuild(
                 [slice_load(one) for one in newest], _log_without(newest, candidates, former_log)
@@ -114,18 +113,42 @@ def forget(warehouse: Warehouse, settings: Settings, slug: str) -> Mapping[str, 
     """
     identifier = warehouse.stored_identifiers().get(slug)
     removed = warehouse.forget(slug) if warehouse.path.exists() else {}
-    folders = {
-        landing.folder.parent
-        for landing in whole_landings(settings.landing_path)
-        if landing.identifier == identifier or landing.organization == slug
-    }
-    for folder in {*folders, organization_folder(settings.landing_path, slug)}:
-        if folder.exists():
-            shutil.rmtree(folder)
-    if removed:
+    own = organization_folder(settings.landing_path, slug)
+    for landing in whole_landings(settings.landing_path):
+        if landing.identifier == identifier:
+            shutil.rmtree(landing.folder)
+    # A folder that another organization's landings are in was reused by its slug.
+    if own.exists() and not any(one.folder.parent == own for one in whole_landings(own.parent)):
+        shutil.rmtree(own)
+    if warehouse.path.exists():
         derive_all(warehouse, settings)
         publish(replace(warehouse, snapshots_kept=1), settings)
     return removed
+
+
+def _require_landings(
+    newest: list[Landing],
+    lost: list[tuple[str, str]],
+    faults: Mapping[str, str],
+    settings: Settings,
+) -> None:
+    """Refuse to replace rows that a readable warehouse has by none.
+
+    Raises:
+        WarehouseError: there is nothing to load, or less than is stored.
+    """
+    if not newest:
+        damaged = f" ({'; '.join(faults.values())})" if faults else ""
+        raise WarehouseError(
+            f"There is no intact landing in {settings.landing_path}{damaged}. Nothing was changed:"
+            " run `booking-assets refresh`"
+        )
+    if lost:
+        names = "; ".join(f"{slug}, {resource}" for slug, resource in lost)
+        raise WarehouseError(
+            f"No landing of {names} is intact, and the warehouse can be read. Nothing was changed:"
+            " run `booking-assets refresh` for them, then rebuild"
+        )
 
 
 def _former_log(warehouse: Warehouse) -> pl.DataFrame | None:

@@ -111,7 +111,8 @@ class RunReport:
         """One sentence for each fault, with the organizations and resources that failed with it."""
         names = defaultdict(list)
         for result in self.failed:
-            names[result.explanation].append(f"{result.organization}, {result.resource}")
+            fault = result.explanation.removeprefix(f"{result.resource}: ")
+            names[fault].append(f"{result.organization}, {result.resource}")
         for slug, fault in self.unrecorded.items():
             names[fault].append(slug)
         return tuple(f"{'; '.join(failed)}: {fault}" for fault, failed in names.items())

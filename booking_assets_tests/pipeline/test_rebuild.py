@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,30 +39,52 @@ def cut(file: Path) -> None:
 
 @pytest.mark.parametrize("harm", [damage, remove, cut])
 def test_a_damaged_landing_is_passed_over_and_stops_no_other_organization(
-    place: Place, harm: object
+    place: Place, harm: Callable[[Path], None]
 ) -> None:
     place.refresh()
     place.refresh(world=still_world(EVENTS_EACH + 2))
     first, second = place.organizations
-    harm(next(landings(place, first.slug)[-1].glob("rows-*.parquet")))  # type: ignore[operator]
+    harm(next(landings(place, first.slug)[-1].glob("rows-*.parquet")))
     faults = rebuilt(place)
     assert list(faults) == [first.slug]
     assert place.published() == {first.slug: EVENTS_EACH, second.slug: EVENTS_EACH + 2}
 
 
-def test_an_organization_without_any_intact_landing_is_named(place: Place) -> None:
+def test_rows_that_no_landing_holds_are_not_replaced_by_none(place: Place) -> None:
+    place.refresh()
+    first, _ = place.organizations
+    for landing in landings(place, first.slug):
+        damage(next(landing.glob("rows-*.parquet")))
+    before = place.settings.warehouse_path.read_bytes()
+    with pytest.raises(WarehouseError, match=f"No landing of {first.slug}, events is intact"):
+        rebuild(place.warehouse, place.settings)
+    assert place.settings.warehouse_path.read_bytes() == before
+
+
+def test_an_organization_that_is_lost_with_the_warehouse_is_named(place: Place) -> None:
     place.refresh()
     first, second = place.organizations
     for landing in landings(place, first.slug):
         damage(next(landing.glob("rows-*.parquet")))
+    place.settings.warehouse_path.write_bytes(b"noise")
     faults = rebuilt(place)
     assert "is damaged" in faults[first.slug]
     assert place.published() == {second.slug: EVENTS_EACH}
 
 
-def test_without_a_landing_nothing_is_changed(place: Place) -> None:
-    with pytest.raises(WarehouseError, match="There is no landing"):
+@pytest.mark.parametrize("harm", [damage, remove, cut])
+def test_without_an_intact_landing_nothing_is_changed(
+    place: Place, harm: Callable[[Path], None]
+) -> None:
+    with pytest.raises(WarehouseError, match="There is no intact landing"):
         rebuild(place.warehouse, place.settings)
+    place.refresh()
+    for file in place.settings.landing_path.glob("*/*/rows-*.parquet"):
+        harm(file)
+    before = place.settings.warehouse_path.read_bytes()
+    with pytest.raises(WarehouseError, match="Nothing was changed"):
+        rebuild(place.warehouse, place.settings)
+    assert place.settings.warehouse_path.read_bytes() == before
 
 
 def test_a_lost_warehouse_is_rebuilt_before_one_organization_is_refreshed(place: Place) -> None:

@@ -13,16 +13,19 @@ from hypothesis import settings
 
 TESTS = Path(__file__).parent
 SLOW = (
+    "api/test_bounds.py",
     "collect/test_decoding_laws.py",
     "collect/test_incremental.py",
     "collect/test_moving_rows.py",
     "defs/test_derive.py",
     "defs/test_processes.py",
     "defs/test_retention.py",
+    "defs/test_sensors.py",
     "defs/test_storage.py",
     "pipeline/test_organizations.py",
     "pipeline/test_rebuild.py",
     "reliability",
+    "sandbox/faults",
     "test_webserver.py",
     "warehouse/test_order.py",
     "warehouse/test_organizations.py",

@@ -39,7 +39,7 @@ def _mart_asset(mart: Mart, max_age: timedelta) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         store = warehouse.open()
         for key in context.selected_asset_keys:
-            stored = mart.derive(store, settings)
+            stored = mart.derive(store, settings, warehouse.withheld())
             yield dg.MaterializeResult(asset_key=key, metadata=mart_metadata(mart.table, stored))
         if context.selected_asset_check_keys:
             yield contract_result(store, mart.table)

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import dagster as dg
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from booking_assets.collect.collection import NoProgress, Progress
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.organizations import Withheld, withheld_organizations
 from booking_assets.settings import Limits, Settings
 from booking_assets.warehouse.warehouse import Warehouse
 
@@ -68,6 +69,20 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     busy_timeout_seconds: float | None = Field(
         default=None, description="How long to wait for another process that holds the file."
     )
+
+    _withheld: Withheld | None = PrivateAttr(default=None)
+
+    def withheld(self) -> Withheld:
+        """The organizations that this run does not derive: decided once, at its first mart.
+
+        Publishing decides it anew, and derives again where that differs.
+
+        Raises:
+            WarehouseError: the warehouse cannot be read.
+        """
+        if self._withheld is None:
+            self._withheld = withheld_organizations(self.open(), self.settings)
+        return self._withheld
 
     def open(self) -> Warehouse:
         """The warehouse of the settings, with this run's limits.

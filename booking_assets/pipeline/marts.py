@@ -62,13 +62,12 @@ class Mart:
     upstream: tuple[Table, ...]
     store: Callable[[Warehouse, Settings, Withheld], DerivedMart]
 
-    def derive(self, warehouse: Warehouse, settings: Settings) -> DerivedMart:
+    def derive(self, warehouse: Warehouse, settings: Settings, withheld: Withheld) -> DerivedMart:
         """Derive the mart from what is stored, in one transaction.
 
         Raises:
             WarehouseError: a table could not be read, or the mart not be stored.
         """
-        withheld = withheld_organizations(warehouse, settings)
         return self.store(only_published(warehouse, settings, withheld), settings, withheld)
 
 
@@ -78,8 +77,9 @@ def derive_all(warehouse: Warehouse, settings: Settings) -> None:
     Raises:
         WarehouseError: as `Mart.derive`.
     """
+    withheld = withheld_organizations(warehouse, settings)
     for mart in MARTS:
-        mart.derive(warehouse, settings)
+        mart.derive(warehouse, settings, withheld)
 
 
 def publish(warehouse: Warehouse, settings: Settings) -> Snapshot:

@@ -66,7 +66,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(ROWS, max_size=5))
 def test_every_row_is_loaded_or_kept_as_received(rows: list[str]) -> None:
     page = decoded_or_foreign(page_of(rows))
@@ -81,7 +81,7 @@ def test_every_row_is_loaded_or_kept_as_received(rows: list[str]) -> None:
     assert all(str(ACME) in row.lower() for row in kept)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(MEMBERS, SEPARATORS, st.booleans())
 def test_a_loaded_row_has_every_value_of_the_json(
     more: list[tuple[str, Any]], separators: tuple[str, str], ascii_only: bool
@@ -106,7 +106,7 @@ def test_a_loaded_row_has_every_value_of_the_json(
             assert loaded[column] == value
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(EVENTS_AND_MORE, min_size=1, max_size=3), st.data())
 def test_a_damaged_page_is_malformed_or_read_row_by_row(
     rows: list[str], data: st.DataObject
@@ -119,14 +119,14 @@ def test_a_damaged_page_is_malformed_or_read_row_by_row(
         assert decoder()(damaged).received == len(rows_of(damaged))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.binary(max_size=60))
 def test_arbitrary_bytes_are_no_page_or_a_page(body: bytes) -> None:
     with contextlib.suppress(MalformedBody, ForeignRows):
         decoder()(body)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(MEMBERS, SEPARATORS, st.booleans())
 def test_every_member_is_counted_once_repeated_and_nested_ones_too(
     members: list[tuple[str, Any]], separators: tuple[str, str], ascii_only: bool
@@ -154,7 +154,7 @@ def test_the_bound_on_members_misses_none_and_rarely_counts_another(text: str, b
     assert key_count_upper_bound(text.encode()) == bound
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(ROWS), st.sampled_from([",", " ,\n"]), st.booleans())
 def test_a_page_splits_into_its_rows(rows: list[str], between: str, with_nan: bool) -> None:
     rows = [*rows, *(["NaN"] if with_nan else [])]
@@ -162,7 +162,7 @@ def test_a_page_splits_into_its_rows(rows: list[str], between: str, with_nan: bo
     assert [bytes(row).decode() for row in split] == rows
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(MEMBERS, SEPARATORS, st.booleans())
 def test_an_object_splits_into_its_members(
     members: list[tuple[str, Any]], separators: tuple[str, str], ascii_only: bool

@@ -34,7 +34,7 @@ from booking_assets_tests.reliability.installation import (
 OLD, NEW = still_world(40, organizations=3), still_world(60, organizations=3)
 SLUGS = [tenant.slug for tenant in NEW.tenants]
 EVENTS_OF = {world: {slug: held(world, slug) for slug in SLUGS} for world in (OLD, NEW)}
-INSTANTS = 8
+INSTANTS = 5
 
 STAGES = {
     "while pages are staged": return_of(StagingWriter.add),

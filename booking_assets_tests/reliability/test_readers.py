@@ -16,7 +16,7 @@ from booking_assets_tests.commands import SECONDS, Shell
 from booking_assets_tests.reliability import reading
 from booking_assets_tests.reliability.installation import NOON, Installation, installed
 
-READERS = 8
+READERS = 4
 AT_ONCE = 2
 
 

@@ -6,6 +6,7 @@ Fixtures are in the conftest of each folder.
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,11 @@ Of other files, the single slow tests carry the mark themselves.
 # A bound on the time of an example would measure how busy the machine is.
 settings.register_profile("whole", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=10)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers for two cores: many tests wait for a server, a lock or a process."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_configure(config: pytest.Config) -> None:

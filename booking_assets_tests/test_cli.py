@@ -454,7 +454,7 @@ def test_a_terminal_shows_a_bar_for_each_organization_and_then_its_outcome() -> 
 @pytest.mark.slow
 def test_an_interrupted_refresh_says_what_is_stored_and_ends_at_once(tmp_path: Path) -> None:
     where = shell(tmp_path)
-    arguments = ("--events", "40", "--fault", "latency=5", "--write-config", str(where.folder))
+    arguments = ("--events", "40", "--fault", "latency=2", "--write-config", str(where.folder))
     with (
         sandbox(where, *arguments),
         where.started("booking-assets", "refresh") as process,

@@ -52,6 +52,15 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("no such time zone; give an IANA name such as America/Edmonton")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
 class Organization(_Section):
     """An organization: its slug here, its identifier in the API, the variable of its credential."""
 
@@ -61,6 +70,8 @@ class Organization(_Section):
     secret_env: VariableName | None = None
     registrations: bool = True
     """Collect registrations too; without them, the organization's seats are null."""
+    timezone: TimeZone | None = None
+    """Where its days, weeks and months begin; by default, the offset that the API wrote decides."""
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
@@ -142,12 +153,8 @@ class Marts(_Section):
 
     open_hours: Annotated[float, Field(gt=0, le=168)] = 60
     """Hours a week for which a room may be booked."""
-
-
-def _time_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("no such time zone; give an IANA name such as America/Edmonton")
-    return name
+    longest_booking_days: Annotated[int, Field(ge=1, le=366)] = 31
+    """A longer event books no room: it is a term. One of more than 24 hours books each day."""
 
 
 class Schedules(_Section):
@@ -155,7 +162,7 @@ class Schedules(_Section):
 
     enabled: bool = False
     """Start the schedules and sensors with the daemon; else a person switches them on."""
-    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    timezone: TimeZone = "UTC"
     hourly: Cron = "17 * * * *"
     nightly: Cron = "23 3 * * *"
     """Outside of the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""

@@ -9,15 +9,24 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from booking_assets.settings_faults import fault_text, follows_from_others, repeated_values
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
@@ -70,6 +79,8 @@ class Organization(_Section):
     secret_env: VariableName | None = None
     registrations: bool = True
     """Collect registrations too; without them, the organization's seats are null."""
+    names: bool = True
+    """Collect groups and achievements, which name venues and courses, too."""
     timezone: TimeZone | None = None
     """Where its days, weeks and months begin; by default, the offset that the API wrote decides."""
 
@@ -157,6 +168,19 @@ class Marts(_Section):
     """A longer event books no room: it is a term. One of more than 24 hours books each day."""
 
 
+class Names(_Section):
+    """Names of venues, achievements and organizations; `names = false` is `collect = false`."""
+
+    collect: bool = True
+    """Collect groups and achievements of every organization that does not decline."""
+    csv: str | None = None
+    """The file whose names win over the API's."""
+
+
+def _names(value: object) -> object:
+    return {"collect": value} if isinstance(value, bool) else value
+
+
 class Schedules(_Section):
     """When schedules start runs, and when data is stale."""
 
@@ -205,6 +229,7 @@ class Settings(_Section):
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
+    names: Names = Names()
     schedules: Schedules = Schedules()
     retention: Retention = Retention()
     warehouse_path: Path
@@ -214,6 +239,12 @@ class Settings(_Section):
     def slugs(self) -> tuple[str, ...]:
         """The organizations' slugs, in the order of the file."""
         return tuple(one.slug for one in self.organizations)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The slugs of the organizations whose groups and achievements are wanted."""
+        wanted = (one.slug for one in self.organizations if one.names)
+        return frozenset(wanted if self.names.collect else ())
 
     @property
     def limits(self) -> Limits:
@@ -234,6 +265,7 @@ class _File(_Section):
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
+    names: Annotated[Names, BeforeValidator(_names)] = Names()
     schedules: Schedules = Schedules()
     retention: Retention = Retention()
 
@@ -319,72 +351,16 @@ def _read(path: Path) -> _File:
         remedy = "correct the path" if isinstance(error, _NO_FILE) else "let this user read it"
         fault = f"it cannot be read: {error.strerror}; {remedy}"
         raise SettingsError(str(path), (fault,)) from error
-    faults = _repeated(document)
+    faults = repeated_values(document)
     try:
         written = _File.model_validate(document)
     except ValidationError as error:
-        found = [_fault(dict(detail)) for detail in error.errors() if not _follows(dict(detail))]
+        found = [
+            fault_text(dict(detail))
+            for detail in error.errors()
+            if not follows_from_others(dict(detail))
+        ]
         faults = [*found, *faults]
     if faults:
         raise SettingsError(str(path), tuple(faults))
     return written
-
-
-def _repeated(document: Mapping[str, Any]) -> list[str]:
-    """The faults of values that several organizations share although each must have its own.
-
-    A token belongs to one organization: with a shared credential, all would get the rows of one.
-    """
-    organizations = document.get("organizations")
-    entries = organizations if isinstance(organizations, list) else []
-    remedies = {
-        "slug": "give each organization its own slug",
-        "identifier": "list each organization once",
-        "token_env": "a token answers for one organization only: give each its own",
-        "secret_env": "a secret answers for one organization only: give each its own",
-    }
-    faults = []
-    for key, remedy in remedies.items():
-        places: dict[str, list[str]] = defaultdict(list)
-        for index, entry in enumerate(entries):
-            if isinstance(entry, dict) and key in entry:
-                places[_canonical(entry[key])].append(f"organizations.{index}")
-        faults += [
-            f"{', '.join(same)}: the same {key}; {remedy}"
-            for same in places.values()
-            if len(same) > 1
-        ]
-    return faults
-
-
-def _follows(detail: Mapping[str, Any]) -> bool:
-    """Whether a fault only follows from others: pydantic counts only valid organizations."""
-    return detail["type"] == "too_short" and bool(detail["input"])
-
-
-def _canonical(value: object) -> str:
-    """The same text for all notations of a UUID, and for all cases of a name."""
-    try:
-        return UUID(str(value)).hex
-    except ValueError:
-        return str(value).lower()
-
-
-_REMEDIES: Mapping[str, str] = {
-    "missing": "it is required; add it",
-    "extra_forbidden": "no such setting; correct the spelling or remove it",
-}
-
-
-def _fault(detail: Mapping[str, Any]) -> str:
-    """One sentence for a fault: the key, what is wrong, what was found, what to do."""
-    key = ".".join(str(part) for part in detail["loc"]) or "file"
-    remedy = _REMEDIES.get(detail["type"])
-    if remedy:
-        return f"{key}: {remedy}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    found = detail["input"]
-    # A user may have written the secret itself in place of its variable's name, or into the URL.
-    silent = isinstance(found, dict | list | tuple) or key.endswith(("_env", "base_url"))
-    shown = "" if silent else f" (found {found!r})"
-    return f"{key}: {message[0].lower()}{message[1:]}{shown}"

@@ -30,7 +30,8 @@ ALL = "files tables settings transforms api collect warehouse pipeline sandbox"
 RULES = {
     "tables": rule("tables", "polars"),
     "files": rule("", ""),
-    "settings": rule("", "pydantic"),
+    "settings": rule("settings_faults", "pydantic"),
+    "settings_faults": rule("", ""),
     "transforms": rule("transforms tables", "polars"),
     "api": rule("api", "httpx stamina"),
     "collect": rule("collect api tables files", "polars msgspec numpy"),

@@ -10,20 +10,20 @@ PLACEHOLDER = "[redacted]"
 MAX_WORDS = 30
 
 _WORDS = """
-a access account action after again all allowed already an and any api are argument as at attempt
-audience authenticate authenticated authentication authorization authorized available back bad be
-bearer been belongs body bound busy by call cannot client column conflict connection contact
-content could credential credentials data database date deadlock deadlocked deleted denied does
-done down due empty endpoint error errors event events exceeded exceeds exist exists expired
-failed failure field filter for forbidden format found from gateway handle has have header
-identifier illegal in index input internal invalid is issuer it json key later length limit
-limited limits lock locked log login lost maintenance malformed many may message method missing
-must no not null number object of on only operation or order ordered ordering organization
-organizations our out overloaded page parameter permission permissions permitted please policy
-process processed property query quota rate received redirect registration registrations rejected
-request requests required resource response restarting retry revoked role route row scheduled
-scope seconds secret server service session short sign signature size slow sort sorted sorting
-status stopped store support suspended system temporarily text than that the this throttled
+a access account achievement achievements action after again all allowed already an and any api are
+argument as at attempt audience authenticate authenticated authentication authorization authorized
+available back bad be bearer been belongs body bound busy by call cannot client column conflict
+connection contact content could credential credentials data database date deadlock deadlocked
+deleted denied does done down due empty endpoint error errors event events exceeded exceeds exist
+exists expired failed failure field filter for forbidden format found from gateway group groups
+handle has have header identifier illegal in index input internal invalid is issuer it json key
+later length limit limited limits lock locked log login lost maintenance malformed many may message
+method missing must no not null number object of on only operation or order ordered ordering
+organization organizations our out overloaded page parameter permission permissions permitted please
+policy process processed property query quota rate received redirect registration registrations
+rejected request requests required resource response restarting retry revoked role route row
+scheduled scope seconds secret server service session short sign signature size slow sort sorted
+sorting status stopped store support suspended system temporarily text than that the this throttled
 throttling time timed timeout title to token tomorrow too transaction try type unable unauthorized
 unavailable unexpected unknown unprocessable unsupported user using valid validation value version
 wait was we when with within without work wrong you your

@@ -22,7 +22,7 @@ LARGEST_NUMBER = 2**53
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of the API: its `name` in the path, and the field that identifies a row.
+    """A resource of the API: its `area` and `name` in the path, and a row's identifying field.
 
     `identifier` is also the sort key where the rows use an alias of it: the server sorts by its own
     column names.
@@ -30,22 +30,27 @@ class Resource:
 
     name: str
     identifier: str
+    area: str = "booking"
 
     @property
     def path(self) -> str:
         """The path relative to the base URL."""
-        return f"/booking/{self.name}"
+        return f"/{self.area}/{self.name}"
 
 
 EVENTS = Resource("events", "EventIdentifier")
 REGISTRATIONS = Resource("registrations", "RegistrationIdentifier")
+GROUPS = Resource("groups", "GroupIdentifier", "directory")
+ACHIEVEMENTS = Resource("achievements", "AchievementIdentifier", "progress")
 
 ALIASES: Mapping[str, str] = {
     "AchievementId": "AchievementIdentifier",
     "EventId": "EventIdentifier",
+    "GroupId": "GroupIdentifier",
     "LearnerRegistrationGroupId": "LearnerRegistrationGroupIdentifier",
     "MandatorySurveyFormId": "MandatorySurveyFormIdentifier",
     "OrganizationId": "OrganizationIdentifier",
+    "ParentGroupId": "ParentGroupIdentifier",
     "VenueCoordinatorId": "VenueCoordinatorIdentifier",
     "VenueLocationId": "VenueLocationIdentifier",
     "VenueOfficeId": "VenueOfficeIdentifier",

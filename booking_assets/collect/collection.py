@@ -66,8 +66,8 @@ class Plan:
         attempts: how often rows that moved while they were read are collected again.
         max_shrink: share of the stored rows that may vanish.
         allow_shrink: a person consents to any loss.
-        mode: of events; registrations are always read in full, because their change time does not
-            follow their changes.
+        mode: of events; other resources are always read in full, because their change time, where
+            there is one, does not follow their changes.
         overlap: how much older than the base's newest row a change may be stamped.
         clock: the present instant, UTC.
         shrink_floor: number of rows that may always vanish, unless no row is left.
@@ -110,7 +110,7 @@ class Collected:
 
     @property
     def resource(self) -> str:
-        """`events` or `registrations`."""
+        """The resource's name, as in `raw.collections`."""
         return str(self.landing.log_row["resource"])
 
 

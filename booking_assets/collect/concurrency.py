@@ -47,8 +47,8 @@ def collect_concurrently(
     """Collects several organizations at a time, and yields those that are ready together.
 
     An organization's collections run one after the other and are yielded together, so that they
-    can be stored in one transaction, with the same ticket and start. After a failed collection, the
-    organization's others are not started.
+    can be stored in one transaction, with the same ticket and start. Where the first one fails, the
+    organization's others are not started; where another one fails, the next ones are.
 
     The next organizations are collected while the caller stores a batch. When the caller is
     interrupted or closes the iterator, each collection ends after its current page.
@@ -79,7 +79,9 @@ def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) ->
             outcomes.append(collection.run(stats, stopped))
         except Exception as error:  # noqa: BLE001 - a defect must not stop the other organizations
             stats = stats or collection.begin(Start(None, collection.plan.clock()))
-            return [*outcomes, _failed(collection, stats, error)]
+            outcomes.append(_failed(collection, stats, error))
+            if len(outcomes) == 1 or stopped():
+                break
     return outcomes
 
 

@@ -15,7 +15,14 @@ import polars as pl
 
 from booking_assets.api import wire
 from booking_assets.tables.contract import Column, Flag, Identifier, Instant, Measure, Number, Table
-from booking_assets.tables.raw import EVENT_MEMBERS, EVENTS, REGISTRATIONS, member_name
+from booking_assets.tables.raw import (
+    ACHIEVEMENTS,
+    EVENT_MEMBERS,
+    EVENTS,
+    GROUPS,
+    REGISTRATIONS,
+    member_name,
+)
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _JSON_TYPES: Mapping[type[Column], Any] = {Flag: bool, Number: _INT32, Measure: float}
@@ -90,18 +97,21 @@ class RowContract:
 
 
 _EVENT_COLUMNS = EVENTS.columns.columns()
-_REGISTRATION_COLUMNS = REGISTRATIONS.columns.columns()
 _NOT_SENT = {"organization", "collected_at"}
+
+
+def _allow_list(resource: wire.Resource, table: Table) -> RowContract:
+    """The contract of rows of which the table's columns alone are decoded."""
+    columns = table.columns.columns()
+    members = {name: column for name, column in columns.items() if name not in _NOT_SENT}
+    # Not stored, but every row must name its owner.
+    owner = {"organization_identifier": _EVENT_COLUMNS["organization_identifier"]}
+    return RowContract(resource, table, owner | members)
+
 
 EVENT_ROWS = RowContract(
     wire.EVENTS, EVENTS, members={name: _EVENT_COLUMNS[name] for name in EVENT_MEMBERS}
 )
-REGISTRATION_ROWS = RowContract(
-    wire.REGISTRATIONS,
-    REGISTRATIONS,
-    members={
-        # Not stored, but every row must name its owner.
-        "organization_identifier": _EVENT_COLUMNS["organization_identifier"],
-        **{name: col for name, col in _REGISTRATION_COLUMNS.items() if name not in _NOT_SENT},
-    },
-)
+REGISTRATION_ROWS = _allow_list(wire.REGISTRATIONS, REGISTRATIONS)
+GROUP_ROWS = _allow_list(wire.GROUPS, GROUPS)
+ACHIEVEMENT_ROWS = _allow_list(wire.ACHIEVEMENTS, ACHIEVEMENTS)

@@ -1,7 +1,7 @@
 """`drop_unlisted_members`: drops members that a contract does not list, before rows are decoded.
 
-A registration contains exam passwords, scores and comments in clear text. The members that are left
-are typed in `decoding`.
+A registration contains exam passwords, scores and comments in clear text, a group the contact data
+of people. The members that are left are typed in `decoding`.
 """
 
 from __future__ import annotations

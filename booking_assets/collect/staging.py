@@ -57,6 +57,9 @@ class StagingWriter:
         self._name = name
         self._folder = self._home / f"{_PARTIAL}{name}"
         self._identifier = contract.identifier_column
+        # Of rows without a change time, the later arrival is kept.
+        is_stamped = "last_change_time" in contract.members
+        self._changed = pl.col("last_change_time") if is_stamped else pl.lit(None)
         self._lock = ExitStack()
         self._begin()
 
@@ -64,8 +67,7 @@ class StagingWriter:
         self.received = 0
         self.unknown: frozenset[str] = frozenset()
         self.first_rejection = ""
-        key, changed = key_of(pl.col(self._identifier)), pl.col("last_change_time")
-        self._typed = Parts(self._folder, ROWS, key, changed)
+        self._typed = Parts(self._folder, ROWS, key_of(pl.col(self._identifier)), self._changed)
         # Rejected rows without a usable identifier count as different rows.
         self._rejected = Parts(self._folder, REJECTED, key_of(pl.col("identifier")), pl.lit(None))
 

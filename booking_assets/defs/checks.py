@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from booking_assets.defs.raw import COLLECTED_TABLES
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.defs.specs import asset_key
 from booking_assets.pipeline.checks import DataCheck, data_checks
 from booking_assets.settings import Settings
-from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
 from booking_assets.warehouse.warehouse import Warehouse
 
@@ -23,7 +23,7 @@ MAX_ORGANIZATIONS_SHOWN = 20
 def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
     """The checks of the raw tables in one step, as one step writes them; marts check their own."""
     checks = {(asset_key(one.table), one.name): one for one in data_checks(settings)}
-    contracts = {(asset_key(table), CONTRACT): table for table in RAW_TABLES}
+    contracts = {(asset_key(table), CONTRACT): table for table in COLLECTED_TABLES}
 
     # A run over some of the tables asks for some of the checks.
     @dg.multi_asset_check(

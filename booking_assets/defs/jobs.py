@@ -6,9 +6,9 @@ from functools import cache, partial
 
 import dagster as dg
 
-from booking_assets.defs.raw import PARTITIONED_TABLES
+from booking_assets.defs.raw import COLLECTED_TABLES, PARTITIONED_TABLES
 from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
-from booking_assets.tables.catalog import MART_TABLES, RAW_TABLES
+from booking_assets.pipeline.marts import MARTS
 
 RETENTION = "retention"
 COLLECT = "collect"
@@ -17,8 +17,8 @@ REFRESH = "refresh"
 JOBS = frozenset({RETENTION, COLLECT, DERIVE, REFRESH})
 
 _COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in PARTITIONED_TABLES))
-_RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in RAW_TABLES))
-_DERIVED = dg.AssetSelection.assets(*(asset_key(table) for table in MART_TABLES), SNAPSHOT_KEY)
+_RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in COLLECTED_TABLES))
+_DERIVED = dg.AssetSelection.assets(*(asset_key(mart.table) for mart in MARTS), SNAPSHOT_KEY)
 
 # Partials and not functions: Dagster exports no type for what `define_asset_job` returns. Cached,
 # because a job that a sensor requests must be the very one of the definitions.

@@ -1,5 +1,7 @@
 """The marts as assets: each is derived, stored and held against its contract in one step.
 
+`raw/name_overrides` is among them: it is read from a file when the marts are derived.
+
 What a mart reads and which transform derives it is in `pipeline.marts`; its rules in `transforms`.
 """
 
@@ -14,6 +16,7 @@ from booking_assets.defs.resources import WarehouseResource
 from booking_assets.defs.specs import asset_spec
 from booking_assets.pipeline.marts import MARTS, Mart
 from booking_assets.settings import Settings
+from booking_assets.tables.catalog import RAW_TABLES
 
 
 def mart_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -27,7 +30,14 @@ def _mart_asset(mart: Mart, max_age: timedelta) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=mart.table.short_name,
-        specs=[asset_spec(mart.table, mart.upstream, {"polars", "duckdb"}, max_age)],
+        specs=[
+            asset_spec(
+                mart.table,
+                mart.upstream,
+                {"polars", "duckdb"},
+                None if mart.table in RAW_TABLES else max_age,
+            )
+        ],
         check_specs=[contract_spec(mart.table)],
         # A person may ask for the check alone.
         can_subset=True,

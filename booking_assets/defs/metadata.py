@@ -11,10 +11,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from booking_assets.pipeline.loads import CONTRACTS
 from booking_assets.pipeline.marts import DerivedMart
 from booking_assets.pipeline.results import CollectionResult
 from booking_assets.tables.contract import Table, Text
-from booking_assets.tables.raw import EVENT_COUNTS, EVENTS, REGISTRATIONS
+from booking_assets.tables.raw import EVENT_COUNTS, EVENTS
 
 PREVIEW_ROWS = 20
 PREVIEW_COLUMNS = 8
@@ -58,14 +59,14 @@ def _cell(value: object) -> str | int | float | bool:
 def result_metadata(result: CollectionResult) -> dict[Table, dict[str, Any]]:
     """What a result shows on its organization's partitions, by table; nothing where it failed."""
     log_row = result.log_row
-    is_events = result.resource == EVENTS.short_name
+    table = CONTRACTS[result.resource].table
     if result.status == "access_denied":
-        return {REGISTRATIONS: {"seats": f"unknown: {log_row['reason']}"}}
+        return {table: {"rows": f"unknown: {log_row['reason']}"}}
     if not result.is_complete:
         return {}
     shown = collection_metadata(log_row)
-    if not is_events:
-        return {REGISTRATIONS: shown}
+    if table is not EVENTS:
+        return {table: shown}
     counts = {name: log_row[name] for name in ("count_before", "count_after")}
     return {EVENT_COUNTS: counts, EVENTS: shown}
 

@@ -14,23 +14,20 @@ from booking_assets.collect.stats import Mode
 from booking_assets.defs.metadata import result_metadata
 from booking_assets.defs.resources import BookingApiResource, WarehouseResource
 from booking_assets.defs.specs import asset_key, asset_spec
+from booking_assets.pipeline.loads import CONTRACTS
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import (
-    COLLECTIONS,
-    EVENT_COUNTS,
-    EVENTS,
-    REGISTRATIONS,
-    REJECTED_ROWS,
-)
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, REJECTED_ROWS
 from booking_assets.warehouse.warehouse import Warehouse
 
-PARTITIONED_TABLES = (EVENT_COUNTS, EVENTS, REGISTRATIONS)
+_RESOURCES = tuple(rows.table for rows in CONTRACTS.values())
+PARTITIONED_TABLES = (EVENT_COUNTS, *_RESOURCES)
 """What a run materializes for each organization."""
 LOG_TABLES = (REJECTED_ROWS, COLLECTIONS)
 """What the same collections write for all organizations together: one event a run, not a partition,
 since each event costs Dagster as much as storing an organization costs DuckDB."""
+COLLECTED_TABLES = (*PARTITIONED_TABLES, *LOG_TABLES)
 RAW_KINDS = {"http", "polars", "duckdb"}
 
 # Binds Dagster's run retries; `allow_retries` binds only the step's own.
@@ -54,18 +51,17 @@ def run_config(mode: Mode, *, allow_shrink: bool = False) -> dict[str, Any]:
 
 def log_assets() -> list[dg.AssetSpec]:
     """The raw tables that are not materialized by themselves: collections report them."""
-    return [asset_spec(table, (EVENTS, REGISTRATIONS), RAW_KINDS) for table in LOG_TABLES]
+    return [asset_spec(table, _RESOURCES, RAW_KINDS) for table in LOG_TABLES]
 
 
 def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """Counts, events and registrations of every organization."""
+    """Counts, and the rows of each resource, of every organization."""
 
     @dg.multi_asset(
         name="collect_organizations",
         specs=[
             asset_spec(EVENT_COUNTS, (), RAW_KINDS),
-            asset_spec(EVENTS, (EVENT_COUNTS,), RAW_KINDS),
-            asset_spec(REGISTRATIONS, (EVENT_COUNTS,), RAW_KINDS),
+            *(asset_spec(table, (EVENT_COUNTS,), RAW_KINDS) for table in _RESOURCES),
         ],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -7,6 +7,7 @@ is what a failure means for the run, for the log and for the other organizations
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import event_count, prune_landings
 from booking_assets.collect.stats import Mode, collections_frame
 from booking_assets.pipeline.connections import Connect, remedy_of
-from booking_assets.pipeline.loads import CONTRACTS, slice_load
+from booking_assets.pipeline.loads import CONTRACTS, NAME_ROWS, NAMES, slice_load
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
 from booking_assets.pipeline.rebuild import rebuild_lost
 from booking_assets.pipeline.results import RunReport, explanation, report_run
@@ -74,7 +75,8 @@ class Collector:
         """Collect the organizations, load what is complete, and log what is not.
 
         A complete collection replaces the organization's slice; a failed one leaves it alone.
-        Registrations are collected in every run: they change without a trace in their events.
+        Registrations are collected in every run: they change without a trace in their events. Names
+        (groups and achievements) are collected in full runs alone.
 
         Args:
             slugs: which organizations.
@@ -99,7 +101,7 @@ class Collector:
         )
         configured = [slug for slug in slugs if slug in self._organizations]
         collections = [
-            [self._collection(slug, rows, plan, stored) for rows in self._resources(slug)]
+            [self._collection(slug, rows, plan, stored) for rows in self._resources(slug, mode)]
             for slug in configured
         ]
         faults = dict.fromkeys({*slugs} - {*configured}, "it is not in booking.toml any more")
@@ -135,9 +137,10 @@ class Collector:
     def _organizations(self) -> dict[str, Organization]:
         return {one.slug: one for one in self.settings.organizations}
 
-    def _resources(self, slug: str) -> list[RowContract]:
-        registrations = self._organizations[slug].registrations
-        return [EVENT_ROWS, REGISTRATION_ROWS] if registrations else [EVENT_ROWS]
+    def _resources(self, slug: str, mode: Mode) -> list[RowContract]:
+        seats = [REGISTRATION_ROWS] if self._organizations[slug].registrations else []
+        names = NAME_ROWS if mode == "full" and slug in self.settings.named else ()
+        return [EVENT_ROWS, *seats, *names]
 
     def _collection(self, slug: str, rows: RowContract, plan: Plan, stored: _Stored) -> Collection:
         organization = self._organizations[slug]
@@ -159,9 +162,10 @@ class Collector:
     def _load(self, ready: Sequence[Sequence[Outcome]], log: logging.Logger) -> None:
         """Load the complete collections, and log the failed ones, in one transaction.
 
-        Where the warehouse refuses one organization's slice, each organization gets a transaction
-        of its own. An organization's events and registrations are never parted: `as_of`, which is
-        that of its events, tells marts of both whether they are derived from what is stored.
+        Where the warehouse refuses a slice, each organization gets a transaction of its own, then
+        each of its resources with names. Its events and registrations are never parted: `as_of`,
+        which is that of its events, tells marts of both whether they are derived from what is
+        stored.
 
         Raises:
             WarehouseError: not even the failures could be logged.
@@ -169,7 +173,7 @@ class Collector:
         outcomes = [one for organization in ready for one in organization]
         collected = [one for one in outcomes if isinstance(one, Collected)]
         failed = [
-            _downgrade_inaccessible_registrations(self._with_remedy(one))
+            _downgrade_inaccessible(self._with_remedy(one))
             for one in outcomes
             if isinstance(one, Failed)
         ]
@@ -182,9 +186,10 @@ class Collector:
                 loads, collections_frame([one.log_row for one in failed])
             )
         except WarehouseError as error:
-            if isinstance(error, SliceLoadFailed) and len(ready) > 1:
-                for organization in ready:
-                    self._load([organization], log)
+            parts = _parts(ready)
+            if isinstance(error, SliceLoadFailed) and len(parts) > 1:
+                for part in parts:
+                    self._load([part], log)
                 return
             self._log_failures([*failed, *(_not_loaded(one, error) for one in collected)], log)
             return
@@ -227,20 +232,40 @@ class Collector:
         )
 
     def _report(self, failed: Sequence[Failed], log: logging.Logger) -> None:
+        unknown: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for one in failed:
             resource = str(one.log_row["resource"])
             if one.log_row["status"] == "access_denied":
-                log.warning("%s: seats are unknown: %s", one.organization, one.log_row["reason"])
+                what = "names" if resource in NAMES else "seats"
+                unknown[one.organization, what].append(str(one.log_row["reason"]))
                 continue
-            log.error("%s, %s: not stored: %s", one.organization, resource, one.error)
+            level = logging.WARNING if resource in NAMES else logging.ERROR
+            log.log(level, "%s, %s: not stored: %s", one.organization, resource, one.error)
             rows = int(one.log_row["rows_loaded"])
             self.progress.ended(one.organization, resource, rows, one.error)
+        for (slug, what), reasons in unknown.items():
+            log.warning("%s: %s are unknown: %s", slug, what, "; ".join(reasons))
 
 
-def _downgrade_inaccessible_registrations(failed: Failed) -> Failed:
-    """Log registrations that may not be read, or do not exist, as denied: a gap, no failure."""
-    is_registrations = failed.log_row["resource"] == REGISTRATION_ROWS.resource.name
-    if not is_registrations or not isinstance(failed.error, Forbidden | NotFound):
+def _parts(ready: Sequence[Sequence[Outcome]]) -> list[list[Outcome]]:
+    """The organizations; of a single one, what is stored together, and each resource with names."""
+    if len(ready) > 1:
+        return [[*organization] for organization in ready]
+    (outcomes,) = ready
+    parts: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for one in outcomes:
+        resource = one.resource if isinstance(one, Collected) else str(one.log_row["resource"])
+        parts[resource if resource in NAMES else ""].append(one)
+    return [*parts.values()]
+
+
+def _downgrade_inaccessible(failed: Failed) -> Failed:
+    """Log a resource that may not be read, or does not exist, as denied: a gap, no failure.
+
+    Without events, there is nothing of the organization: that is a failure.
+    """
+    is_events = failed.log_row["resource"] == EVENT_ROWS.resource.name
+    if is_events or not isinstance(failed.error, Forbidden | NotFound):
         return failed
     return Failed(failed.organization, failed.log_row | {"status": "access_denied"}, failed.error)
 

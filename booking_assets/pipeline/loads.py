@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS
+from booking_assets.collect.contracts import (
+    ACHIEVEMENT_ROWS,
+    EVENT_ROWS,
+    GROUP_ROWS,
+    REGISTRATION_ROWS,
+)
 from booking_assets.collect.landing import Landing
 from booking_assets.tables.raw import REJECTED_ROWS
 from booking_assets.warehouse.loads import SliceLoad
 
-CONTRACTS = {rows.resource.name: rows for rows in (EVENT_ROWS, REGISTRATION_ROWS)}
+NAME_ROWS = (GROUP_ROWS, ACHIEVEMENT_ROWS)
+"""The resources with names: an organization is complete without them."""
+NAMES = frozenset(rows.resource.name for rows in NAME_ROWS)
+CONTRACTS = {rows.resource.name: rows for rows in (EVENT_ROWS, REGISTRATION_ROWS, *NAME_ROWS)}
 """The contract of each resource's rows, by its name."""
 
 

@@ -12,16 +12,25 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.organizations import Withheld, only_published, withheld_organizations
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
 from booking_assets.tables.contract import Table
+from booking_assets.tables.names import (
+    ACHIEVEMENTS,
+    NAME_COLUMNS,
+    ORGANIZATIONS,
+    VENUES,
+    name_columns,
+)
 from booking_assets.transforms import (
     capacity,
     conflicts,
     distribution,
     freshness,
     history,
+    names,
     rooms,
 )
 from booking_assets.warehouse.errors import StaleMarts
@@ -108,13 +117,54 @@ def _replaced_mart(
     upstream: tuple[Table, ...],
     frames: Callable[[Warehouse, Settings], Iterator[pl.DataFrame]],
 ) -> Mart:
-    """A mart that is replaced as a whole by the frames."""
+    """A mart that is replaced as a whole by the frames, with names where its contract has them."""
+    columns = name_columns(table)
+
+    def named(session: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
+        found = {name: (one, session.read(one.table)) for name, one in columns.items()}
+        for frame in frames(session, settings):
+            yield names.with_names(frame, table, found)
 
     def store(warehouse: Warehouse, settings: Settings, _: Withheld) -> DerivedMart:
-        replaced = warehouse.replace(table, lambda session: frames(session, settings))
+        replaced = warehouse.replace(table, lambda session: named(session, settings))
         return DerivedMart(replaced.rows, replaced.first)
 
-    return Mart(table, upstream, store)
+    return Mart(table, (*upstream, *(one.table for one in columns.values())), store)
+
+
+def _name_overrides(_: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
+    yield name_overrides(settings)
+
+
+def _named_mart(table: Table, column: str, derive: Callable[..., pl.DataFrame]) -> Mart:
+    """A mart that names what events refer to."""
+    source = NAME_COLUMNS[column].source
+
+    def frames(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
+        rows = warehouse.referred_rows(NAME_COLUMNS[column])
+        readable = warehouse.readable_as_of(source.short_name)["organization"]
+        overrides = warehouse.read(raw.NAME_OVERRIDES)
+        yield derive(rows, overrides, settings.named & {*readable}, _as_of(warehouse))
+
+    return _replaced_mart(table, (raw.EVENTS, source, raw.NAME_OVERRIDES), frames)
+
+
+def _organizations(warehouse: Warehouse, settings: Settings, _: Withheld) -> DerivedMart:
+    """As the freshness, this has a row of each configured organization."""
+    configured = [
+        {
+            "organization": one.slug,
+            "organization_identifier": str(one.identifier),
+            "timezone": one.timezone,
+        }
+        for one in settings.organizations
+    ]
+
+    def frames(session: Warehouse) -> Iterator[pl.DataFrame]:
+        yield names.organizations(configured, session.read(raw.NAME_OVERRIDES), _as_of(session))
+
+    replaced = warehouse.only(settings.slugs).replace(ORGANIZATIONS, frames)
+    return DerivedMart(replaced.rows, replaced.first)
 
 
 def _capacity_by_event(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
@@ -176,6 +226,7 @@ def _organization_freshness(
             session.read(raw.EVENT_COUNTS),
             datetime.now(UTC),
             withheld,
+            settings.named,
         )
 
     replaced = configured.replace(marts.ORGANIZATION_FRESHNESS, frames)
@@ -205,6 +256,10 @@ def _instants(newest: pl.DataFrame) -> pl.DataFrame:
 
 
 MARTS: tuple[Mart, ...] = (
+    _replaced_mart(raw.NAME_OVERRIDES, (), _name_overrides),
+    _named_mart(VENUES, "venue_name", names.venues),
+    _named_mart(ACHIEVEMENTS, "achievement_title", names.achievements),
+    Mart(ORGANIZATIONS, (raw.EVENTS, raw.NAME_OVERRIDES), _organizations),
     _replaced_mart(marts.CAPACITY_BY_EVENT, (raw.EVENTS, raw.REGISTRATIONS), _capacity_by_event),
     _replaced_mart(marts.CAPACITY_UTILIZATION, (marts.CAPACITY_BY_EVENT,), _capacity_utilization),
     _replaced_mart(marts.DISTRIBUTION_BY_EVENT, (raw.EVENTS,), _distribution_by_event),
@@ -218,4 +273,4 @@ MARTS: tuple[Mart, ...] = (
         _organization_freshness,
     ),
 )
-"""Every mart, each after those that it reads."""
+"""Every mart, each after those that it reads, and before them the file with names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from booking_assets.tables import marts, raw
+from booking_assets.tables import marts, names, raw
 from booking_assets.tables.contract import Table
 
 RAW_TABLES: tuple[Table, ...] = (
@@ -11,8 +11,14 @@ RAW_TABLES: tuple[Table, ...] = (
     raw.REJECTED_ROWS,
     raw.COLLECTIONS,
     raw.REGISTRATIONS,
+    raw.GROUPS,
+    raw.ACHIEVEMENTS,
+    raw.NAME_OVERRIDES,
 )
 MART_TABLES: tuple[Table, ...] = (
+    names.VENUES,
+    names.ACHIEVEMENTS,
+    names.ORGANIZATIONS,
     marts.CAPACITY_BY_EVENT,
     marts.CAPACITY_UTILIZATION,
     marts.DISTRIBUTION_BY_EVENT,
@@ -23,3 +29,6 @@ MART_TABLES: tuple[Table, ...] = (
     marts.ORGANIZATION_FRESHNESS,
 )
 TABLES: tuple[Table, ...] = RAW_TABLES + MART_TABLES
+
+OF_ALL_ORGANIZATIONS = frozenset({names.ORGANIZATIONS, marts.ORGANIZATION_FRESHNESS})
+"""Marts with a row of each configured organization, also of those that are not published."""

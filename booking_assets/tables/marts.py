@@ -17,11 +17,8 @@ from booking_assets.tables.contract import (
     Table,
     Text,
 )
+from booking_assets.tables.names import AS_OF, Achievements, Venues
 from booking_assets.tables.raw import Events
-
-AS_OF = (
-    "Start of the organization's newest complete collection: the instant the answer is for (UTC)."
-)
 
 
 class CapacityByEvent(Schema):
@@ -35,7 +32,9 @@ class CapacityByEvent(Schema):
     event_class_code = Events.event_class_code
     event_format = Events.event_format
     achievement_identifier = Events.achievement_identifier
+    achievement_title = Achievements.achievement_title
     venue_location_identifier = Events.venue_location_identifier
+    venue_name = Venues.venue_name
     venue_room = Events.venue_room
     event_scheduled_start = Events.event_scheduled_start
     event_scheduled_end = Events.event_scheduled_end
@@ -69,6 +68,7 @@ class CapacityUtilization(Schema):
     month = Day("First day of the month in which the event starts, in the venue's own time.")
     event_type = Events.event_type
     venue_location_identifier = Events.venue_location_identifier
+    venue_name = Venues.venue_name
     events = Count("Events that are not cancelled.", nullable=False)
     events_cancelled = Count("Cancelled events; they count nowhere else.", nullable=False)
     events_unlimited = Count("Events without a maximum, not cancelled.", nullable=False)
@@ -102,6 +102,7 @@ class DistributionByEvent(Schema):
     event_format = Events.event_format
     event_scheduled_start = Events.event_scheduled_start
     venue_location_identifier = Events.venue_location_identifier
+    venue_name = Venues.venue_name
     distribution_process = Text(
         "How the package is distributed; Standard where unset.", nullable=False
     )
@@ -154,6 +155,7 @@ class RoomUtilization(Schema):
 
     organization = Events.organization
     venue_location_identifier = Events.venue_location_identifier
+    venue_name = Venues.venue_name
     room = Text("Room, trimmed; null where the events name a venue alone.")
     week = Day("Monday of the ISO week, in the venue's own time.", nullable=False)
     booked_hours = Measure(
@@ -177,6 +179,7 @@ class RoomConflicts(Schema):
 
     organization = Events.organization
     venue_location_identifier = Events.venue_location_identifier
+    venue_name = Venues.venue_name
     room = Text("Room, trimmed.", nullable=False)
     first_event_identifier = Identifier(
         "The event that starts earlier; of two that start together, the smaller identifier.",
@@ -219,6 +222,10 @@ class OrganizationFreshness(Schema):
     organization = Events.organization
     events_as_of = Instant("Start of the newest complete collection of events (UTC).")
     registrations_as_of = Instant("Start of the newest complete collection of registrations (UTC).")
+    groups_as_of = Instant(
+        "Start of the newest complete collection of groups, which name venues (UTC); names never"
+        " decide is_current."
+    )
     last_attempt_at = Instant(
         "Start of the newest collection of events, or of registrations where those alone are not"
         " complete (UTC)."

@@ -21,6 +21,7 @@ from booking_assets.tables.contract import (
 )
 
 ORGANIZATION = "The organization's slug: the Dagster partition key."
+RESOURCE = "`events`, `registrations`, `groups` or `achievements`."
 COLLECTED_AT = "When the collection that wrote the row started (UTC)."
 
 
@@ -128,13 +129,13 @@ class RejectedRows(Schema):
     """Rows that do not fit the contract, with the reason."""
 
     organization = Text(ORGANIZATION, nullable=False)
-    resource = Text("`events` or `registrations`.", nullable=False)
+    resource = Text(RESOURCE, nullable=False)
     identifier = Text("The row's identifier as received; null where absent.")
     fields = Text("Members at fault, separated by commas.", nullable=False)
     reason = Text("Why the row could not be typed, for a person to read.", nullable=False)
     payload = Json(
-        "The row exactly as received (registrations: the allow-listed members only); null where the"
-        " row does not prove its owner, or is larger than 16 MiB."
+        "The row exactly as received (of other resources than events, the allow-listed members"
+        " only); null where the row does not prove its owner, or is larger than 16 MiB."
     )
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
@@ -143,7 +144,7 @@ class Collections(Schema):
     """Append-only log of collections: what was counted, received and stored."""
 
     organization = Text(ORGANIZATION, nullable=False)
-    resource = Text("`events` or `registrations`.", nullable=False)
+    resource = Text(RESOURCE, nullable=False)
     run_id = Text("The Dagster run.", nullable=False)
     sequence = Count(
         "Ticket taken at the start: the order of an organization's collections; null in rows"
@@ -191,6 +192,57 @@ class Registrations(Schema):
     collected_at = Instant(COLLECTED_AT, nullable=False)
 
 
+class Groups(Schema):
+    """Groups of the directory, which name venues: no contact data."""
+
+    # In the API, a group also has e-mail, phone and addresses of people.
+    organization = Text(ORGANIZATION, nullable=False)
+    group_identifier = Identifier("The group.", nullable=False)
+    group_name = Text("Name.")
+    group_code = Text("Code, as the organization gives it.")
+    group_type = Text("Venue, Employer, Department, Role, Team, ...; open vocabulary.")
+    group_category = Text("Category, from the organization's own list.")
+    group_label = Text("Label, from the organization's own list.")
+    group_region = Text("Region.")
+    group_office = Text("Office.")
+    group_capacity = Number("Capacity.")
+    parent_group_identifier = Identifier("The group that this one belongs to.")
+    group_expiry = Instant("When the group expires (UTC); its name is used after that, too.")
+    last_change_time = Instant("Last change to the group (UTC).")
+    collected_at = Instant(COLLECTED_AT, nullable=False)
+
+
+class Achievements(Schema):
+    """Achievements, which name the course or certificate of an event."""
+
+    organization = Text(ORGANIZATION, nullable=False)
+    achievement_identifier = Identifier("The achievement.", nullable=False)
+    achievement_title = Text("Title.")
+    achievement_label = Text("Module, Level, Certificate, ...; open vocabulary.")
+    achievement_type = Text("Type, from the organization's own list.")
+    achievement_is_enabled = Flag("The achievement can be granted.")
+    expiration_type = Text("How a granted achievement expires; open vocabulary.")
+    expiration_lifetime_quantity = Number("Lifetime, in expiration_lifetime_unit.")
+    expiration_lifetime_unit = Text("Unit of expiration_lifetime_quantity: Month, Year, ...")
+    expiration_fixed_date = Instant("When every granted achievement expires (UTC).")
+    collected_at = Instant(COLLECTED_AT, nullable=False)
+
+
+class NameOverrides(Schema):
+    """Names from the file that `[names] csv` of booking.toml names; they win over the API's."""
+
+    organization = Text(
+        "The organization's slug, of the kind `organization`; null for the others, whose identifier"
+        " belongs to one organization alone."
+    )
+    kind = Text("`venue`, `achievement` or `organization`.", nullable=False)
+    identifier = Identifier(
+        "The group, achievement or organization; null where the file has the slug of an"
+        " organization that is not configured."
+    )
+    name = Text("The name.", nullable=False)
+
+
 Status = Literal["complete", "failed", "access_denied", "shrunk", "overtaken"]
 """How a collection ended: `raw.collections.status`."""
 
@@ -212,6 +264,19 @@ REGISTRATIONS = Table(
     Registrations,
     row="a registration",
     grain=("organization", "registration_identifier"),
+)
+GROUPS = Table("raw.groups", Groups, row="a group", grain=("organization", "group_identifier"))
+ACHIEVEMENTS = Table(
+    "raw.achievements",
+    Achievements,
+    row="an achievement",
+    grain=("organization", "achievement_identifier"),
+)
+NAME_OVERRIDES = Table(
+    "raw.name_overrides",
+    NameOverrides,
+    row="a line of the file",
+    grain=("organization", "kind", "identifier"),
 )
 
 EVENT_MEMBERS: tuple[str, ...] = tuple(

@@ -5,7 +5,7 @@ The instant of publishing is an argument: transforms read no clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import polars as pl
@@ -26,6 +26,7 @@ def organization_freshness(
     event_counts: pl.DataFrame,
     published_at: datetime,
     withheld: Mapping[str, tuple[str, str]] | None = None,
+    named: Collection[str] = (),
 ) -> pl.DataFrame:
     """`marts.organization_freshness`: the data's age, and the newest collection's result.
 
@@ -37,6 +38,7 @@ def organization_freshness(
         event_counts: `raw.event_counts`.
         published_at: The instant of publishing, with its zone.
         withheld: The organizations that are not published, each with the reason and the remedy.
+        named: The organizations whose groups are wanted.
 
     Raises:
         ValueError: `published_at` has no zone.
@@ -52,6 +54,7 @@ def organization_freshness(
     for source in (
         _of_resource(attempts, "events"),
         _of_resource(attempts, "registrations"),
+        _of_resource(attempts, "groups").select("organization", "groups_complete_at"),
         stored["events"].select("organization", events="stored_loaded", rejected="stored_rejected"),
         stored["registrations"].select("organization", registrations="stored_loaded"),
         event_counts.select("organization", "event_count"),
@@ -76,6 +79,9 @@ def organization_freshness(
             pl.col("events", "rejected").fill_null(0),
             events_as_of="events_complete_at",
             registrations_as_of=pl.when(wanted).then(pl.col("registrations_complete_at")),
+            groups_as_of=pl.when(pl.col("organization").is_in([*named])).then(
+                pl.col("groups_complete_at")
+            ),
             registrations=pl.when(seats_known).then(pl.col("registrations").fill_null(0)),
             is_current=complete & (~wanted | seats_complete),
             is_published=pl.col("withheld_reason").is_null(),

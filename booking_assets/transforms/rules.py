@@ -10,6 +10,7 @@ from datetime import timedelta
 import polars as pl
 
 from booking_assets.tables.contract import Table
+from booking_assets.tables.names import name_columns
 
 
 def normalized(column: str) -> pl.Expr:
@@ -76,8 +77,15 @@ def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:
 
 
 def conform_to(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The frame with a table's columns, in order and typed, sorted by the grain, nulls first."""
-    columns = [pl.col(name).cast(dtype) for name, dtype in table.dtypes.items()]
+    """The frame with a table's columns, in order and typed, sorted by the grain, nulls first.
+
+    Columns with names that the frame lacks are null: `names.with_names` fills them.
+    """
+    nameless = [name for name in name_columns(table) if name not in frame.columns]
+    columns = [
+        (pl.lit(None) if name in nameless else pl.col(name)).cast(dtype).alias(name)
+        for name, dtype in table.dtypes.items()
+    ]
     return frame.select(columns).sort(table.grain)
 
 

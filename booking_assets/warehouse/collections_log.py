@@ -101,21 +101,26 @@ def attempts(view: View) -> pl.DataFrame:
     )
 
 
-def seats_as_of(view: View) -> pl.DataFrame:
-    """The start of the newest complete collection of registrations: organization, seats_as_of.
+def readable_as_of(view: View, resource: str) -> pl.DataFrame:
+    """The start of the newest complete collection of a resource: organization, as_of.
 
     Organizations whose newest collection was denied access have no row. A collection that failed
     for another reason changes nothing.
     """
     return view.fetch(
         f"""
-        SELECT organization, max_by(started_at, {ORDER}) AS seats_as_of
+        SELECT organization, max_by(started_at, {ORDER}) AS as_of
         FROM ({view.select(COLLECTIONS, _KEY)})
         WHERE resource = $resource AND status IN ('complete', 'access_denied')
         GROUP BY organization HAVING max_by(status, {ORDER}) = 'complete' ORDER BY organization
         """,
-        {"resource": REGISTRATIONS.short_name},
+        {"resource": resource},
     )
+
+
+def seats_as_of(view: View) -> pl.DataFrame:
+    """The instant that seats are for, see `readable_as_of`: organization, seats_as_of."""
+    return readable_as_of(view, REGISTRATIONS.short_name).rename({"as_of": "seats_as_of"})
 
 
 def events_without_registrations(view: View) -> pl.DataFrame:

@@ -54,7 +54,7 @@ class SliceLoad:
 
     @property
     def resource(self) -> str:
-        """The collected resource: `events` or `registrations`."""
+        """The collected resource, as in `raw.collections`."""
         return str(self.collection.item(0, "resource"))
 
     @property

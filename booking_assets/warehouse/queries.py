@@ -14,8 +14,10 @@ from uuid import UUID
 import polars as pl
 
 from booking_assets.tables import raw
+from booking_assets.tables.catalog import OF_ALL_ORGANIZATIONS
 from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
+from booking_assets.tables.marts import EVENT_HISTORY
+from booking_assets.tables.names import NameColumn
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REGISTRATIONS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.collections_log import newest_complete
@@ -64,7 +66,7 @@ def row_counts(view: View, table: Table) -> dict[str, int]:
 def has_hidden_rows(view: View, table: Table) -> bool:
     """Whether the table has rows of organizations that are not visible."""
     query = f"SELECT 1 FROM {qualified(table)} WHERE NOT ({view.condition(table)}) LIMIT 1"
-    return table is not ORGANIZATION_FRESHNESS and bool(view.con.execute(query).fetchall())
+    return table not in OF_ALL_ORGANIZATIONS and bool(view.con.execute(query).fetchall())
 
 
 def contract_breaches(view: View, table: Table) -> ContractBreaches:
@@ -162,6 +164,35 @@ def unmatched_registrations(view: View) -> dict[str, int]:
         GROUP BY organization
         """
     )
+
+
+def referred_rows(view: View, name: NameColumn) -> pl.DataFrame:
+    """What events refer to, or once did: organization, identifier and the columns of its raw table.
+
+    The raw table's columns are null for what is not stored there, which may be everything.
+    """
+    tables = [table for table in (EVENTS, EVENT_HISTORY) if view.is_stored(table)]
+    referred = " UNION ".join(
+        f"SELECT organization, {column} AS identifier"
+        f" FROM ({view.select(table, ['organization', column])}) WHERE {column} IS NOT NULL"
+        for table in tables
+        for column in name.identifiers
+    )
+    source = name.source
+    own = [column for column in source.column_names if column != "organization"]
+    (key,) = [column for column in source.grain if column != "organization"]
+    named = (
+        view.select(source)
+        if view.is_stored(source)
+        else f"SELECT {', '.join(f'NULL AS {column}' for column in source.column_names)} LIMIT 0"
+    )
+    rows = view.fetch(
+        f"""
+        SELECT organization, identifier, {column_list(own)} FROM ({referred})
+        LEFT JOIN (SELECT *, {key} AS identifier FROM ({named})) USING (organization, identifier)
+        """
+    )
+    return rows.cast({column: source.dtypes[column] for column in own})
 
 
 def reconciliation(view: View, table: Table = EVENTS) -> pl.DataFrame:

@@ -22,8 +22,8 @@ from pathlib import Path
 import duckdb
 
 from booking_assets.files import sync
+from booking_assets.tables.catalog import OF_ALL_ORGANIZATIONS
 from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
 from booking_assets.warehouse import ddl, queries
 from booking_assets.warehouse.connection import (
     STORAGE,
@@ -73,7 +73,7 @@ def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Sn
 
     Args:
         view: The warehouse, open for reading, locked exclusively. Rows of organizations that are
-            not visible are left out, but for `marts.organization_freshness`.
+            not visible are left out, but of `OF_ALL_ORGANIZATIONS`.
         tables: The tables to publish; those that were never written are left out.
         path: The path that analysts open.
         keep: The number of versions to keep, this one included.
@@ -152,7 +152,7 @@ def write_copy(view: View, tables: Sequence[Table], target: Path) -> dict[str, i
     else:
         everyone = View(view.con)
         sources = {
-            table: (everyone if table is ORGANIZATION_FRESHNESS else view).select(table)
+            table: (everyone if table in OF_ALL_ORGANIZATIONS else view).select(table)
             for table in tables
         }
         rows = copy_tables(view.con, sources, target)

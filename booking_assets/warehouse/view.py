@@ -99,7 +99,9 @@ class View:
         if self.organizations is None or "organization" not in table.column_names:
             return "true"
         visible = ", ".join(map(literal, sorted(self.organizations))) or "NULL"
-        return f"organization IN ({visible})"
+        # A row of no organization in particular is visible to all.
+        default = "false" if "organization" in table.required else "true"
+        return f"coalesce(organization IN ({visible}), {default})"
 
     def read(
         self,

@@ -177,11 +177,13 @@ class Warehouse:
 
     newest_collections = _reads(collections_log.newest_collections)
     attempts = _reads(collections_log.attempts)
+    readable_as_of = _reads(collections_log.readable_as_of)
     seats_as_of = _reads(collections_log.seats_as_of)
     events_without_registrations = _reads(collections_log.events_without_registrations)
     unmatched_registrations = _reads(queries.unmatched_registrations)
     contract_breaches = _reads(queries.contract_breaches)
     foreign_rows = _reads(queries.foreign_rows)
+    referred_rows = _reads(queries.referred_rows)
     unknown_members = _reads(queries.unknown_members)
     reconciliation = _reads(queries.reconciliation)
 

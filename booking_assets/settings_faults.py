@@ -1,0 +1,68 @@
+"""Finds the faults of `booking.toml` beyond its types, and says each in a sentence; see `settings`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+
+def repeated_values(document: Mapping[str, Any]) -> list[str]:
+    """The faults of values that several organizations share although each must have its own.
+
+    A token belongs to one organization: with a shared credential, all would get the rows of one.
+    """
+    organizations = document.get("organizations")
+    entries = organizations if isinstance(organizations, list) else []
+    remedies = {
+        "slug": "give each organization its own slug",
+        "identifier": "list each organization once",
+        "token_env": "a token answers for one organization only: give each its own",
+        "secret_env": "a secret answers for one organization only: give each its own",
+    }
+    faults = []
+    for key, remedy in remedies.items():
+        places: dict[str, list[str]] = defaultdict(list)
+        for index, entry in enumerate(entries):
+            if isinstance(entry, dict) and key in entry:
+                places[_canonical(entry[key])].append(f"organizations.{index}")
+        faults += [
+            f"{', '.join(same)}: the same {key}; {remedy}"
+            for same in places.values()
+            if len(same) > 1
+        ]
+    return faults
+
+
+def follows_from_others(detail: Mapping[str, Any]) -> bool:
+    """Whether a fault only follows from others: pydantic counts only valid organizations."""
+    return detail["type"] == "too_short" and bool(detail["input"])
+
+
+def _canonical(value: object) -> str:
+    """The same text for all notations of a UUID, and for all cases of a name."""
+    try:
+        return UUID(str(value)).hex
+    except ValueError:
+        return str(value).lower()
+
+
+_REMEDIES: Mapping[str, str] = {
+    "missing": "it is required; add it",
+    "extra_forbidden": "no such setting; correct the spelling or remove it",
+}
+
+
+def fault_text(detail: Mapping[str, Any]) -> str:
+    """One sentence for a fault: the key, what is wrong, what was found, what to do."""
+    key = ".".join(str(part) for part in detail["loc"]) or "file"
+    remedy = _REMEDIES.get(detail["type"])
+    if remedy:
+        return f"{key}: {remedy}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    found = detail["input"]
+    # A user may have written the secret itself in place of its variable's name, or into the URL.
+    silent = isinstance(found, dict | list | tuple) or key.endswith(("_env", "base_url"))
+    shown = "" if silent else f" (found {found!r})"
+    return f"{key}: {message[0].lower()}{message[1:]}{shown}"

@@ -1,4 +1,4 @@
-"""Finds the faults of `booking.toml` beyond its types, and says each in a sentence; see `settings`."""
+"""Finds repeated values in `booking.toml`, and says each fault in a sentence; see `settings`."""
 
 from __future__ import annotations
 

@@ -7,10 +7,12 @@ makes asset checks of these.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from booking_assets.pipeline.loads import NAME_ROWS
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
@@ -109,6 +111,17 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
                 for slug, rows in warehouse.unmatched_registrations().items()
             },
         ),
+        *(
+            DataCheck(
+                "names_are_known",
+                rows.table,
+                f"The {rows.resource.name} of each organization are read; else names are missing.",
+                withholds=False,
+                failing_organizations=partial(_nameless, rows.table, settings.named),
+                remedy=COLLECT_AGAIN,
+            )
+            for rows in NAME_ROWS
+        ),
         DataCheck(
             "no_foreign_rows",
             EVENTS,
@@ -178,6 +191,14 @@ def _not_fresh(warehouse: Warehouse, settings: Settings) -> Mapping[str, str]:
     overdue = check_rules.overdue(newest, datetime.now(UTC), max_age)
     never = check_rules.never_complete(newest, configured)
     return dict.fromkeys(overdue, "too long ago") | dict.fromkeys(never, "never complete")
+
+
+def _nameless(table: Table, named: Collection[str], warehouse: Warehouse) -> Mapping[str, str]:
+    """Organizations whose names are wanted, and unaccounted for, or not of the newest attempt."""
+    reconciliation = warehouse.reconciliation(table).drop_nulls("rows_loaded")
+    failing = _without_reason(check_rules.unaccounted(reconciliation))
+    newest = check_rules.not_complete(warehouse.attempts(), table.short_name)
+    return {slug: why for slug, why in {**failing, **newest}.items() if slug in named}
 
 
 def _unaccounted_registrations(warehouse: Warehouse) -> Mapping[str, str]:

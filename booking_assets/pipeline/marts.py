@@ -269,7 +269,7 @@ MARTS: tuple[Mart, ...] = (
     Mart(marts.EVENT_HISTORY, (raw.EVENTS,), _extend_history),
     Mart(
         marts.ORGANIZATION_FRESHNESS,
-        (raw.EVENTS, raw.EVENT_COUNTS, raw.REGISTRATIONS),
+        (raw.EVENTS, raw.EVENT_COUNTS, raw.REGISTRATIONS, raw.GROUPS),
         _organization_freshness,
     ),
 )

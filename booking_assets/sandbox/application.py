@@ -27,7 +27,7 @@ from booking_assets.sandbox import downloads, responses, tokens, wire
 from booking_assets.sandbox.query import Query, query_of_body, query_of_parameters
 from booking_assets.sandbox.resources import Resource
 from booking_assets.sandbox.responses import Refusal
-from booking_assets.sandbox.rows import Row, Rows
+from booking_assets.sandbox.rows import Row, Rows, members_of
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
 
@@ -79,7 +79,7 @@ def _with_lowercase_paths(app: ASGIApp) -> ASGIApp:
 
 def _routes(prefix: str, resource: Resource) -> list[Route]:
     """The operations of a resource: the same for each."""
-    base = f"{prefix}/booking/{resource.name}"
+    base = f"{prefix}/{resource.area}/{resource.name}"
     both = ["GET", "POST"]
     return [
         Route(base, partial(_page, _whole, resource), methods=["GET"]),
@@ -107,7 +107,14 @@ def _whole(rows: Sequence[Row], resource: Resource) -> bytes:  # noqa: ARG001 - 
 
 
 def _identifiers(rows: Sequence[Row], resource: Resource) -> bytes:
-    return wire.json_text([{resource.identifier: row.identifier} for row in rows])
+    name = resource.listed_as or resource.identifier
+    return wire.json_text(
+        [
+            {name: row.identifier}
+            | {member: members_of(row).get(member) for member in resource.listed}
+            for row in rows
+        ]
+    )
 
 
 async def _count(resource: Resource, request: Request) -> Response:

@@ -37,7 +37,7 @@ def media_type(file_format: str) -> str:
 
 def file_name(moment: datetime, number: int, file_format: str, resource: Resource) -> str:
     """The name of a tenant's `number`-th download."""
-    stem = f"Booking_{resource.noun}s__{moment:%y%m%d%H%M}"
+    stem = f"{resource.area.capitalize()}_{resource.noun}s__{moment:%y%m%d%H%M}"
     return f"{stem}-{number}.{file_format.lower()}"
 
 

@@ -17,6 +17,8 @@ from booking_assets.sandbox.wire import TICKS_A_SECOND, Instant
 
 MINUTE = 60 * TICKS_A_SECOND
 DAY = 1440 * MINUTE
+AWARDS, OFFICES, TEAMS = 14, 5, 5
+"""How many achievements, invigilating offices and teams events refer to; see `Draft.reference`."""
 _VENUES = 9
 _ROOMS_A_VENUE = 5
 _SUMMER = range(4, 11)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from booking_assets.sandbox import vocabulary
-from booking_assets.sandbox.draft import DAY, MINUTE, Draft, publish
+from booking_assets.sandbox.draft import AWARDS, DAY, MINUTE, OFFICES, TEAMS, Draft, publish
 from booking_assets.sandbox.wire import Instant
 
 Change = Callable[[Draft], str]
@@ -40,7 +40,7 @@ def draft_class(draft: Draft) -> None:
     values["EventTitle"] = title
     values["Content"] = _content(draft, title, draft.number(0, 2))
     values["RegistrationFields"] = _registration_fields(draft, draft.number(1, 2))
-    values["AchievementIdentifier"] = draft.reference("award", 14)
+    values["AchievementIdentifier"] = draft.reference("award", AWARDS)
     values["EventClassCode"] = f"{title[:3].upper()}-{draft.number(100, 999)}"
     values["EventCalendarColor"] = draft.one_of(vocabulary.COLORS)
     values["DurationQuantity"] = draft.number(1, 10)
@@ -59,7 +59,7 @@ def draft_class(draft: Draft) -> None:
     if draft.happens(0.2):
         values["AllowRegistrationWithLink"] = True
     if draft.happens(0.15):
-        values["LearnerRegistrationGroupIdentifier"] = draft.reference("group", 5)
+        values["LearnerRegistrationGroupIdentifier"] = draft.reference("group", TEAMS)
         values["MandatorySurveyFormIdentifier"] = draft.reference("form", 5)
     if draft.happens(0.08):
         values["RegistrationLocked"] = draft.venue.instant(draft.now)
@@ -85,8 +85,8 @@ def draft_exam(draft: Draft) -> None:
     values["EventRequisitionStatus"] = draft.one_of(vocabulary.REQUISITION)
     values["EventClassCode"] = f"X{draft.number(1000, 9999)}"
     if draft.happens(0.5):
-        values["VenueOfficeIdentifier"] = draft.reference("office", 5)
-        values["AchievementIdentifier"] = draft.reference("award", 14)
+        values["VenueOfficeIdentifier"] = draft.reference("office", OFFICES)
+        values["AchievementIdentifier"] = draft.reference("award", AWARDS)
     values["DurationQuantity"] = values["ExamDurationInMinutes"] = minutes
     values["DurationUnit"] = "Minute"
     individual = values["ExamType"].startswith("Individual")
@@ -142,7 +142,7 @@ def _common(draft: Draft, event_type: str) -> None:
         values["VenueLocationIdentifier"] = draft.venue.identifier
         values["VenueRoom"] = draft.one_of(draft.venue.rooms) if draft.happens(0.94) else None
     if draft.happens(0.01):
-        values["VenueCoordinatorIdentifier"] = draft.reference("group", 5)
+        values["VenueCoordinatorIdentifier"] = draft.reference("group", TEAMS)
         values["EventSummary"] = draft.one_of(vocabulary.SENTENCES)
 
 

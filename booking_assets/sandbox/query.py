@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from booking_assets.sandbox import wire
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Kind, Resource
+from booking_assets.sandbox.resources import RESOURCES, Kind, Resource
 from booking_assets.sandbox.responses import invalid, server_fault
 
 _Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
@@ -158,9 +158,9 @@ _BODIES: Mapping[Resource, _Members] = {
         {"Identifier": Kind.IDENTIFIER, "Filter": None, "Origin": None, "Texts": None}
         | {name: kind for name, kind in resource.kinds.items() if name not in resource.not_criteria}
     )
-    for resource in (EVENTS, REGISTRATIONS)
+    for resource in RESOURCES
 }
 _SORTABLE: Mapping[Resource, Mapping[str, str]] = {
     resource: {name.lower(): name for name in resource.kinds if name not in resource.not_sortable}
-    for resource in (EVENTS, REGISTRATIONS)
+    for resource in RESOURCES
 }

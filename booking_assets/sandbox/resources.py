@@ -1,6 +1,6 @@
-"""The API's two resources, events and registrations, with their members, types and nullability.
+"""The API's resources, with their members, types and nullability.
 
-Written from the vendor's reference (events) and data model (registrations), in their order.
+Written from the vendor's reference (events) and data model (the others), in their order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class Resource:
     """A kind of row that the API serves; `kinds` has its members in the order of the API's model.
 
     All members but the `required` are nullable. The vendor's table does not have those that are
-    `not_sortable`, and a request cannot filter by those that are `not_criteria`.
+    `not_sortable`, and a request cannot filter by those that are `not_criteria`. `area` is the
+    first part of its path. A row of `search` has the identifier, as `listed_as` where that differs,
+    and the members `listed`.
     """
 
     noun: str
@@ -34,6 +36,9 @@ class Resource:
     required: frozenset[str]
     not_sortable: frozenset[str] = frozenset()
     not_criteria: frozenset[str] = frozenset()
+    area: str = "booking"
+    listed: tuple[str, ...] = ()
+    listed_as: str = ""
 
     @property
     def name(self) -> str:
@@ -93,6 +98,32 @@ _REGISTRATION_MEMBERS = {
         AttendanceTaken DistributionExpected EligibilityUpdated GradeAssigned GradePublished
         GradeReleased GradeWithheld LastChangeTime RegistrationRequestedOn""",
 }
+_GROUP_MEMBERS = {
+    Kind.IDENTIFIER: """
+        GroupIdentifier MembershipProductIdentifier MessageToAdminWhenEventVenueChanged
+        MessageToAdminWhenMembershipEnded MessageToAdminWhenMembershipStarted
+        MessageToUserWhenMembershipEnded MessageToUserWhenMembershipStarted OrganizationIdentifier
+        ParentGroupIdentifier SurveyFormIdentifier GroupStatusItemIdentifier""",
+    Kind.FLAG: "AddNewUsersAutomatically AllowJoinGroupUsingLink AllowSelfSubscription",
+    Kind.TEXT: """
+        GroupCategory GroupCode GroupDescription GroupEmail GroupFax GroupImage GroupIndustry
+        GroupIndustryComment GroupLabel GroupName GroupOffice GroupPhone GroupRegion GroupSize
+        GroupType GroupWebSiteUrl LastChangeType LastChangeUser LifetimeUnit ShippingPreference
+        SocialMediaUrls SurveyNecessity""",
+    Kind.NUMBER: "GroupCapacity LifetimeQuantity",
+    Kind.INSTANT: "GroupCreated GroupExpiry LastChangeTime",
+}
+_ACHIEVEMENT_MEMBERS = {
+    Kind.IDENTIFIER: "AchievementIdentifier OrganizationIdentifier",
+    Kind.FLAG: """
+        AchievementAllowSelfDeclared AchievementIsEnabled AchievementReportingDisabled
+        HasBadgeImage""",
+    Kind.TEXT: """
+        AchievementDescription AchievementLabel AchievementTitle AchievementType BadgeImageUrl
+        CertificateLayoutCode ExpirationLifetimeUnit ExpirationType""",
+    Kind.NUMBER: "ExpirationLifetimeQuantity",
+    Kind.INSTANT: "ExpirationFixedDate",
+}
 
 EVENTS = Resource(
     noun="Event",
@@ -112,3 +143,33 @@ REGISTRATIONS = Resource(
     ),
     not_criteria=frozenset({"RegistrationIdentifier"}),
 )
+GROUPS = Resource(
+    noun="Group",
+    kinds=_kinds(_GROUP_MEMBERS),
+    required=frozenset(
+        {
+            *("GroupIdentifier", "OrganizationIdentifier", "GroupName", "GroupType"),
+            *("GroupCreated", "LastChangeTime"),
+            *("AddNewUsersAutomatically", "AllowJoinGroupUsingLink", "AllowSelfSubscription"),
+        }
+    ),
+    not_criteria=frozenset({"GroupIdentifier"}),
+    area="directory",
+    listed=("GroupName",),
+)
+ACHIEVEMENTS = Resource(
+    noun="Achievement",
+    kinds=_kinds(_ACHIEVEMENT_MEMBERS),
+    required=frozenset(
+        {
+            *("AchievementIdentifier", "OrganizationIdentifier", "AchievementTitle"),
+            *("AchievementLabel", "AchievementIsEnabled", "AchievementAllowSelfDeclared"),
+            "AchievementReportingDisabled",
+        }
+    ),
+    not_criteria=frozenset({"AchievementIdentifier"}),
+    area="progress",
+    listed=("AchievementTitle",),
+    listed_as="AchievementId",
+)
+RESOURCES = (EVENTS, REGISTRATIONS, GROUPS, ACHIEVEMENTS)

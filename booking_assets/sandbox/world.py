@@ -10,7 +10,8 @@ from pathlib import Path
 from booking_assets.sandbox import tokens, wire
 from booking_assets.sandbox.generated import GeneratedOrganization
 from booking_assets.sandbox.given import given_events, given_registrations
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
+from booking_assets.sandbox.names import named_rows
+from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, RESOURCES, Resource
 from booking_assets.sandbox.rows import Rows
 from booking_assets.sandbox.tenants import Tenant, generated_tenants, tenants_of
 
@@ -67,10 +68,12 @@ def generated_world(
     event, cost nothing until a tenant's are requested.
     """
     moment = clock()
-    sources: dict[Resource, dict[Tenant, Source]] = {EVENTS: {}, REGISTRATIONS: {}}
+    sources: dict[Resource, dict[Tenant, Source]] = {resource: {} for resource in RESOURCES}
     for tenant in generated_tenants(organizations, seed):
         own = GeneratedOrganization(tenant.identifier, events, seed, wire.ticks_of(moment))
         sources[EVENTS][tenant], sources[REGISTRATIONS][tenant] = own.events, own.registrations
+        for resource, rows in named_rows(tenant.identifier).items():
+            sources[resource][tenant] = _at_any_time(rows)
     return World(sources, (lambda: moment) if still else clock)
 
 
@@ -80,6 +83,7 @@ def given_world(
     """The events of a file, unchanged but for nulls, at any time.
 
     Without a file of registrations, which says how many seats are taken, the server has none: 404.
+    It has no groups and achievements.
 
     Raises:
         ValueError: A line or a row is unusable; the message names the file and the line.

@@ -51,6 +51,12 @@ def shrunken(complete: pl.DataFrame, max_shrink: float, shrink_floor: int) -> li
     return _slugs(complete.with_columns(before=before).filter(is_newest & lost))
 
 
+def not_complete(attempts: pl.DataFrame, resource: str) -> dict[str, str]:
+    """The reason of each organization whose newest collection of a resource is not complete."""
+    failed = attempts.filter(pl.col("resource") == resource, pl.col("last_status") != "complete")
+    return dict(failed.select("organization", pl.col("reason").fill_null("")).iter_rows())
+
+
 def overdue(newest: pl.DataFrame, now: datetime, max_age: timedelta) -> list[str]:
     """Organizations whose newest complete collection started longer than `max_age` ago."""
     return _slugs(newest.filter(pl.col("started_at") < now - max_age))

@@ -173,7 +173,7 @@ def referred_rows(view: View, name: NameColumn) -> pl.DataFrame:
     """
     tables = [table for table in (EVENTS, EVENT_HISTORY) if view.is_stored(table)]
     referred = " UNION ".join(
-        f"SELECT organization, {column} AS identifier"
+        f"SELECT DISTINCT organization, {column} AS identifier"
         f" FROM ({view.select(table, ['organization', column])}) WHERE {column} IS NOT NULL"
         for table in tables
         for column in name.identifiers

@@ -156,10 +156,16 @@ def test_these_are_all_assets_by_group(graph: dg.AssetGraph) -> None:
             "raw/event_counts",
             "raw/events",
             "raw/registrations",
+            "raw/groups",
+            "raw/achievements",
+            "raw/name_overrides",
             "raw/rejected_rows",
             "raw/collections",
         },
         "marts": {
+            "marts/venues",
+            "marts/achievements",
+            "marts/organizations",
             "marts/capacity_by_event",
             "marts/capacity_utilization",
             "marts/distribution_by_event",
@@ -173,6 +179,10 @@ def test_these_are_all_assets_by_group(graph: dg.AssetGraph) -> None:
     }
 
 
+COLLECTED = {"raw/events", "raw/registrations", "raw/groups", "raw/achievements"}
+NAMES = {"marts/venues", "marts/achievements"}
+
+
 def test_every_asset_depends_on_what_it_is_made_of(graph: dg.AssetGraph) -> None:
     parents = {
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
@@ -182,19 +192,26 @@ def test_every_asset_depends_on_what_it_is_made_of(graph: dg.AssetGraph) -> None
         "raw/event_counts": set(),
         "raw/events": {"raw/event_counts"},
         "raw/registrations": {"raw/event_counts"},
-        "raw/rejected_rows": {"raw/events", "raw/registrations"},
-        "raw/collections": {"raw/events", "raw/registrations"},
-        "marts/capacity_by_event": {"raw/events", "raw/registrations"},
-        "marts/capacity_utilization": {"marts/capacity_by_event"},
-        "marts/distribution_by_event": {"raw/events"},
+        "raw/groups": {"raw/event_counts"},
+        "raw/achievements": {"raw/event_counts"},
+        "raw/name_overrides": set(),
+        "raw/rejected_rows": COLLECTED,
+        "raw/collections": COLLECTED,
+        "marts/venues": {"raw/events", "raw/groups", "raw/name_overrides"},
+        "marts/achievements": {"raw/events", "raw/achievements", "raw/name_overrides"},
+        "marts/organizations": {"raw/events", "raw/name_overrides"},
+        "marts/capacity_by_event": {"raw/events", "raw/registrations", *NAMES},
+        "marts/capacity_utilization": {"marts/capacity_by_event", "marts/venues"},
+        "marts/distribution_by_event": {"raw/events", "marts/venues"},
         "marts/distribution_status": {"marts/distribution_by_event"},
-        "marts/room_utilization": {"raw/events"},
-        "marts/room_conflicts": {"raw/events"},
+        "marts/room_utilization": {"raw/events", "marts/venues"},
+        "marts/room_conflicts": {"raw/events", "marts/venues"},
         "marts/event_history": {"raw/events"},
         "marts/organization_freshness": {
             "raw/events",
             "raw/event_counts",
             "raw/registrations",
+            "raw/groups",
         },
         "snapshot": {f"marts/{table.short_name}" for table in MART_TABLES},
     }
@@ -213,6 +230,8 @@ def test_these_are_all_checks_and_what_each_may_stop(graph: dg.AssetGraph) -> No
         "raw/registrations counted_is_stored": WITHHOLDING,
         "raw/registrations seats_are_known": WARNING,
         "raw/registrations events_are_known": WARNING,
+        "raw/groups names_are_known": WARNING,
+        "raw/achievements names_are_known": WARNING,
         "raw/rejected_rows no_rejected_rows": WARNING,
         "raw/collections no_sharp_shrink": WARNING,
         "raw/collections fresh_enough": WARNING,
@@ -271,8 +290,7 @@ def test_only_what_is_collected_is_partitioned(graph: dg.AssetGraph) -> None:
     partitioned = [node for node in nodes if node.partitions_def is not None]
     assert {node.key.to_user_string() for node in partitioned} == {
         "raw/event_counts",
-        "raw/events",
-        "raw/registrations",
+        *COLLECTED,
     }
     slugs = ["harbour-trades", "northern-health", "river-college"]
     for node in partitioned:

@@ -32,7 +32,13 @@ from booking_assets.sandbox.faults.data import (
 )
 from booking_assets.sandbox.faults.middleware import tenant_called
 from booking_assets.sandbox.query import Query
-from booking_assets.sandbox.resources import EVENTS, Resource
+from booking_assets.sandbox.resources import (
+    ACHIEVEMENTS,
+    EVENTS,
+    GROUPS,
+    REGISTRATIONS,
+    Resource,
+)
 from booking_assets.sandbox.rows import Page, Row, Rows, WrittenRow
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets_tests.faults.availability import authorized_by, with_body
@@ -43,7 +49,8 @@ SLUG = Value("SLUG", "SLUG is an organization of the sandbox", str, bool)
 
 LATER_NAMES: Mapping[str, str] = {
     member: member.removesuffix("entifier")
-    for member in EVENTS.kinds
+    for resource in (EVENTS, GROUPS, ACHIEVEMENTS)
+    for member in resource.kinds
     if member.endswith("Identifier")
 }
 """The names of era C, by those of era A."""
@@ -153,7 +160,7 @@ def header_off(difference: int, context: FaultContext) -> Handler:
 
 @switch(one_of("ERA", "B", "C"))
 def era(letter: str, context: FaultContext) -> Handler:
-    """Names of release B or C; only events of C have short names, below the prefix /api."""
+    """Names of release B or C; C has short names, but of registrations, below the prefix /api."""
     names = LATER_NAMES if letter == "C" else {}
 
     def change(row: Row) -> Row:
@@ -163,15 +170,17 @@ def era(letter: str, context: FaultContext) -> Handler:
         return with_json(row, wire.row_json(renamed))
 
     rows_of_era = of_rows(
-        lambda rows, _: EachRow(rows, change) if rows.resource is EVENTS else rows
+        lambda rows, _: rows if rows.resource is REGISTRATIONS else EachRow(rows, change)
     )
 
     async def handle(request: FaultRequest, forward: Forward) -> Response:
         response = await rows_of_era(request, forward)
-        if letter == "B" or request.resource is not EVENTS or request.operation != "search":
+        resource = request.resource
+        if letter == "B" or resource in (None, REGISTRATIONS) or request.operation != "search":
             return response
-        old, new = (f'"{name}"'.encode() for name in ("EventIdentifier", "EventId"))
-        return with_body(response, bytes(response.body).replace(old, new))
+        old = resource.identifier
+        new = f'"{LATER_NAMES[old]}"'.encode()
+        return with_body(response, bytes(response.body).replace(f'"{old}"'.encode(), new))
 
     return handle
 

@@ -47,7 +47,7 @@ with open_api(base_url, 60, lambda _: Token(token)) as connect:
     )
     report = refresh(collector)
 assert report.failed_organizations == (), report
-assert len(report.complete) == 2
+assert len(report.complete) == 4
 assert settings.snapshot_path.is_symlink()
 imported = {name.partition(".")[0] for name in sys.modules}
 print(sorted(imported & {"dagster", "starlette", "uvicorn"}))

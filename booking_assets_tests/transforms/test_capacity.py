@@ -396,6 +396,7 @@ def test_a_month_is_the_sum_of_its_events_without_the_cancelled() -> None:
             "month": date(2026, 3, 1),
             "event_type": None,
             "venue_location_identifier": None,
+            "venue_name": None,
             **KNOWN_FROM_EVENTS,
             **KNOWN_FROM_REGISTRATIONS,
             "as_of": AS_OF,

@@ -63,6 +63,7 @@ def test_a_conflict_says_who_where_and_for_how_long() -> None:
     assert row == {
         "organization": ACME,
         "venue_location_identifier": VENUE,
+        "venue_name": None,
         "room": "101",
         "first_event_identifier": identifier(1),
         "second_event_identifier": identifier(0),

@@ -91,6 +91,7 @@ def test_a_complete_organization_is_current_and_published() -> None:
             "organization": ACME,
             "events_as_of": AS_OF,
             "registrations_as_of": AS_OF,
+            "groups_as_of": None,
             "last_attempt_at": AS_OF,
             "last_status": "complete",
             "failing_since": None,

@@ -65,6 +65,9 @@ def test_a_snapshot_holds_every_stored_table_with_rows_types_and_comments(
         "raw.rejected_rows": 0,
         "raw.collections": 2,
         "raw.registrations": 0,
+        "raw.groups": 0,
+        "raw.achievements": 0,
+        "raw.name_overrides": 0,
         "marts.capacity_utilization": 2,
     }
     copy = Warehouse(path=published.version, snapshot=warehouse.snapshot, memory_limit="192MB")

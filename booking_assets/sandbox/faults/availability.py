@@ -27,6 +27,7 @@ from booking_assets.sandbox.faults.contract import (
     switch,
 )
 from booking_assets.sandbox.faults.delivery import CutResponse
+from booking_assets.sandbox.resources import RESOURCES
 
 _PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 _FAILURES = (
@@ -55,7 +56,7 @@ OUTAGE = Value(
     lambda outage: SECONDS.holds(outage[0]) and outage[1] > 0 and outage[1].is_integer(),
 )
 _OPERATIONS = ("collect", "count", "search", "download", "retrieve")
-SCOPE = one_of("SCOPE", "all", "events", "registrations", *_OPERATIONS)
+SCOPE = one_of("SCOPE", "all", *(resource.name for resource in RESOURCES), *_OPERATIONS)
 
 
 @switch(OUTAGE, everywhere=True)

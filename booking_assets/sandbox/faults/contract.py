@@ -30,7 +30,7 @@ class FaultError(ValueError):
 class FaultRequest:
     """A request, read to its end, with the tenant of its token.
 
-    `number` counts the tenant's requests below `/booking`, `collected` the pages of this resource
+    `number` counts the tenant's requests of resources, `collected` the pages of this resource
     that it requested before; `operation` is the last part of the path, or `retrieve`.
     """
 

@@ -23,7 +23,7 @@ from booking_assets.sandbox.faults.contract import (
     one_of,
     switch,
 )
-from booking_assets.sandbox.resources import EVENTS, Resource
+from booking_assets.sandbox.resources import ACHIEVEMENTS, EVENTS, GROUPS, REGISTRATIONS, Resource
 from booking_assets.sandbox.rows import Row, Rows, WrittenRow
 from booking_assets.sandbox.tenants import Tenant
 
@@ -41,6 +41,13 @@ _BAD_VALUES: dict[str, tuple[str, Any]] = {
     "object_in_text": ("text", {"en": ["text"]}),
     "invalid_utf8": ("text", msgspec.Raw(b'"\xff\xfe\x80"')),
 }
+_TARGETS: dict[Resource, tuple[str, str, str]] = {
+    EVENTS: ("CapacityMaximum", "EventTitle", "EventScheduledStart"),
+    REGISTRATIONS: ("RegistrationSequence", "ApprovalStatus", "LastChangeTime"),
+    GROUPS: ("GroupCapacity", "GroupCode", "LastChangeTime"),
+    ACHIEVEMENTS: ("ExpirationLifetimeQuantity", "AchievementTitle", "ExpirationFixedDate"),
+}
+"""A number, a text and an instant of each resource's rows."""
 BAD_ROWS = (*_BAD_VALUES, "no_identifier", "duplicate_members", "not_object")
 """Every kind of bad row, in the order in which `bad_rows=all` sends them."""
 
@@ -148,14 +155,15 @@ def with_json(row: Row, json: bytes) -> WrittenRow:
 
 def _broken(kind: str, row: Row, resource: Resource) -> bytes:
     """The text of a bad row."""
-    members, is_event = raw_members(row), resource is EVENTS
+    members = raw_members(row)
+    number, text, instant = _TARGETS[resource]
     # A later release has short names.
     short = resource.identifier.removesuffix("entifier")
     targets = {
         "identifier": short if short in members else resource.identifier,
-        "number": "CapacityMaximum" if is_event else "RegistrationSequence",
-        "text": "EventTitle" if is_event else "ApprovalStatus",
-        "instant": "EventScheduledStart" if is_event else "LastChangeTime",
+        "number": number,
+        "text": text,
+        "instant": instant,
     }
     if kind == "not_object":
         return msgspec.json.encode([members[targets["identifier"]]])

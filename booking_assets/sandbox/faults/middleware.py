@@ -21,14 +21,17 @@ from booking_assets.sandbox.faults.contract import (
     Handler,
 )
 from booking_assets.sandbox.faults.registry import Fault, Faults
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
+from booking_assets.sandbox.resources import RESOURCES, Resource
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
 
-_BOOKING = re.compile(r"/booking/(?P<resource>\w+)(?:/(?P<rest>[\w-]+))?/?$", re.IGNORECASE)
+_TARGET = re.compile(
+    r"/(?P<area>booking|directory|progress)/(?P<resource>\w+)(?:/(?P<rest>[\w-]+))?/?$",
+    re.IGNORECASE,
+)
 _SHOWN = 20
 _NAMED = frozenset({"collect", "search", "count", "download"})
-_RESOURCES = {resource.name: resource for resource in (EVENTS, REGISTRATIONS)}
+_RESOURCES = {(resource.area, resource.name): resource for resource in RESOURCES}
 
 
 def fault_middleware(faults: Faults, world: World) -> list[Middleware]:
@@ -122,8 +125,8 @@ def _behind(fault: Fault, handler: Handler, forward: Forward) -> Forward:
 
 def _target(path: str) -> tuple[Resource | None, str]:
     """The resource and the operation that a path stands for."""
-    found = _BOOKING.search(path)
-    resource = _RESOURCES.get(found["resource"].lower()) if found else None
+    found = _TARGET.search(path)
+    resource = _RESOURCES.get((found["area"].lower(), found["resource"].lower())) if found else None
     if found is None or resource is None:
         return None, ""
     rest = (found["rest"] or "collect").lower()

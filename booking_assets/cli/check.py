@@ -16,6 +16,8 @@ from booking_assets.pipeline.credentials import (
     CredentialReport,
     credential_reports,
 )
+from booking_assets.pipeline.loads import CONTRACTS, UNKNOWN_WITHOUT
+from booking_assets.pipeline.names import name_overrides
 
 
 @click.command()
@@ -23,7 +25,8 @@ def check() -> None:
     """Verify the settings, and ask every credential what it answers for."""
     console = open_console()
     settings = configured_settings(console)
-    table = Table("organization", "identifier", "events", "registrations", "credential")
+    name_overrides(settings)
+    table = Table("organization", "identifier", *CONTRACTS, "credential")
     faulty = False
     with open_configured_api(settings, QUICK, TIMEOUT_SECONDS) as connect:
         for report in credential_reports(settings, connect):
@@ -31,15 +34,17 @@ def check() -> None:
             table.add_row(
                 report.organization,
                 report.identifier,
-                _number(report.events),
-                _number(report.registrations),
+                *(_number(report, resource) for resource in CONTRACTS),
                 _credential_line(report),
             )
     console.print(table)
     sys.exit(INCOMPLETE if faulty else 0)
 
 
-def _number(count: int | None) -> str:
+def _number(report: CredentialReport, resource: str) -> str:
+    if resource not in report.counts:
+        return "not wanted"
+    count = report.counts[resource]
     return "?" if count is None else str(count)
 
 
@@ -51,6 +56,6 @@ def _credential_line(report: CredentialReport) -> Text:
         if report.is_verified
         else Text("accepted; without rows, its organization cannot be verified", "yellow")
     )
-    if report.registrations_fault:
-        line.append(f"; seats are unknown: {report.registrations_fault}", "yellow")
+    for resource, fault in report.faults.items():
+        line.append(f"; {UNKNOWN_WITHOUT[resource]} are unknown: {fault}", "yellow")
     return line

@@ -21,12 +21,18 @@ from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import BookingError, Forbidden, NotFound
 from booking_assets.collect.collection import Collected, Collection, Plan, Progress
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
-from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
+from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.collect.landing import event_count, prune_landings
 from booking_assets.collect.stats import Mode, collections_frame
 from booking_assets.pipeline.connections import Connect, remedy_of
-from booking_assets.pipeline.loads import CONTRACTS, NAME_ROWS, NAMES, slice_load
+from booking_assets.pipeline.loads import (
+    CONTRACTS,
+    NAMES,
+    UNKNOWN_WITHOUT,
+    slice_load,
+    wanted_resources,
+)
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
 from booking_assets.pipeline.rebuild import rebuild_lost
 from booking_assets.pipeline.results import RunReport, explanation, report_run
@@ -101,7 +107,10 @@ class Collector:
         )
         configured = [slug for slug in slugs if slug in self._organizations]
         collections = [
-            [self._collection(slug, rows, plan, stored) for rows in self._resources(slug, mode)]
+            [
+                self._collection(slug, rows, plan, stored)
+                for rows in wanted_resources(self.settings, self._organizations[slug], mode)
+            ]
             for slug in configured
         ]
         faults = dict.fromkeys({*slugs} - {*configured}, "it is not in booking.toml any more")
@@ -136,11 +145,6 @@ class Collector:
     @cached_property
     def _organizations(self) -> dict[str, Organization]:
         return {one.slug: one for one in self.settings.organizations}
-
-    def _resources(self, slug: str, mode: Mode) -> list[RowContract]:
-        seats = [REGISTRATION_ROWS] if self._organizations[slug].registrations else []
-        names = NAME_ROWS if mode == "full" and slug in self.settings.named else ()
-        return [EVENT_ROWS, *seats, *names]
 
     def _collection(self, slug: str, rows: RowContract, plan: Plan, stored: _Stored) -> Collection:
         organization = self._organizations[slug]
@@ -232,19 +236,19 @@ class Collector:
         )
 
     def _report(self, failed: Sequence[Failed], log: logging.Logger) -> None:
-        unknown: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        unknown: defaultdict[str, list[str]] = defaultdict(list)
         for one in failed:
             resource = str(one.log_row["resource"])
             if one.log_row["status"] == "access_denied":
-                what = "names" if resource in NAMES else "seats"
-                unknown[one.organization, what].append(str(one.log_row["reason"]))
+                what = f"{UNKNOWN_WITHOUT[resource]} are unknown: {one.log_row['reason']}"
+                unknown[one.organization].append(what)
                 continue
             level = logging.WARNING if resource in NAMES else logging.ERROR
             log.log(level, "%s, %s: not stored: %s", one.organization, resource, one.error)
             rows = int(one.log_row["rows_loaded"])
             self.progress.ended(one.organization, resource, rows, one.error)
-        for (slug, what), reasons in unknown.items():
-            log.warning("%s: %s are unknown: %s", slug, what, "; ".join(reasons))
+        for slug, whats in unknown.items():
+            log.warning("%s: %s", slug, "; ".join(whats))
 
 
 def _parts(ready: Sequence[Sequence[Outcome]]) -> list[list[Outcome]]:

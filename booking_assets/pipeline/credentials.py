@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from booking_assets.api.errors import BookingError
 from booking_assets.api.retry import RetryPolicy
-from booking_assets.collect.contracts import EVENT_ROWS, REGISTRATION_ROWS, RowContract
+from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import Decoder
 from booking_assets.collect.errors import CollectionFailed
 from booking_assets.pipeline.connections import Connect, remedy_of
+from booking_assets.pipeline.loads import wanted_resources
 from booking_assets.settings import Organization, Settings
 
 TIMEOUT_SECONDS = 5.0
@@ -22,59 +23,69 @@ QUICK = RetryPolicy(attempts=2, timeout_seconds=2 * TIMEOUT_SECONDS)
 CONCURRENCY = 32
 
 
+Answer = tuple[int | None, bool, str | None]
+"""The count of a resource, whether a row proves its owner, and the fault."""
+
+
 @dataclass(frozen=True)
 class CredentialReport:
-    """How many events a credential may read, whether registrations too, or the faults.
+    """What an organization's credential may read.
 
-    `is_verified` says whether a row named the organization: without rows there is no proof.
+    Args:
+        counts: the rows of each wanted resource, by its name; None where they cannot be read.
+        is_verified: whether a row named the organization: without rows there is no proof.
+        faults: why a resource cannot be read, by its name.
     """
 
     organization: str
     identifier: str
-    events: int | None
-    registrations: int | None
+    counts: Mapping[str, int | None]
     is_verified: bool
-    fault: str | None
-    registrations_fault: str | None
+    faults: Mapping[str, str]
+
+    @property
+    def fault(self) -> str | None:
+        """Why events cannot be read: then nothing of the organization can be collected."""
+        return self.faults.get(EVENT_ROWS.resource.name)
 
 
 def credential_reports(settings: Settings, connect: Connect) -> Iterator[CredentialReport]:
-    """Request each organization's counts and one of its rows, which names its owner.
+    """Request each organization's counts and one row of each resource, which names its owner.
 
-    All organizations are asked at once; the reports come in the order of the settings.
+    Everything is asked at once; the reports come in the order of the settings.
 
     Args:
-        settings: the organizations, and whether registrations are wanted of them.
+        settings: the organizations, and which resources are wanted of them.
         connect: gives clients, with `QUICK` retries.
     """
     pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="check")
     try:
-        yield from pool.map(lambda one: _report(one, connect), settings.organizations)
+        asked = {
+            organization: {
+                rows.resource.name: pool.submit(_read, organization, rows, connect)
+                for rows in wanted_resources(settings, organization)
+            }
+            for organization in settings.organizations
+        }
+        for organization, futures in asked.items():
+            yield _report(organization, {name: one.result() for name, one in futures.items()})
     finally:
         # Interrupted, nobody waits for the requests in flight.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _report(organization: Organization, connect: Connect) -> CredentialReport:
-    events, is_verified, fault = _read(organization, EVENT_ROWS, connect)
-    registrations, registrations_fault = None, None
-    if organization.registrations and fault is None:
-        registrations, _, registrations_fault = _read(organization, REGISTRATION_ROWS, connect)
+def _report(organization: Organization, answers: Mapping[str, Answer]) -> CredentialReport:
+    _, is_verified, _ = answers[EVENT_ROWS.resource.name]
     return CredentialReport(
         organization.slug,
         str(organization.identifier),
-        events,
-        registrations,
+        {name: None if fault else count for name, (count, _, fault) in answers.items()},
         is_verified,
-        fault,
-        registrations_fault,
+        {name: fault for name, (_, _, fault) in answers.items() if fault},
     )
 
 
-def _read(
-    organization: Organization, rows: RowContract, connect: Connect
-) -> tuple[int | None, bool, str | None]:
-    """The count of a resource, whether a row proves its owner, and the fault."""
+def _read(organization: Organization, rows: RowContract, connect: Connect) -> Answer:
     decoder = Decoder(rows, organization.slug, organization.identifier, datetime.now(UTC))
     count = None
     try:

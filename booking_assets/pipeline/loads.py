@@ -1,4 +1,4 @@
-"""A landing of `collect` as a load of `warehouse`."""
+"""The resources that are collected, and a landing of `collect` as a load of `warehouse`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from booking_assets.collect.contracts import (
     EVENT_ROWS,
     GROUP_ROWS,
     REGISTRATION_ROWS,
+    RowContract,
 )
 from booking_assets.collect.landing import Landing
+from booking_assets.collect.stats import Mode
+from booking_assets.settings import Organization, Settings
 from booking_assets.tables.raw import REJECTED_ROWS
 from booking_assets.warehouse.loads import SliceLoad
 
 NAME_ROWS = (GROUP_ROWS, ACHIEVEMENT_ROWS)
 """The resources with names: an organization is complete without them."""
 NAMES = frozenset(rows.resource.name for rows in NAME_ROWS)
+UNKNOWN_WITHOUT = {
+    REGISTRATION_ROWS.resource.name: "seats",
+    GROUP_ROWS.resource.name: "names of venues",
+    ACHIEVEMENT_ROWS.resource.name: "titles of achievements",
+}
+"""What is unknown where a resource may not be read; without events, everything is."""
 CONTRACTS = {rows.resource.name: rows for rows in (EVENT_ROWS, REGISTRATION_ROWS, *NAME_ROWS)}
 """The contract of each resource's rows, by its name."""
 
@@ -33,3 +42,12 @@ def slice_load(landing: Landing) -> SliceLoad:
         event_count=landing.event_count() if rows is EVENT_ROWS else None,
         collection=landing.collection(),
     )
+
+
+def wanted_resources(
+    settings: Settings, organization: Organization, mode: Mode = "full"
+) -> list[RowContract]:
+    """The resources to collect of an organization, events first; names in full runs alone."""
+    seats = [REGISTRATION_ROWS] if organization.registrations else []
+    names = NAME_ROWS if mode == "full" and organization.slug in settings.named else ()
+    return [EVENT_ROWS, *seats, *names]

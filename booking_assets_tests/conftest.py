@@ -15,6 +15,7 @@ from hypothesis import settings
 TESTS = Path(__file__).parent
 SLOW = (
     "api/test_bounds.py",
+    "cli/test_terminal.py",
     "collect/test_decoding_laws.py",
     "collect/test_incremental.py",
     "collect/test_moving_rows.py",

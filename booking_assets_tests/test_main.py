@@ -39,7 +39,7 @@ __main__.main()
     assert python("-c", program).split() == ["True", "100000", "0"]
 
 
-# `refresh` is in `test_cli.py`, which runs it anyway.
+# `refresh` is in `cli/test_unconfigured.py`, which runs it anyway.
 @pytest.mark.parametrize("arguments", ["--version", "--help", "check"])
 def test_a_command_that_succeeds_writes_nothing_to_stderr(tmp_path: Path, arguments: str) -> None:
     ended = shell(tmp_path).run("booking-assets", arguments)

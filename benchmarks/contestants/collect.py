@@ -13,10 +13,10 @@ from dotenv import load_dotenv
 
 from benchmarks.outcome import stopwatch, tell
 from benchmarks.target import target
-from booking_assets.collect.collection import NoProgress
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.raw import EVENTS
 

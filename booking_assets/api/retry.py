@@ -28,6 +28,7 @@ class RetryPolicy:
 
     No wait starts after `timeout_seconds`, and no `Retry-After` is waited for beyond it. The
     defaults bridge two minutes without a server; `circuit_breaker` ends longer outages.
+    `on_wait` is called before each wait with the organization, the seconds and the reason.
     """
 
     attempts: int = 10
@@ -35,6 +36,7 @@ class RetryPolicy:
     wait_initial_seconds: float = 0.5
     wait_max_seconds: float = 30.0
     wait_jitter_seconds: float = 1.0
+    on_wait: Callable[[str, float, str], None] = lambda _organization, _seconds, _reason: None
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.timeout_seconds <= 0:
@@ -76,7 +78,7 @@ def call_with_retries(
         RateLimited: Attempts or time ran out, and the last failure was a rate limit.
         Unavailable: Attempts or time ran out otherwise.
     """
-    started, attempts = clock(), 0
+    started, attempts, longest = clock(), 0, policy.wait_max_seconds
 
     def counted() -> T:
         nonlocal attempts
@@ -89,7 +91,7 @@ def call_with_retries(
             raise RetryableError(str(error), HTTPStatus.OK.value) from None
 
     def backoff(error: Exception) -> bool | float:
-        """False: give up. True: stamina's own wait. A number: `Retry-After` plus a jitter."""
+        """False: give up. A number: `Retry-After`, or the exponential backoff, plus a jitter."""
         if not isinstance(error, RetryableError) or error.is_final:
             return False
         # stamina checks both limits too, but later: a warning must not announce a retry that does
@@ -110,15 +112,14 @@ def call_with_retries(
         )
         # The jitter keeps waiting threads from retrying at the same instant.
         jitter = random.uniform(0, policy.wait_jitter_seconds)  # noqa: S311 - not cryptography
-        return min(wait + jitter, remaining) if wait else True
+        if wait:
+            wait = min(wait + jitter, remaining)
+        else:
+            wait = min(policy.wait_initial_seconds * 2 ** (attempts - 1) + jitter, longest)
+        policy.on_wait(organization, wait, error.detail)
+        return wait
 
-    caller = stamina.RetryingCaller(
-        attempts=policy.attempts,
-        timeout=policy.timeout_seconds,
-        wait_initial=policy.wait_initial_seconds,
-        wait_max=policy.wait_max_seconds,
-        wait_jitter=policy.wait_jitter_seconds,
-    )
+    caller = stamina.RetryingCaller(attempts=policy.attempts, timeout=policy.timeout_seconds)
     try:
         return caller(backoff, counted)
     except RetryableError as last:

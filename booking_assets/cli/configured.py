@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import click
 from dotenv import load_dotenv
@@ -17,15 +22,21 @@ PIPE_COLUMNS = 200
 """The width of a log: as wide as the widest table, so that nothing is cut."""
 
 
-def open_console() -> Console:
-    """A console as wide as the terminal, or as a log.
+def open_console(stream: TextIO | None = None) -> Console:
+    """A console on stdout, or another stream, as wide as the terminal, or as a log.
 
-    It reads no markup: paths, slugs and messages may hold brackets. Colors are styles.
+    It reads no markup: paths, slugs and messages may hold brackets. Colors are styles. It writes to
+    a duplicate of the descriptor, because Dagster redirects stdout within a step, and replaces what
+    the encoding of the terminal lacks.
     """
-    console = Console(markup=False, highlight=False)
-    if console.is_terminal:
-        return console
-    return Console(markup=False, highlight=False, width=PIPE_COLUMNS)
+    stream = stream or sys.stdout
+    with suppress(io.UnsupportedOperation):  # no file, as in tests of commands
+        stream.flush()
+        encoding = stream.encoding
+        copy = os.dup(stream.fileno())
+        stream = open(copy, "w", encoding=encoding, errors="replace", buffering=1)  # noqa: SIM115, PTH123 - open until the process ends
+    width = None if stream.isatty() else PIPE_COLUMNS
+    return Console(file=stream, markup=False, highlight=False, width=width)
 
 
 def configured_settings(console: Console) -> Settings:
@@ -44,6 +55,8 @@ def configured_settings(console: Console) -> Settings:
 
 def _load_secrets(path: Path) -> None:
     """Variables of an `.env`, with or without a byte order mark, where they are not set yet."""
+    if path.is_dir():
+        raise SettingsError(str(path), ("it is a folder; move it away, or make it a file",))
     try:
         load_dotenv(path, encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,93 +1,206 @@
-"""What commands print: live progress, the rows stored, the failures."""
+"""The progress of a refresh: one live display in a terminal, plain lines elsewhere.
+
+What it is told is in `pipeline.progress`; what is printed in the end, in `summary`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import ceil
 from threading import Lock
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
+from rich.live import Live
 from rich.text import Text
 
-from booking_assets.pipeline.results import stored_rows
-from booking_assets.settings import Settings
+from booking_assets.pipeline.progress import NoProgress, Phase, Progress
 
-
-class Bars:
-    """One bar for each organization at work, and one for all of them; for a terminal."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bars: dict[str, TaskID] = {}
-        self._lock = Lock()
-
-    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
-        """Moves the organization's bar."""
-        name = f"{organization} {resource}"
-        with self._lock:
-            if name not in self._bars:
-                self._bars[name] = self._progress.add_task(name, total=expected)
-        self._progress.update(self._bars[name], completed=rows, total=max(expected, rows))
-
-    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
-        """Leaves a line where the bar was."""
-        with self._lock:
-            bar = self._bars.pop(f"{organization} {resource}", None)
-        if bar is not None:
-            self._progress.remove_task(bar)
-        self._progress.console.print(_outcome_line(organization, resource, rows, error))
-
-
-class Lines:
-    """A line for each organization that has ended; for logs and pipes."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
-        """Says nothing: a log is not a terminal."""
-
-    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
-        """Prints the outcome."""
-        self._console.print(_outcome_line(organization, resource, rows, error))
-
-
-def _outcome_line(organization: str, resource: str, rows: int, error: Exception | None) -> Text:
-    if error is None:
-        return Text.assemble(("stored", "green"), f"   {organization}: {rows} {resource}")
-    return Text.assemble(("failed", "red"), f"   {error}")
+SHOWN = 20
+"""Organizations that are listed from the start; of more, only those at work."""
+FAILURES_SHOWN = 5
+BAR_COLUMNS, SLUG_COLUMNS, LINE_COLUMNS = 20, 24, 120
+FAILED = ("failed", "red")
+_OUTCOMES = {
+    "complete": ("stored", "green"),
+    "access_denied": ("no access", "yellow"),
+    "overtaken": ("overtaken", "yellow"),
+}
+"""A word and a style for each status of `raw.collections` that is no failure."""
 
 
 @contextmanager
-def live_progress(console: Console) -> Iterator[Bars | Lines]:
-    """Bars on a terminal, plain lines elsewhere."""
-    if not console.is_terminal:
+def live_progress(console: Console, slugs: Sequence[str]) -> Iterator[Progress]:
+    """The live display in a terminal, plain lines elsewhere."""
+    can_move = console.file.isatty() and not console.is_dumb_terminal
+    if not can_move or os.environ.get("CI"):
         yield Lines(console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield Bars(progress)
+    display = Display(console, slugs)
+    with Live(
+        get_renderable=display.render,
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield display
 
 
-def print_stored_rows(console: Console, settings: Settings, slugs: Sequence[str]) -> None:
-    """The rows of each organization by table, and where they are."""
-    counts = stored_rows(settings)
-    if not counts:
-        return
-    table = Table(title="rows stored")
-    table.add_column("organization", no_wrap=True)
-    for name in counts:
-        table.add_column(name, justify="right", overflow="fold")
-    for slug in slugs:
-        table.add_row(slug, *(str(rows.get(slug, 0)) for rows in counts.values()))
-    console.print(table)
-    console.print(f"warehouse: {settings.warehouse_path} (for this program alone)")
-    console.print(f"snapshot:  {settings.snapshot_path} (for analysts: open this one)")
+class Lines(NoProgress):
+    """A line for each collection that has ended, each wait and each phase; for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._phase = "collect"
+
+    def waiting(self, organization: str, seconds: float, reason: str) -> None:
+        """Prints how long it waits, and why."""
+        self._print("waiting", "yellow", f"{organization}: {reason}; again in {ceil(seconds)} s")
+
+    def ended(
+        self, organization: str, resource: str, status: str, rows: int, reason: str | None
+    ) -> None:
+        """Prints how it ended; the whole reason and the remedy follow in the summary."""
+        what = f"{rows:,} {resource}" if status == "complete" else _why(resource, reason)
+        self._print(*_OUTCOMES.get(status, FAILED), f"{organization}: {what}")
+
+    def step(self, phase: Phase, name: str, total: int) -> None:  # noqa: ARG002 - the protocol's
+        """Prints each phase once."""
+        if phase != self._phase:
+            self._phase = phase
+            self._print(phase, "", f"{total} {'steps' if total > 1 else 'step'}")
+
+    def _print(self, word: str, style: str, text: str) -> None:
+        line = Text.assemble((f"{word:<9}", style), " ", text)
+        line.truncate(LINE_COLUMNS)
+        self._console.print(line, soft_wrap=True)
 
 
-def print_failures(console: Console, failures: Sequence[str]) -> None:
-    """A line for each failure, as long as it is."""
-    for failure in failures:
-        console.print(failure, style="red", soft_wrap=True)
+def _why(resource: str, reason: str | None) -> str:
+    why = (reason or "a newer collection is stored").removeprefix(f"{resource}: ")
+    return f"{resource}: {why}"
+
+
+@dataclass
+class _Organization:
+    """What an organization is doing: the rows received, what it waits for, how it ended."""
+
+    received: tuple[str, int, int] | None = None
+    wait: tuple[float, str] | None = None
+    ended: Text = field(default_factory=Text)
+
+
+class Display:
+    """The live display: a bar for the phase, the organizations at work, and the failures."""
+
+    def __init__(
+        self,
+        console: Console,
+        slugs: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console
+        self._clock = clock
+        self._started = clock()
+        self._lock = Lock()
+        self._phase: Phase = "collect" if slugs else "derive"
+        self._steps = ["checks"]
+        self._total = 1
+        self._organizations = {slug: _Organization() for slug in slugs}
+        self._failures: deque[Text] = deque(maxlen=FAILURES_SHOWN)
+
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
+        """Moves the organization's bar."""
+        with self._lock:
+            one = self._organizations[organization]
+            one.received, one.wait = (resource, rows, max(rows, expected)), None
+
+    def waiting(self, organization: str, seconds: float, reason: str) -> None:
+        """Counts down to the next attempt."""
+        with self._lock:
+            self._organizations[organization].wait = (self._clock() + seconds, reason)
+
+    def ended(
+        self, organization: str, resource: str, status: str, rows: int, reason: str | None
+    ) -> None:
+        """Replaces the organization's bar by how its collections ended."""
+        word, style = _OUTCOMES.get(status, FAILED)
+        with self._lock:
+            one = self._organizations[organization]
+            if status == "complete":
+                one.ended.append(f"{', ' if one.ended else 'stored '}{rows:,} {resource}", style)
+            else:
+                one.ended = Text(f"{word} {_why(resource, reason)}", style)
+            if (word, style) == FAILED:
+                self._failures.append(Text.assemble(f"{organization}: ", one.ended))
+
+    def step(self, phase: Phase, name: str, total: int) -> None:
+        """Moves the bar of the phase."""
+        with self._lock:
+            if phase != self._phase:
+                self._phase, self._steps = phase, []
+            if self._steps == ["checks"]:
+                self._steps = []
+            if name not in self._steps:
+                self._steps.append(name)
+            self._total = total
+
+    def render(self) -> Text:
+        """The display at this instant: a line each, none wider than the terminal."""
+        with self._lock:
+            few = len(self._organizations) <= SHOWN
+            lines = [
+                self._phase_line(),
+                *(() if few else self._failures),
+                *(
+                    self._organization_line(slug, one)
+                    for slug, one in self._organizations.items()
+                    if few or ((one.received or one.wait) and not one.ended)
+                ),
+            ]
+        overflow = "crop" if self._is_ascii else "ellipsis"
+        for line in lines:
+            line.truncate(self._console.width, overflow=overflow)
+        return Text("\n").join(lines)
+
+    @property
+    def _is_ascii(self) -> bool:
+        return not self._console.encoding.startswith("utf")
+
+    def _phase_line(self) -> Text:
+        if self._phase == "collect":
+            done = sum(bool(one.ended) for one in self._organizations.values())
+            total, of = len(self._organizations), "organizations"
+        else:
+            done, total, of = len(self._steps) - 1, self._total, self._steps[-1]
+        elapsed = timedelta(seconds=int(self._clock() - self._started))
+        text = f" {elapsed} {done}/{total} {of}"
+        return Text.assemble((f"{self._phase:<8}", "bold"), self._bar(done, total), text)
+
+    def _organization_line(self, slug: str, one: _Organization) -> Text:
+        width = min(SLUG_COLUMNS, max(map(len, self._organizations)))
+        name = Text(slug)
+        name.truncate(width, overflow="crop", pad=True)
+        if one.ended:
+            state = one.ended.copy()
+        elif one.wait:
+            until, reason = one.wait
+            state = Text(f"again in {max(0, ceil(until - self._clock()))} s: {reason}", "yellow")
+        elif one.received:
+            resource, rows, expected = one.received
+            state = self._bar(rows, expected).append(f" {rows:,}/{expected:,} {resource}")
+        else:
+            state = Text("waiting", "dim")
+        return Text.assemble("  ", name, " ", state)
+
+    def _bar(self, done: int, total: int) -> Text:
+        columns = min(BAR_COLUMNS, self._console.width // 4)
+        filled = columns * done // max(total, 1)
+        full, rest = ("#", ".") if self._is_ascii else ("\u2501", "\u2500")
+        return Text.assemble((full * filled, "green"), (rest * (columns - filled), "dim"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from booking_assets.cli.main import INTERRUPTED
 from booking_assets.pipeline.errors import EXPLAINED
@@ -16,6 +18,15 @@ _REMEDIES = {
 }
 INCOMPLETE = 1
 UNUSABLE = 2
+
+
+@contextmanager
+def interrupted(state: str) -> Iterator[None]:
+    """Say in which state Ctrl-C leaves what the block works on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted: {state}. Run it again.") from None
 
 
 def explanation(error: BaseException) -> tuple[str, int] | None:

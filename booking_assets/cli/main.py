@@ -35,7 +35,8 @@ class _LazyGroup(click.Group):
             if explained is None:
                 raise
             message, code = explained
-        click.echo(message, err=True)
+        # Over the ^C that the terminal shows.
+        click.echo(f"\r{message}" if sys.stderr.isatty() else message, err=True)
         sys.stdout.flush()
         # Threads that wait for a response would hold up the end of the process.
         if code == INTERRUPTED:

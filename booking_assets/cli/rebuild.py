@@ -8,13 +8,16 @@ import click
 import dagster as dg
 
 from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
-from booking_assets.cli.display import print_failures, print_stored_rows
+from booking_assets.cli.display import live_progress
+from booking_assets.cli.errors import interrupted
+from booking_assets.cli.summary import print_summary
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
 from booking_assets.defs.runs import run_derive
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.rebuild import rebuild as rebuild_warehouse
+from booking_assets.pipeline.summary import summarize
 
 
 @click.command()
@@ -23,12 +26,16 @@ def rebuild() -> None:
     console = open_console()
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
-    rebuilt = rebuild_warehouse(open_warehouse(settings), settings)
-    with dg.DagsterInstance.from_config(str(home)) as instance, process_lock(instance) as tags:
-        failures = run_derive(build_definitions(settings), instance, tags)
-    print_stored_rows(console, settings, rebuilt.organizations)
-    if rebuilt.former:
-        console.print(f"the former warehouse is kept: {rebuilt.former}")
+    with interrupted("the warehouse is as before, and nothing was published"):
+        rebuilt = rebuild_warehouse(open_warehouse(settings), settings)
+    with (
+        dg.DagsterInstance.from_config(str(home)) as instance,
+        process_lock(instance) as tags,
+        live_progress(console, ()) as progress,
+    ):
+        failures = run_derive(build_definitions(settings), settings, instance, tags, progress)
     failures += [f"{slug}: {fault}" for slug, fault in rebuilt.faults.items()]
-    print_failures(console, failures)
-    sys.exit(INCOMPLETE if failures else 0)
+    notes = [f"the former warehouse is kept: {rebuilt.former}"] if rebuilt.former else []
+    summary = summarize(settings, rebuilt.organizations, failures=failures, notes=notes)
+    print_summary(console, summary)
+    sys.exit(0 if summary.is_complete else INCOMPLETE)

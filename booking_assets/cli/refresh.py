@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from contextlib import nullcontext
 
 import click
 import dagster as dg
@@ -14,12 +14,14 @@ from booking_assets.cli.configured import (
     open_console,
     selected_slugs,
 )
-from booking_assets.cli.display import live_progress, print_failures, print_stored_rows
+from booking_assets.cli.display import live_progress
+from booking_assets.cli.summary import print_json, print_summary
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
-from booking_assets.defs.runs import retention_failure, run_refresh
-from booking_assets.pipeline.results import RunReport
+from booking_assets.defs.runs import run_refresh
+from booking_assets.pipeline.progress import SILENT
+from booking_assets.pipeline.summary import summarize
 
 
 @click.command()
@@ -39,19 +41,36 @@ from booking_assets.pipeline.results import RunReport
 @click.option(
     "--incremental", is_flag=True, help="Read only the events that changed since the last run."
 )
-def refresh(organizations: tuple[str, ...], allow_shrink: bool, incremental: bool) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, to stdout."
+)
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Print the rows by table too; with --json, progress to stderr.",
+)
+def refresh(
+    organizations: tuple[str, ...],
+    allow_shrink: bool,
+    incremental: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
     """Collect, derive and publish once."""
-    console = open_console()
+    console = open_console(sys.stderr if as_json else sys.stdout)
     settings = configured_settings(console)
     slugs = selected_slugs(settings, organizations)
     home = prepare_dagster_home(settings)
+    definitions = build_definitions(settings)
+    is_silent = as_json and not verbose
     with (
         dg.DagsterInstance.from_config(str(home)) as instance,
         process_lock(instance) as tags,
-        live_progress(console) as progress,
+        nullcontext(SILENT) if is_silent else live_progress(console, slugs) as progress,
     ):
         refreshed = run_refresh(
-            build_definitions(settings),
+            definitions,
             settings,
             slugs,
             progress,
@@ -60,18 +79,15 @@ def refresh(organizations: tuple[str, ...], allow_shrink: bool, incremental: boo
             instance=instance,
             tags=tags,
         )
-        failure = [] if refreshed.is_interrupted else retention_failure(instance, settings)
-    if refreshed.is_interrupted:
-        raise KeyboardInterrupt(_interruption(refreshed.report, slugs))
-    print_stored_rows(console, settings, slugs)
-    print_failures(console, [*refreshed.report.explanations, *refreshed.failures, *failure])
+    summary = summarize(
+        settings,
+        slugs,
+        report=refreshed.report,
+        failures=refreshed.failures,
+        notes=refreshed.notes,
+    )
+    if as_json:
+        print_json(summary)
+    else:
+        print_summary(console, summary, verbose=verbose)
     sys.exit(0 if refreshed.is_complete else INCOMPLETE)
-
-
-def _interruption(report: RunReport, slugs: Sequence[str]) -> str:
-    """What a refresh that a person ended has stored and has not."""
-    stored = sorted({one.organization for one in report.complete})
-    others = [slug for slug in slugs if slug not in stored]
-    was_stored = f"{', '.join(stored)} stored" if stored else "nothing stored"
-    was_not = f", {', '.join(others)} not" if stored and others else ""
-    return f"Interrupted: {was_stored}{was_not}; nothing was published. Run it again."

@@ -36,24 +36,11 @@ from booking_assets.collect.verification import Verification
 _logger = logging.getLogger(__name__)
 
 
-class Progress(Protocol):
-    """Live progress of a run; called from several threads."""
+class PageProgress(Protocol):
+    """Live progress of collections; called from several threads."""
 
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         """`rows` of the `expected` rows have arrived."""
-
-    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
-        """The organization's rows are stored, or were not because of `error`."""
-
-
-class NoProgress:
-    """Shows no progress."""
-
-    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
-        """Does nothing."""
-
-    def ended(self, organization: str, resource: str, rows: int, error: Exception | None) -> None:
-        """Does nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +70,7 @@ class Plan:
     mode: Mode
     overlap: timedelta
     clock: Callable[[], datetime]
-    progress: Progress
+    progress: PageProgress
     shrink_floor: int = 5
 
 

@@ -14,7 +14,8 @@ from booking_assets.defs.checks import contract_result, contract_spec
 from booking_assets.defs.metadata import mart_metadata
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.defs.specs import asset_spec
-from booking_assets.pipeline.marts import MARTS, Mart
+from booking_assets.pipeline.marts import MARTS, Mart, report_mart
+from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
 
@@ -46,8 +47,10 @@ def _mart_asset(mart: Mart, max_age: timedelta) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         warehouse: WarehouseResource,
         settings: dg.ResourceParam[Settings],
+        progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         store = warehouse.open()
+        report_mart(progress, mart.table)
         for key in context.selected_asset_keys:
             stored = mart.derive(store, settings, warehouse.withheld())
             yield dg.MaterializeResult(asset_key=key, metadata=mart_metadata(mart.table, stored))

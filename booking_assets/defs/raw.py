@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from booking_assets.collect.collection import Progress
 from booking_assets.collect.stats import Mode
 from booking_assets.defs.metadata import result_metadata
 from booking_assets.defs.resources import BookingApiResource, WarehouseResource
 from booking_assets.defs.specs import asset_key, asset_spec
 from booking_assets.pipeline.loads import CONTRACTS
+from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table

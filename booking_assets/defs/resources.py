@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import BaseModel, Field, PrivateAttr
 
-from booking_assets.collect.collection import NoProgress, Progress
+from booking_assets.api.retry import RetryPolicy
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.organizations import Withheld, withheld_organizations
+from booking_assets.pipeline.progress import SILENT, Progress
 from booking_assets.settings import Limits, Settings
 from booking_assets.warehouse.warehouse import Warehouse
 
@@ -50,7 +51,7 @@ class BookingApiResource(dg.ConfigurableResource[None]):
                 "collect": _overridden(collect, self),
             }
         )
-        with open_configured_api(settings) as connect:
+        with open_configured_api(settings, RetryPolicy(on_wait=progress.waiting)) as connect:
             yield Collector(
                 connect=connect,
                 warehouse=warehouse,
@@ -114,6 +115,6 @@ def resource_definitions(settings: Settings) -> Mapping[str, Any]:
         "booking_api": BookingApiResource(settings=settings_resource),
         "warehouse": WarehouseResource(settings=settings_resource),
         "progress": dg.ResourceDefinition.hardcoded_resource(
-            NoProgress(), "Shows live progress; the command line passes its own display."
+            SILENT, "Shows live progress; the command line passes its own display."
         ),
     }

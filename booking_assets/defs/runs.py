@@ -6,14 +6,20 @@ by `pipeline.results`. Why there are two jobs: `docs/decisions/0004-two-jobs.md`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
-from booking_assets.collect.collection import Progress
 from booking_assets.collect.stats import Mode
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
@@ -22,7 +28,9 @@ from booking_assets.defs.retention import apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.organizations import withheld_organizations
+from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport, report_run
+from booking_assets.pipeline.summary import interruption, published_since
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
 
@@ -34,12 +42,12 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class RefreshResult:
     """A refresh: the report of its collections, and the runs that failed for another reason.
 
-    `is_interrupted` says that a person ended it: then nothing else was begun.
+    `notes` say what else went wrong: the refresh is complete all the same.
     """
 
     report: RunReport
-    failures: tuple[str, ...]
-    is_interrupted: bool = False
+    failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -47,13 +55,51 @@ class RefreshResult:
         return not self.report.failed_organizations and not self.failures
 
 
-@dataclass(frozen=True)
-class _Run:
-    """A run that has ended: why it failed where it did, and whether a person ended it."""
+@dataclass
+class _Runs:
+    """Runs jobs in this process, one after the other; `failures` has why each run failed, if so."""
 
-    run_id: str
-    failure: str | None
-    is_interrupted: bool = False
+    instance: dg.DagsterInstance
+    tags: Mapping[str, str]
+    progress: Progress
+    failures: dict[str, str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Dagster would start two processes for each stream of a run that follow its log. Ctrl-C
+        # reaches them too, and they print tracebacks.
+        log_manager = self.instance.compute_log_manager
+        setattr(log_manager, "capture_logs", NoOpComputeLogManager().capture_logs)  # noqa: B010
+
+    def execute(
+        self,
+        job: dg.JobDefinition,
+        config: Mapping[str, Any] = MappingProxyType({}),
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ) -> bool:
+        """Run a job; whether it succeeded.
+
+        Raises:
+            KeyboardInterrupt: a signal ended the run.
+        """
+        run_id = str(uuid4())
+        # Known before it ends: an interrupted command reads what the run has stored.
+        self.failures[run_id] = None
+        with _signals() as came:
+            result = job.execute_in_process(
+                run_config={**config, **_QUIET},
+                instance=self.instance,
+                tags={**self.tags, **tags},
+                raise_on_error=False,
+                resources={"progress": self.progress},
+                run_id=run_id,
+            )
+            if came():
+                raise KeyboardInterrupt
+        if not result.success:
+            reasons = [_reason(event) for event in result.get_step_failure_events()]
+            text = "; ".join(reasons) or "see the Dagster UI"
+            self.failures[run_id] = f"{job.name} run {run_id} failed: {text}"
+        return result.success
 
 
 def run_refresh(
@@ -67,7 +113,7 @@ def run_refresh(
     instance: dg.DagsterInstance,
     tags: Mapping[str, str],
 ) -> RefreshResult:
-    """Collect the organizations, then derive and publish what is stored.
+    """Collect the organizations, derive and publish what is stored, and apply `[retention]`.
 
     Args:
         definitions: the code location.
@@ -78,38 +124,60 @@ def run_refresh(
         allow_shrink: store slices that lost more rows than the settings allow.
         instance: where the runs are recorded.
         tags: of every run, such as those of `process_lock`.
+
+    Raises:
+        KeyboardInterrupt: a person ended it; the message says what is stored and published.
     """
-    config = run_config(mode, allow_shrink=allow_shrink)
-    job = _without_checks(definitions, COLLECT)
-    runs: list[_Run] = []
-    for part in contiguous(settings.slugs, slugs):
-        part_tags = {**tags, **range_tags(part[0], part[-1]), SKIP_DERIVE_TAG: "true"}
-        runs.append(_execute(job, instance, config, part_tags, {"progress": progress}))
-        if runs[-1].is_interrupted:
-            break
+    runs = _Runs(instance, tags, progress)
+    former_version = open_warehouse(settings).published_version()
     try:
-        report = report_run(open_warehouse(settings), [run.run_id for run in runs], slugs)
+        config = run_config(mode, allow_shrink=allow_shrink)
+        job = _without_checks(definitions, COLLECT)
+        for part in contiguous(settings.slugs, slugs):
+            part_tags = {**range_tags(part[0], part[-1]), SKIP_DERIVE_TAG: "true"}
+            runs.execute(job, config, part_tags)
+        report = _report(settings, [*runs.failures], slugs)
+        if not report.unrecorded:
+            for one in report.failed:
+                runs.failures.pop(one.log_row["run_id"], None)
+        withheld: list[str] = []
+        if report.complete and runs.execute(definitions.resolve_job_def(DERIVE)):
+            withheld = withheld_failures(settings)
+        failures = [failure for failure in runs.failures.values() if failure]
+        notes = retention_failure(instance, settings)
+    except KeyboardInterrupt:
+        said = interruption(settings, slugs, [*runs.failures], former_version)
+        raise KeyboardInterrupt(said) from None
+    return RefreshResult(report, (*failures, *withheld), tuple(notes))
+
+
+def _report(settings: Settings, run_ids: Sequence[str], slugs: Sequence[str]) -> RunReport:
+    try:
+        return report_run(open_warehouse(settings), run_ids, slugs)
     except WarehouseError as error:
-        report = RunReport(unrecorded=dict.fromkeys(slugs, str(error)))
-    if runs and runs[-1].is_interrupted:
-        return RefreshResult(report, (), is_interrupted=True)
-    explained = {one.log_row["run_id"] for one in report.failed} if not report.unrecorded else set()
-    failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
-    if report.complete:
-        run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
-        failures += [run.failure] if run.failure else withheld_failures(settings)
-        return RefreshResult(report, tuple(failures), run.is_interrupted)
-    return RefreshResult(report, tuple(failures))
+        return RunReport(unrecorded=dict.fromkeys(slugs, str(error)))
 
 
 def run_derive(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, tags: Mapping[str, str]
+    definitions: dg.Definitions,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
+    progress: Progress,
 ) -> list[str]:
-    """Derive and publish; why that failed, if it did."""
-    run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
-    if run.is_interrupted:
-        raise KeyboardInterrupt
-    return [run.failure] if run.failure else []
+    """Derive and publish; why that failed, if it did.
+
+    Raises:
+        KeyboardInterrupt: a person ended it; the message says what is published.
+    """
+    runs = _Runs(instance, tags, progress)
+    former_version = open_warehouse(settings).published_version()
+    try:
+        runs.execute(definitions.resolve_job_def(DERIVE))
+    except KeyboardInterrupt:
+        said = published_since(settings, former_version)
+        raise KeyboardInterrupt(f"Interrupted: stored; {said}. Run it again.") from None
+    return [failure for failure in runs.failures.values() if failure]
 
 
 def withheld_failures(settings: Settings) -> list[str]:
@@ -138,41 +206,30 @@ def _without_checks(definitions: dg.Definitions, name: str) -> dg.JobDefinition:
     return job.get_subset(asset_selection=assets, asset_check_selection=frozenset())
 
 
-def _execute(
-    job: dg.JobDefinition,
-    instance: dg.DagsterInstance,
-    config: dict[str, Any],
-    tags: Mapping[str, str],
-    resources: Mapping[str, object],
-) -> _Run:
-    """Run a job in this process."""
-    result = job.execute_in_process(
-        run_config=config | _QUIET,
-        instance=instance,
-        tags=dict(tags),
-        raise_on_error=False,
-        resources=resources,
-    )
-    if result.success:
-        return _Run(result.run_id, None)
-    reasons = [_reason(event) for event in result.get_step_failure_events()]
-    text = "; ".join(reasons) or "see the Dagster UI"
-    return _Run(
-        result.run_id,
-        f"{job.name} run {result.run_id} failed: {text}",
-        is_interrupted=any(_is_interruption(event) for event in result.all_events),
-    )
+@contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+    """Record SIGINT and SIGTERM; gives a function that says whether any came.
 
+    Dagster forgets a signal that comes between two steps, or after the last one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    received, wakeup = socket.socketpair()
+    with received, wakeup:
+        for end in (received, wakeup):
+            end.setblocking(False)
+        former = signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
-def _is_interruption(event: dg.DagsterEvent) -> bool:
-    """Whether a signal ended the step or the run; Dagster keeps but the name of the error."""
-    if event.is_step_failure:
-        error = event.step_failure_data.error
-    elif event.event_type == dg.DagsterEventType.RUN_FAILURE:
-        error = event.job_failure_data.error
-    else:
-        error = None
-    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+        def came() -> bool:
+            with suppress(BlockingIOError):
+                return bool({signal.SIGINT, signal.SIGTERM} & {*received.recv(1024)})
+            return False
+
+        try:
+            yield came
+        finally:
+            signal.set_wakeup_fd(former)
 
 
 def _reason(event: dg.DagsterEvent) -> str:

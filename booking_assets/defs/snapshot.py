@@ -11,6 +11,7 @@ import dagster as dg
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.defs.specs import OWNERS, SNAPSHOT_KEY, asset_key
 from booking_assets.pipeline.marts import publish
+from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import MART_TABLES
 
@@ -30,9 +31,11 @@ def snapshot_asset(settings: Settings) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=max_age),
     )
     def snapshot(
-        warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+        warehouse: WarehouseResource,
+        settings: dg.ResourceParam[Settings],
+        progress: dg.ResourceParam[Progress],
     ) -> dg.MaterializeResult[None]:
-        published = publish(warehouse.open(), settings)
+        published = publish(warehouse.open(), settings, progress)
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(published.path)),

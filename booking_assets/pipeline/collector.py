@@ -19,7 +19,7 @@ import polars as pl
 
 from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import BookingError, Forbidden, NotFound
-from booking_assets.collect.collection import Collected, Collection, Plan, Progress
+from booking_assets.collect.collection import Collected, Collection, Plan
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.errors import ForeignRows
@@ -34,6 +34,7 @@ from booking_assets.pipeline.loads import (
     wanted_resources,
 )
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
+from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.rebuild import rebuild_lost
 from booking_assets.pipeline.results import RunReport, explanation, report_run
 from booking_assets.settings import Organization, Settings
@@ -202,9 +203,12 @@ class Collector:
         stored = [one for one in collected if (one.organization, one.resource) in deleted]
         if stored:
             log.info("stored %s", "; ".join(_stored_line(one, deleted) for one in stored))
+        for one in collected:
+            if (one.organization, one.resource) not in deleted:
+                self.progress.ended(one.organization, one.resource, "overtaken", 0, None)
         for one in stored:
             rows = int(one.landing.log_row["rows_loaded"])
-            self.progress.ended(one.organization, one.resource, rows, None)
+            self.progress.ended(one.organization, one.resource, "complete", rows, None)
             keep = self.settings.collect.landing_keep
             prune_landings(self.settings.landing_path, one.organization, one.resource, keep)
 
@@ -238,15 +242,16 @@ class Collector:
     def _report(self, failed: Sequence[Failed], log: logging.Logger) -> None:
         unknown: defaultdict[str, list[str]] = defaultdict(list)
         for one in failed:
-            resource = str(one.log_row["resource"])
-            if one.log_row["status"] == "access_denied":
-                what = f"{UNKNOWN_WITHOUT[resource]} are unknown: {one.log_row['reason']}"
+            resource, status, reason = (
+                str(one.log_row[name]) for name in ("resource", "status", "reason")
+            )
+            self.progress.ended(one.organization, resource, status, 0, reason)
+            if status == "access_denied":
+                what = f"{UNKNOWN_WITHOUT[resource]} are unknown: {reason}"
                 unknown[one.organization].append(what)
                 continue
             level = logging.WARNING if resource in NAMES else logging.ERROR
             log.log(level, "%s, %s: not stored: %s", one.organization, resource, one.error)
-            rows = int(one.log_row["rows_loaded"])
-            self.progress.ended(one.organization, resource, rows, one.error)
         for slug, whats in unknown.items():
             log.warning("%s: %s", slug, "; ".join(whats))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ TIMEOUT_SECONDS = 5.0
 QUICK = RetryPolicy(attempts=2, timeout_seconds=2 * TIMEOUT_SECONDS)
 """A person waits for the report: an API that is down is reported within seconds."""
 CONCURRENCY = 32
+POLL_SECONDS = 0.2
 
 
 Answer = tuple[int | None, bool, str | None]
@@ -68,6 +69,9 @@ def credential_reports(settings: Settings, connect: Connect) -> Iterator[Credent
             for organization in settings.organizations
         }
         for organization, futures in asked.items():
+            # polars has waits go on after a signal: Python sees it only where a wait ends.
+            while wait(futures.values(), POLL_SECONDS).not_done:
+                pass
             yield _report(organization, {name: one.result() for name, one in futures.items()})
     finally:
         # Interrupted, nobody waits for the requests in flight.

@@ -14,6 +14,7 @@ import polars as pl
 
 from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.organizations import Withheld, only_published, withheld_organizations
+from booking_assets.pipeline.progress import SILENT, Progress
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
 from booking_assets.tables.contract import Table
@@ -80,7 +81,7 @@ class Mart:
         return self.store(only_published(warehouse, settings, withheld), settings, withheld)
 
 
-def derive_all(warehouse: Warehouse, settings: Settings) -> None:
+def derive_all(warehouse: Warehouse, settings: Settings, progress: Progress = SILENT) -> None:
     """Derive every mart; where one fails, those before it are derived.
 
     Raises:
@@ -88,10 +89,16 @@ def derive_all(warehouse: Warehouse, settings: Settings) -> None:
     """
     withheld = withheld_organizations(warehouse, settings)
     for mart in MARTS:
+        report_mart(progress, mart.table)
         mart.derive(warehouse, settings, withheld)
 
 
-def publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
+def report_mart(progress: Progress, table: Table) -> None:
+    """Report to the progress display that the derivation of a mart begins."""
+    progress.step("derive", table.short_name, len(MARTS))
+
+
+def publish(warehouse: Warehouse, settings: Settings, progress: Progress = SILENT) -> Snapshot:
     """Publish the warehouse; derive all marts again where a collection was stored meanwhile.
 
     Raises:
@@ -99,11 +106,12 @@ def publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
         WarehouseError: the snapshot could not be written, or a mart not be derived.
     """
     for _ in range(PUBLISH_ATTEMPTS - 1):
+        progress.step("publish", "snapshot", 1)
         try:
             return _publish(warehouse, settings)
         except StaleMarts as error:
             _logger.info("deriving all marts again: %s", error)
-            derive_all(warehouse, settings)
+            derive_all(warehouse, settings, progress)
     return _publish(warehouse, settings)
 
 

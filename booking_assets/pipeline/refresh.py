@@ -39,6 +39,6 @@ def refresh(
     report = collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
     if report.complete:
         require_contracts(warehouse)
-        derive_all(warehouse, settings)
-        publish(warehouse, settings)
+        derive_all(warehouse, settings, collector.progress)
+        publish(warehouse, settings, collector.progress)
     return report

@@ -5,21 +5,14 @@ The exit code, the summary, Dagster's metadata and its failure text are made fro
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.loads import NAMES
-from booking_assets.settings import Settings
-from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.raw import EVENTS
-from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
-
-_logger = logging.getLogger(__name__)
 
 FAILURES = frozenset({"failed", "shrunk"})
 """The statuses that fail a run. Access denied to other resources than events is a gap."""
@@ -110,13 +103,25 @@ class RunReport:
     @property
     def explanations(self) -> tuple[str, ...]:
         """One sentence for each fault, with the organizations and resources that failed with it."""
-        names = defaultdict(list)
-        for result in self.failed:
-            fault = result.explanation.removeprefix(f"{result.resource}: ")
-            names[fault].append(f"{result.organization}, {result.resource}")
-        for slug, fault in self.unrecorded.items():
-            names[fault].append(slug)
-        return tuple(f"{'; '.join(failed)}: {fault}" for fault, failed in names.items())
+        return _sentences(self.failed, self.unrecorded)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same for collections that stored nothing and are no failure."""
+        others = [one for one in self.results if not one.is_complete and not one.has_failed]
+        return _sentences(others, {})
+
+
+def _sentences(
+    results: Iterable[CollectionResult], unrecorded: Mapping[str, str]
+) -> tuple[str, ...]:
+    names = defaultdict(list)
+    for result in results:
+        fault = result.explanation.removeprefix(f"{result.resource}: ")
+        names[fault].append(f"{result.organization}, {result.resource}")
+    for slug, fault in unrecorded.items():
+        names[fault].append(slug)
+    return tuple(f"{'; '.join(failed)}: {fault}" for fault, failed in names.items())
 
 
 def report_run(
@@ -143,13 +148,3 @@ def report_run(
     known = faults or {}
     unrecorded = {slug: known.get(slug, UNRECORDED) for slug in slugs if slug not in logged}
     return RunReport(results, unrecorded)
-
-
-def stored_rows(settings: Settings) -> dict[str, Mapping[str, int]]:
-    """The rows of each organization by table; empty where the warehouse cannot be read."""
-    try:
-        counts = open_warehouse(settings).rows_by_table(TABLES)
-    except WarehouseError as error:
-        _logger.warning("the stored rows cannot be counted: %s", error)
-        return {}
-    return {table.short_name: rows for table, rows in counts.items() if any(counts.values())}

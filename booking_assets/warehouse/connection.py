@@ -96,7 +96,6 @@ class DatabaseFile:
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open for writing, alone, in one transaction, committed when the body succeeds."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         waiting = self._waiting()
         with self._translate_write_failure(), self._locked(waiting):
             # Spill folders of killed processes: the lock is exclusive, so none is in use.
@@ -118,9 +117,8 @@ class DatabaseFile:
         When the body succeeds, the new file takes the warehouse's place, and the former one, with
         its log, gets `aside` appended to its name.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(f"{self.path.name}.rebuilt")
-        with self._locked(self._waiting()):
+        with self._translate_write_failure(), self._locked(self._waiting()):
             try:
                 _remove_database(fresh)
                 yield fresh
@@ -220,6 +218,11 @@ class DatabaseFile:
             with suppress(OSError):
                 spill.mkdir(mode=0o700)
             yield con
+        except RuntimeError as error:
+            # DuckDB's words for the exception of a signal's handler.
+            if str(error) != "Query interrupted":
+                raise
+            raise KeyboardInterrupt from error
         finally:
             con.close()
             shutil.rmtree(spill, ignore_errors=True)
@@ -269,16 +272,17 @@ class DatabaseFile:
 
     @contextmanager
     def _translate_write_failure(self) -> Iterator[None]:
-        """Translate DuckDB's errors about a full or write-protected disk."""
+        """Create the folder; translate errors about a full or write-protected disk."""
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             yield
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             if not is_write_failure(error):
                 raise
             raise WarehouseUnwritable(
                 f"The warehouse {self.path} could not be written ({error}). Nothing of this was"
-                " stored, the rows stored before are still there: make room on the disk, then run"
-                " it again"
+                " stored, the rows stored before are still there: make room on the disk, or let"
+                " this user write there, then run it again"
             ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,6 @@ def test_a_retry_prints_nothing(
 
 
 @pytest.mark.parametrize("policy", [{"attempts": 0}, {"timeout_seconds": 0}])
-def test_a_policy_without_an_attempt_is_rejected(policy: dict[str, int]) -> None:
+def test_a_policy_without_an_attempt_is_rejected(policy: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least one attempt"):
         RetryPolicy(**policy)

@@ -15,8 +15,9 @@ import pytest
 from booking_assets.api.authentication import Token
 from booking_assets.api.client import BookingClient, open_http
 from booking_assets.api.retry import RetryPolicy, silence_stamina
-from booking_assets.collect.collection import Collection, NoProgress, Plan
+from booking_assets.collect.collection import Collection, Plan
 from booking_assets.collect.contracts import EVENT_ROWS
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets_tests.collect.booking import Booking, serving
 from booking_assets_tests.collect.events import ACME
 

@@ -9,7 +9,7 @@ import pytest
 
 from booking_assets.api.errors import Unauthorized, Unavailable
 from booking_assets.collect import verification
-from booking_assets.collect.collection import Collected, NoProgress
+from booking_assets.collect.collection import Collected
 from booking_assets.collect.errors import (
     CollectionFailed,
     ForeignRows,
@@ -19,6 +19,7 @@ from booking_assets.collect.errors import (
 )
 from booking_assets.collect.landing import read_landing
 from booking_assets.collect.stats import collections_frame
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.transforms.check_rules import unaccounted
 from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection

@@ -13,11 +13,12 @@ import pytest
 
 from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
-from booking_assets.collect.collection import Collected, Collection, NoProgress
+from booking_assets.collect.collection import Collected, Collection
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
 from booking_assets.collect.stats import collections_frame
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection

@@ -14,9 +14,9 @@ import pytest
 
 from booking_assets.api.authentication import Token
 from booking_assets.api.retry import RetryPolicy
-from booking_assets.collect.collection import NoProgress, Progress
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_api, open_warehouse
+from booking_assets.pipeline.progress import NoProgress, Progress
 from booking_assets.pipeline.refresh import refresh
 from booking_assets.pipeline.results import RunReport
 from booking_assets.sandbox.faults.registry import parse_faults

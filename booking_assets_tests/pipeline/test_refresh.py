@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from booking_assets.collect.collection import NoProgress
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.refresh import refresh
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.world import generated_world
@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from booking_assets.api.authentication import Token
-from booking_assets.collect.collection import NoProgress
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_api, open_warehouse
 from booking_assets.pipeline.refresh import refresh

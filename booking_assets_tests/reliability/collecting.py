@@ -20,11 +20,11 @@ from typing import Any
 from uuid import uuid4
 
 from booking_assets.api.retry import RetryPolicy
-from booking_assets.collect.collection import NoProgress
 from booking_assets.collect.stats import Mode
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.catalog import RAW_TABLES

@@ -17,7 +17,6 @@ import polars as pl
 import pytest
 
 from booking_assets.api.retry import RetryPolicy
-from booking_assets.collect.collection import NoProgress
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import Decoder
 from booking_assets.collect.stats import Mode
@@ -25,6 +24,7 @@ from booking_assets.definitions import build_definitions
 from booking_assets.defs.runs import RefreshResult, run_refresh
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.results import CollectionResult, RunReport
 from booking_assets.sandbox.configuration import booking_toml, dotenv, token_variable
 from booking_assets.sandbox.tenants import Tenant

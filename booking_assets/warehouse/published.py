@@ -1,0 +1,73 @@
+"""Reads the published snapshot: the figures of each organization for a summary.
+
+How a snapshot is published is in `snapshot`.
+"""
+
+# ruff: noqa: S608 - names come quoted from the contracts
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from booking_assets.tables.catalog import TABLES
+from booking_assets.tables.marts import (
+    CAPACITY_UTILIZATION,
+    DISTRIBUTION_STATUS,
+    ORGANIZATION_FRESHNESS,
+)
+from booking_assets.warehouse import queries
+from booking_assets.warehouse.view import View
+
+
+@contextmanager
+def open_snapshot(path: Path, memory_limit: str, threads: int) -> Iterator[View]:
+    """Open the version that `path` points at, read-only.
+
+    Raises:
+        OSError: Nothing is published at `path`.
+    """
+    # The version and not the link: DuckDB opens a path several times.
+    version = path.resolve(strict=True)
+    with duckdb.connect(
+        version, read_only=True, config={"memory_limit": memory_limit, "threads": threads}
+    ) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        yield View(con)
+
+
+def organization_figures(view: View) -> pl.DataFrame:
+    """Stored rows, seats, exam packages late or failed, and freshness of each organization.
+
+    Seats and packages are null where the organization is withheld from the marts.
+    """
+    seats = view.select(CAPACITY_UTILIZATION, ["organization", "seats_taken", "seats_offered"])
+    packages = view.select(DISTRIBUTION_STATUS, ["organization", "distribution_state", "events"])
+    return view.fetch(
+        f"""
+        SELECT organization, events, registrations, rejected, seats_taken, seats_offered,
+            CASE WHEN is_published THEN coalesce(late, 0) END AS packages_late,
+            CASE WHEN is_published THEN coalesce(failed, 0) END AS packages_failed,
+            events_as_of AS as_of, registrations_as_of AS seats_as_of, last_status, is_published
+        FROM ({view.select(ORGANIZATION_FRESHNESS)}) LEFT JOIN (
+            SELECT organization, sum(seats_taken)::BIGINT AS seats_taken,
+                sum(seats_offered)::BIGINT AS seats_offered
+            FROM ({seats}) GROUP BY organization
+        ) USING (organization) LEFT JOIN (
+            SELECT organization,
+                sum(events) FILTER (distribution_state = 'Overdue')::BIGINT AS late,
+                sum(events) FILTER (distribution_state = 'Failed')::BIGINT AS failed
+            FROM ({packages}) GROUP BY organization
+        ) USING (organization)
+        """
+    )
+
+
+def rows_by_table(view: View) -> dict[str, dict[str, int]]:
+    """The rows of each organization, by the full name of the table."""
+    stored = [table for table in TABLES if view.is_stored(table)]
+    return {table.name: queries.row_counts(view, table) for table in stored}

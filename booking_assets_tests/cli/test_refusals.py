@@ -85,3 +85,11 @@ def test_the_commands_explain_themselves() -> None:
         assert explained.exit_code == 0
         assert summary in unfolded(explained.output)
     assert re.search(r"\d+\.\d+\.\d+", CliRunner().invoke(main, ["--version"]).output)
+
+
+def test_secrets_in_a_folder_are_one_sentence(folder: Path) -> None:
+    (folder / ".env").mkdir()
+    refused = CliRunner().invoke(main, ["check"])
+    assert refused.exit_code == 2
+    assert ".env cannot be used" in refused.output
+    assert "it is a folder" in refused.output

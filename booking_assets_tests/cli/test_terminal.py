@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,9 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield where
 
 
-def refreshed(where: Shell, columns: int = 80, **variables: str) -> tuple[int, Terminal]:
+def refreshed(
+    where: Shell, variables: Mapping[str, str] | None = None, *, columns: int = 80
+) -> tuple[int, Terminal]:
     """A refresh in a terminal, to its end."""
     with terminal(where, "booking-assets", "refresh", columns=columns, variables=variables) as seen:
         return seen.end(), seen
@@ -64,7 +66,7 @@ def test_the_figures_are_those_of_the_published_snapshot(quiet: Shell) -> None:
 def test_where_the_cursor_cannot_move_progress_is_plain_lines(
     quiet: Shell, variables: dict[str, str]
 ) -> None:
-    code, seen = refreshed(quiet, **variables)
+    code, seen = refreshed(quiet, variables)
     assert code == 0
     assert re.search(r"^stored +river-college: 6 events$", seen.shown(), re.MULTILINE)
     assert re.search(r"^publish ", seen.shown(), re.MULTILINE)
@@ -75,7 +77,7 @@ def test_an_ascii_terminal_without_colors_gets_neither_other_letters_nor_colors(
     quiet: Shell,
 ) -> None:
     variables = {"PYTHONIOENCODING": "ascii", "LANG": "C", "NO_COLOR": "1"}
-    code, seen = refreshed(quiet, **variables)
+    code, seen = refreshed(quiet, variables)
     assert code == 0
     assert seen.written.isascii()
     assert not re.search(rb"\x1b\[(3|9)\d", seen.written)

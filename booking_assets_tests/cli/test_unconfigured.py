@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -84,3 +85,15 @@ def test_dagster_in_a_checkout_shows_the_runs_of_a_refresh_and_each_check_once(
     every_check = build_definitions().resolve_asset_graph().asset_check_keys
     assert sorted(map(str, checked)) == sorted(map(str, every_check))
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+
+
+def test_json_is_one_object_with_the_figures_of_the_snapshot(refreshed: Ran) -> None:
+    told = refreshed.shell.run("booking-assets", "refresh", "--json", "-o", SLUGS[0])
+    assert (told.returncode, told.stderr.count("\n")) == (0, 1)
+    summary = json.loads(told.stdout)
+    (one,) = summary["organizations"]
+    events = counts(refreshed.shell, "raw.events")[SLUGS[0]]
+    assert (one["organization"], one["status"], one["events"]) == (SLUGS[0], "complete", events)
+    assert one["rows"]["marts.capacity_by_event"] == summary["total"]["events"] == events
+    assert (summary["is_complete"], summary["failures"]) == (True, [])
+    assert (refreshed.shell.folder / SNAPSHOT).resolve().parent.name == summary["version"]

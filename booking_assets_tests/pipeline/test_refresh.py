@@ -95,5 +95,6 @@ def test_a_collection_that_was_overtaken_replaces_nothing_and_is_no_failure(
     assert {one.status for one in report.results} <= {"complete", "overtaken"}
     assert "overtaken" in {one.status for one in report.results}
     assert place.published() == dict.fromkeys(place.settings.slugs, EVENTS_EACH + change)
+    assert any("A newer collection is stored" in note for note in report.notes)
     current = "SELECT bool_and(is_current) FROM marts.organization_freshness"
     assert place.ask(current) == [(True,)]

@@ -13,7 +13,12 @@ import polars as pl
 import pytest
 
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
-from booking_assets.warehouse.errors import FrameMismatch, SliceLoadFailed, WarehouseOutOfMemory
+from booking_assets.warehouse.errors import (
+    FrameMismatch,
+    SliceLoadFailed,
+    WarehouseOutOfMemory,
+    WarehouseUnwritable,
+)
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import (
     collection,
@@ -306,3 +311,9 @@ def test_a_slice_larger_than_the_memory_limit_is_stored(
         warehouse.path.name,
         f"{warehouse.path.name}.lock",
     }
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(warehouse: Warehouse) -> None:
+    warehouse.path.parent.write_text("a file in the folder's place", encoding="utf-8")
+    with pytest.raises(WarehouseUnwritable, match=r"could not be written .*let this user write"):
+        warehouse.log(COLLECTIONS.empty())

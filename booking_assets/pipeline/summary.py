@@ -205,4 +205,4 @@ def _total(organizations: Sequence[OrganizationSummary]) -> OrganizationSummary:
     for one in organizations:
         rows.update(one.rows)
     status = f"{complete} of {len(organizations)}"
-    return OrganizationSummary("total", status, **figures, rows=rows)
+    return OrganizationSummary("total", status, **figures, rows=dict(rows))

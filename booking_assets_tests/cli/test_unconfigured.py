@@ -69,7 +69,7 @@ def test_a_refresh_leaves_its_data_and_its_state_in_its_folder_alone(refreshed: 
 def test_dagster_in_a_checkout_shows_the_runs_of_a_refresh_and_each_check_once(
     refreshed: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = Path(__file__).parents[1]
+    project = Path(__file__).parents[2]
     shutil.copy(project / "dagster.yaml", tmp_path)
     # The checkout's file names the folder of its state relative to the working directory.
     monkeypatch.chdir(refreshed.shell.folder)

@@ -37,7 +37,7 @@ def draft_class(draft: Draft) -> None:
     """Fill a training session that people register for."""
     values = draft.values
     _common(draft, "Class")
-    _schedule(draft, draft.one_of(_HOURS) * 60 + draft.one_of(_LATER_DAYS) * 1440)
+    _schedule(draft, draft.one_of(_HOURS) * 60 + _LATER_DAYS[draft.slot % len(_LATER_DAYS)] * 1440)
     title = f"{draft.one_of(vocabulary.TRADES)} {draft.one_of(vocabulary.LEVELS)}"
     values["EventTitle"] = title
     values["Content"] = _content(draft, title, draft.number(0, 2))

@@ -24,9 +24,11 @@ from booking_assets.tables.marts import (
     ROOM_CONFLICTS,
     ROOM_UTILIZATION,
 )
+from booking_assets.tables.names import VENUES
 from booking_assets.tables.raw import (
     COLLECTIONS,
     EVENTS,
+    NAME_OVERRIDES,
     REGISTRATIONS,
 )
 from booking_assets.transforms import bookings
@@ -137,13 +139,11 @@ def test_a_room_comes_in_one_batch_whatever_the_case_and_blanks_of_its_name() ->
     assert sum(map(len, read)) == events.height
 
 
-def derive_rooms(warehouse: Warehouse, settings: Settings) -> dict[str, DerivedMart]:
-    tables = (ROOM_UTILIZATION, ROOM_CONFLICTS)
-    return {
-        mart.table.short_name: mart.derive(warehouse, settings, {})
-        for mart in MARTS
-        if mart.table in tables
-    }
+def derive_rooms(warehouse: Warehouse, settings: Settings) -> DerivedMart:
+    """Derive both room marts, and those that name venues; returns what was stored of conflicts."""
+    tables = (NAME_OVERRIDES, VENUES, ROOM_UTILIZATION, ROOM_CONFLICTS)
+    wanted = [mart for mart in MARTS if mart.table in tables]
+    return [mart.store(warehouse, settings, {}) for mart in wanted][-1]
 
 
 def test_room_marts_use_the_time_zone_and_the_longest_booking_of_the_settings() -> None:
@@ -175,9 +175,9 @@ def test_a_room_that_is_left_out_of_conflicts_is_named() -> None:
     with new_warehouse() as warehouse:
         put(warehouse, EVENTS, events_frame(*two))
         log(warehouse, EVENTS.short_name)
-        found = [derive_rooms(warehouse, SETTINGS)["room_conflicts"]]
+        found = [derive_rooms(warehouse, SETTINGS)]
         put(warehouse, EVENTS, events_frame(*two, *crowd))
-        found.append(derive_rooms(warehouse, SETTINGS)["room_conflicts"])
+        found.append(derive_rooms(warehouse, SETTINGS))
     name = ("Online " * 20)[:80]
     assert [one.rows for one in found] == [1, 1]
     assert [one.numbers for one in found] == [

@@ -103,6 +103,7 @@ def parts() -> list[Part]:
         Part("transforms", capacity, capacity.capacity_by_event),
         Part("transforms", capacity, capacity.capacity_utilization),
         Part("transforms", conflicts, conflicts.room_conflicts),
+        Part("transforms", conflicts, conflicts.conflict_frames),
         Part("transforms", distribution, distribution.distribution_by_event),
         Part("transforms", distribution, distribution.distribution_status),
         Part("transforms", freshness, freshness.organization_freshness),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -26,6 +27,7 @@ from booking_assets.tables.names import (
     name_columns,
 )
 from booking_assets.transforms import (
+    bookings,
     capacity,
     conflicts,
     distribution,
@@ -34,6 +36,7 @@ from booking_assets.transforms import (
     names,
     rooms,
 )
+from booking_assets.transforms.rules import NO_TIMEZONES
 from booking_assets.warehouse.errors import StaleMarts
 from booking_assets.warehouse.snapshot import Snapshot
 from booking_assets.warehouse.warehouse import Warehouse
@@ -42,6 +45,12 @@ EVENT = ("event_identifier",)
 """The key by which rows of one event come in the same batch."""
 
 PUBLISH_ATTEMPTS = 3
+
+ROOMS_NAMED = 20
+"""The rooms that metadata names at most, of those that are left out of a mart."""
+
+NAME_CHARACTERS = 80
+"""The characters of a name that metadata shows."""
 
 _logger = logging.getLogger(__name__)
 
@@ -53,12 +62,12 @@ class DerivedMart:
     Args:
         rows: how many it holds; None for a history, which is extended.
         sample: its first rows, for a preview; None for a history.
-        numbers: what else there is to say, by name.
+        numbers: what else the metadata says, by name.
     """
 
     rows: int | None
     sample: pl.DataFrame | None
-    numbers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -207,16 +216,51 @@ def _distribution_status(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataF
 
 
 def _room_utilization(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
-    as_of = _as_of(warehouse)
-    for (events,) in warehouse.read_batches(rooms.ROOM_COLUMNS, {raw.EVENTS: rooms.EVENT_COLUMNS}):
-        yield rooms.room_utilization(events, as_of, settings.marts.open_hours)
+    as_of, timezones = _as_of(warehouse), _timezones(settings)
+    longest = timedelta(days=settings.marts.longest_booking_days)
+    columns = {raw.EVENTS: rooms.EVENT_COLUMNS}
+    for (events,) in warehouse.read_batches(bookings.ROOM_COLUMNS, columns):
+        yield rooms.room_utilization(events, as_of, timezones, settings.marts.open_hours, longest)
 
 
-def _room_conflicts(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
-    as_of = _as_of(warehouse)
+def _room_conflicts(
+    left_out: list[str], warehouse: Warehouse, settings: Settings
+) -> Iterator[pl.DataFrame]:
+    """The frames of the mart; the names of rooms that it leaves out are appended to `left_out`."""
+    as_of, timezones = _as_of(warehouse), _timezones(settings)
+    longest = timedelta(days=settings.marts.longest_booking_days)
     columns = {raw.EVENTS: conflicts.EVENT_COLUMNS}
-    for (events,) in warehouse.read_batches(rooms.ROOM_COLUMNS, columns):
-        yield from conflicts.room_conflicts(events, as_of)
+    for (events,) in warehouse.read_batches(bookings.ROOM_COLUMNS, columns):
+        found = conflicts.room_conflicts(events, as_of, timezones, longest)
+        left_out.extend(
+            " / ".join(part[:NAME_CHARACTERS] for part in room if part)
+            for room in found.left_out.iter_rows()
+        )
+        yield from found.frames
+
+
+def _room_conflicts_mart() -> Mart:
+    """A mart whose metadata names the rooms that are left out."""
+
+    def mart(left_out: list[str]) -> Mart:
+        frames = partial(_room_conflicts, left_out)
+        return _replaced_mart(marts.ROOM_CONFLICTS, (raw.EVENTS,), frames)
+
+    def store(warehouse: Warehouse, settings: Settings, withheld: Withheld) -> DerivedMart:
+        left_out: list[str] = []
+        stored = mart(left_out).store(warehouse, settings, withheld)
+        numbers: dict[str, int | str] = {"rooms left out": len(left_out)}
+        if left_out:
+            numbers["names of rooms left out"] = "; ".join(sorted(left_out)[:ROOMS_NAMED])
+        return replace(stored, numbers=numbers)
+
+    return replace(mart([]), store=store)
+
+
+def _timezones(settings: Settings) -> pl.DataFrame:
+    """The time zones of the settings: (organization, timezone)."""
+    known = [(one.slug, one.timezone) for one in settings.organizations if one.timezone]
+    return pl.DataFrame(known, schema=NO_TIMEZONES.schema, orient="row")
 
 
 def _organization_freshness(
@@ -273,7 +317,7 @@ MARTS: tuple[Mart, ...] = (
     _replaced_mart(marts.DISTRIBUTION_BY_EVENT, (raw.EVENTS,), _distribution_by_event),
     _replaced_mart(marts.DISTRIBUTION_STATUS, (marts.DISTRIBUTION_BY_EVENT,), _distribution_status),
     _replaced_mart(marts.ROOM_UTILIZATION, (raw.EVENTS,), _room_utilization),
-    _replaced_mart(marts.ROOM_CONFLICTS, (raw.EVENTS,), _room_conflicts),
+    _room_conflicts_mart(),
     Mart(marts.EVENT_HISTORY, (raw.EVENTS,), _extend_history),
     Mart(
         marts.ORGANIZATION_FRESHNESS,

@@ -27,6 +27,8 @@ _STATES = (
     *("failed", "failed", "withheld", "withheld", "unplanned"),
 )
 _HOURS = (3, 4, 6, 7, 8)
+# Half of the classes are of one day; the others of days, weeks, or a term.
+_LATER_DAYS = (0, 0, 0, 0, 0, 1, 2, 4, 11, 82)
 _EXAM_MINUTES = (120, 180, 180, 240, 300)
 _FIRST_NUMBER = 1000
 
@@ -35,7 +37,7 @@ def draft_class(draft: Draft) -> None:
     """Fill a training session that people register for."""
     values = draft.values
     _common(draft, "Class")
-    _schedule(draft, draft.one_of(_HOURS) * 60)
+    _schedule(draft, draft.one_of(_HOURS) * 60 + _LATER_DAYS[draft.slot % len(_LATER_DAYS)] * 1440)
     title = f"{draft.one_of(vocabulary.TRADES)} {draft.one_of(vocabulary.LEVELS)}"
     values["EventTitle"] = title
     values["Content"] = _content(draft, title, draft.number(0, 2))

@@ -156,31 +156,42 @@ class RoomUtilization(Schema):
     organization = Events.organization
     venue_location_identifier = Events.venue_location_identifier
     venue_name = Venues.venue_name
-    room = Text("Room, trimmed; null where the events name a venue alone.")
-    week = Day("Monday of the ISO week, in the venue's own time.", nullable=False)
+    room = Text(
+        "Room, as most of its events write it, without regard to case and blanks; null where the"
+        " events name a venue alone."
+    )
+    week = Day("Monday of the ISO week, by the room's clock.", nullable=False)
     booked_hours = Measure(
-        "Hours with at least one booking: overlaps count once. Cancelled events book nothing.",
+        "Hours with at least one booking: overlaps count once. Cancelled events book nothing, those"
+        " of more than 24 hours each of their days or nights.",
         nullable=False,
     )
-    double_booked_hours = Measure("Hours with two or more bookings at once.", nullable=False)
-    events = Count("Events with a part in the week.", nullable=False)
+    double_booked_hours = Measure(
+        "Hours with two or more bookings at once: the union of the room's conflicts; null where the"
+        " room is unknown."
+    )
+    events = Count("Events with a booking in the week.", nullable=False)
+    events_too_long = Count(
+        "Events that start in the week and book nothing: longer than longest_booking_days.",
+        nullable=False,
+    )
     seat_hours = Measure(
         "Sum of capacity_maximum x hours in the week, of events that have a maximum.",
         nullable=False,
     )
-    peak_concurrent_events = Count("Most bookings at one instant.", nullable=False)
+    peak_concurrent_events = Count("Most bookings at one instant; null where the room is unknown.")
     open_hours = Measure("Hours a week for which a room may be booked: a setting.", nullable=False)
     room_utilization = Measure("booked_hours / open_hours, a ratio; may pass 1.", nullable=False)
     as_of = Instant(AS_OF, nullable=False)
 
 
 class RoomConflicts(Schema):
-    """Pairs of events that overlap in a room; cross-listed classes are marked."""
+    """Overlaps of two events in a room; cross-listed classes are marked."""
 
     organization = Events.organization
     venue_location_identifier = Events.venue_location_identifier
     venue_name = Venues.venue_name
-    room = Text("Room, trimmed.", nullable=False)
+    room = Text("Room, as in room_utilization.", nullable=False)
     first_event_identifier = Identifier(
         "The event that starts earlier; of two that start together, the smaller identifier.",
         nullable=False,
@@ -189,6 +200,11 @@ class RoomConflicts(Schema):
     overlap_start = Instant("First instant in which both have the room (UTC).", nullable=False)
     overlap_end = Instant("Instant from which one of them has left it (UTC).", nullable=False)
     overlap_minutes = Measure("Minutes from overlap_start to overlap_end.", nullable=False)
+    basis = Text(
+        "exact: both events last up to 24 hours; daily: one is longer and books each of its days or"
+        " nights.",
+        nullable=False,
+    )
     same_class = Flag(
         "True where achievement and class code agree: cross-listed rather than a clash. False where"
         " either is null.",
@@ -291,8 +307,8 @@ ROOM_UTILIZATION = Table(
 ROOM_CONFLICTS = Table(
     "marts.room_conflicts",
     RoomConflicts,
-    row="two events that have the same room at the same time",
-    grain=("organization", "first_event_identifier", "second_event_identifier"),
+    row="a time in which two events have the same room",
+    grain=("organization", "first_event_identifier", "second_event_identifier", "overlap_start"),
 )
 EVENT_HISTORY = Table(
     "marts.event_history",

@@ -1,6 +1,6 @@
-"""Rules of `marts.room_utilization`, and `room_bookings`: which events book a room.
+"""Rules of `marts.room_utilization`: hours booked, double-booked and offered, by room and week.
 
-Pairs of events in one room are in `conflicts`.
+Which events book a room, and when, is in `bookings`; pairs of events in one room in `conflicts`.
 """
 
 from __future__ import annotations
@@ -10,64 +10,60 @@ from datetime import timedelta
 import polars as pl
 
 from booking_assets.tables.marts import ROOM_UTILIZATION
+from booking_assets.transforms import bookings
+from booking_assets.transforms.bookings import CLOCK, LONGEST_BOOKING, ROOM, instant, lasts_longer
 from booking_assets.transforms.rules import (
+    NO_TIMEZONES,
+    by_time_zone,
     conform_to,
-    equals_ignoring_case,
     hours,
     local_time,
     with_as_of,
 )
 
-EVENT_COLUMNS: tuple[str, ...] = (
-    "organization",
-    "venue_location_identifier",
-    "venue_room",
-    "event_scheduling_status",
-    "event_scheduled_start",
-    "event_scheduled_start_offset_minutes",
-    "event_scheduled_end",
-    "capacity_maximum",
-)
+EVENT_COLUMNS: tuple[str, ...] = (*bookings.EVENT_COLUMNS, "capacity_maximum")
 """The columns of `raw.events` that `room_utilization` reads."""
-
-ROOM_COLUMNS: tuple[str, ...] = ("organization", "venue_location_identifier", "venue_room")
-"""The columns of `raw.events` that identify a room: its events must be passed in one frame."""
-
-ROOM: tuple[str, ...] = ("organization", "venue_location_identifier", "room")
-"""The key of a room; two nulls are the same venue, or the same room."""
 
 OPEN_HOURS = 60.0
 """Hours a week for which a room may be booked, unless a setting says otherwise."""
-
-LONGEST_BOOKING = timedelta(days=3653)
-"""Ten years: a longer event has a mistyped date, such as 9999, and would fill 400,000 weeks."""
 
 _SLOT = ("room_number", "week")
 
 
 def room_utilization(
-    events: pl.DataFrame, as_of: pl.DataFrame, open_hours: float = OPEN_HOURS
+    events: pl.DataFrame,
+    as_of: pl.DataFrame,
+    timezones: pl.DataFrame = NO_TIMEZONES,
+    open_hours: float = OPEN_HOURS,
+    longest: timedelta = LONGEST_BOOKING,
 ) -> pl.DataFrame:
     """`marts.room_utilization`: hours booked, double-booked and offered, by room and week.
 
     Bookings overlap where their instants do, independently of offsets; those that touch do not. A
-    booking makes a row in each week that it reaches into. The offset of an event's start decides
-    where its weeks begin, so that its hours add up to its length also when the venue's clocks
-    change before its end.
+    booking makes a row in each week that it reaches into. Weeks begin by the clock of the room: the
+    time zone of its organization, else the offset in which most of its events start.
 
     Raises:
         ValueError: `open_hours`, the hours a week for which a room may be booked, is not positive.
     """
     if not open_hours > 0:
         raise ValueError(f"open_hours is {open_hours:g}: give the hours a week, more than 0")
-    bookings = room_bookings(with_as_of(events.select(EVENT_COLUMNS), as_of))
-    rooms = bookings.select("room_number", *ROOM, "as_of").unique("room_number")
+    booking = bookings.room_events(with_as_of(events.select(EVENT_COLUMNS), as_of))
+    booking = booking.with_row_index("event")
+    shares, terms = [], []
+    for zone, part in by_time_zone(booking, timezones):
+        shares.append(_weekly(bookings.windows(part, zone, longest), zone))
+        terms.append(_terms(part, zone, longest))
+    rooms = booking.select("room_number", *ROOM, "as_of").unique("room_number")
+    # Events with a venue alone are likely in different rooms of it.
+    room_is_known = pl.col("room").is_not_null()
     return conform_to(
-        _swept(_edges(_weekly(bookings)))
+        _swept(_edges(booking, pl.concat(shares), pl.concat(terms)))
         .join(rooms, on="room_number", validate="m:1")
         .with_columns(
             booked_hours=hours(pl.col("booked")),
-            double_booked_hours=hours(pl.col("double_booked")),
+            double_booked_hours=pl.when(room_is_known).then(hours(pl.col("double_booked"))),
+            peak_concurrent_events=pl.when(room_is_known).then("peak"),
             seat_hours=hours(pl.col("offered")),
             # A column: polars does not divide exactly by a constant (see `rules`).
             open_hours=open_hours + 0 * pl.col("booked").cast(pl.Float64),
@@ -77,40 +73,12 @@ def room_utilization(
     )
 
 
-def room_bookings(events: pl.DataFrame) -> pl.DataFrame:
-    """The events that book a room or a venue for a time, each with its room.
-
-    They are not cancelled, end after they start (one without an end books nothing), and last
-    `LONGEST_BOOKING` at most.
-
-    Returns:
-        The given columns, `room` (the trimmed text; null where blank) and `room_number`, which
-        stands for `ROOM` in this frame alone.
-    """
-    text = pl.col("venue_room").str.strip_chars()
-    length = pl.col("event_scheduled_end") - pl.col("event_scheduled_start")
-    bookings = events.with_columns(room=pl.when(text != "").then(text)).filter(
-        ~equals_ignoring_case("event_scheduling_status", "Cancelled"),
-        pl.any_horizontal(pl.col("venue_location_identifier", "room").is_not_null()),
-        length > timedelta(0),
-        length <= LONGEST_BOOKING,
-    )
-    rooms = bookings.select(ROOM).unique().with_row_index("room_number")
-    return bookings.join(rooms, on=ROOM, nulls_equal=True, validate="m:1")
-
-
-def _weekly(bookings: pl.DataFrame) -> pl.DataFrame:
-    """The share of each booking in each week that it reaches into: `week`, `since`, `until`."""
-    start, end = pl.col("event_scheduled_start"), pl.col("event_scheduled_end")
-    local_start = local_time("event_scheduled_start")
-    local_last = local_start + (end - start) - pl.duration(microseconds=1)
-    monday, offset = pl.col("monday"), pl.col("offset")
+def _weekly(windows: pl.DataFrame, zone: str | None) -> pl.DataFrame:
+    """The share of each window in each week that it reaches into: `week`, `since`, `until`."""
+    monday = pl.col("monday")
     return (
-        bookings.with_columns(
-            offset=local_start - start,
-            monday=local_start.dt.truncate("1w"),
-            last_monday=local_last.dt.truncate("1w"),
-        )
+        windows.with_columns(ends=pl.col("until") - pl.duration(microseconds=1))
+        .with_columns(monday=_monday("since", zone), last_monday=_monday("ends", zone))
         .with_columns(
             later=pl.int_ranges((pl.col("last_monday") - monday).dt.total_days() // 7 + 1)
         )
@@ -118,24 +86,47 @@ def _weekly(bookings: pl.DataFrame) -> pl.DataFrame:
         .with_columns(monday=monday + pl.duration(weeks=pl.col("later")))
         .with_columns(
             week=monday.dt.date(),
-            since=pl.max_horizontal(start, monday - offset),
-            until=pl.min_horizontal(end, monday - offset + pl.duration(weeks=1)),
+            since=pl.max_horizontal("since", instant(monday, zone)),
+            until=pl.min_horizontal("until", instant(monday + pl.duration(weeks=1), zone)),
         )
     )
 
 
-def _edges(shares: pl.DataFrame) -> pl.DataFrame:
-    """The begin and end of each booking, sorted by room, week and time.
+def _monday(column: str, zone: str | None) -> pl.Expr:
+    """The begin of the week of an instant by the room's clock, a local time typed as UTC."""
+    return local_time(column, zone, CLOCK).dt.truncate("1w")
 
-    `change` is 1 at a begin and -1 at an end; `offered`, the seats x microseconds, is at the begin.
+
+def _edges(events: pl.DataFrame, shares: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """The begin and end of each booking in each week, and `terms`, sorted by room, week and time.
+
+    `change` is 1 at a begin and -1 at an end. At the begin are `offered`, the seats x microseconds,
+    and `events`, 1 in the first of a week's bookings of an event.
     """
     # 2**31 seats for a week are more microseconds than 64 bits hold.
-    seats = pl.col("capacity_maximum").clip(lower_bound=0).fill_null(0).cast(pl.Int128)
+    seats = events["capacity_maximum"].clip(0).fill_null(0).cast(pl.Int128)
     length = (pl.col("until") - pl.col("since")).dt.total_microseconds()
-    begins = shares.select(*_SLOT, at="since", change=pl.lit(1), offered=seats * length)
-    ends = shares.select(*_SLOT, at="until", change=pl.lit(-1), offered=pl.lit(0, pl.Int128))
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in ("event", "week"))
+    begins = shares.select(
+        *_SLOT,
+        at="since",
+        change=pl.lit(1),
+        offered=seats.gather(shares["event"]) * length,
+        events=~same.fill_null(value=False),
+    )
+    ends = shares.select(*_SLOT, at="until", change=pl.lit(-1))
     # Ends sort before beginnings at the same instant: bookings that touch do not overlap.
-    return pl.concat([begins, ends]).sort(*_SLOT, "at", "change")
+    return pl.concat([begins, ends, terms], how="diagonal").sort(*_SLOT, "at", "change")
+
+
+def _terms(events: pl.DataFrame, zone: str | None, longest: timedelta) -> pl.DataFrame:
+    """The starts of events that are too long to be a booking: a `change` of 0."""
+    return events.filter(lasts_longer(longest)).select(
+        "room_number",
+        week=_monday("event_scheduled_start", zone).dt.date(),
+        at="event_scheduled_start",
+        change=pl.lit(0),
+    )
 
 
 def _swept(edges: pl.DataFrame) -> pl.DataFrame:
@@ -150,10 +141,10 @@ def _swept(edges: pl.DataFrame) -> pl.DataFrame:
         )
         .group_by(_SLOT)
         .agg(
-            events=(pl.col("change") > 0).sum(),
+            pl.col("events", "offered").sum(),
+            events_too_long=(pl.col("change") == 0).sum(),
             booked=lasts.filter(concurrent > 0).sum(),
             double_booked=lasts.filter(concurrent > 1).sum(),
-            offered=pl.col("offered").sum(),
-            peak_concurrent_events=concurrent.max(),
+            peak=concurrent.max(),
         )
     )

@@ -5,12 +5,16 @@ The rules of one mart are in its own module.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from booking_assets.tables.contract import Table
 from booking_assets.tables.names import name_columns
+
+NO_TIMEZONES = pl.DataFrame(schema={"organization": pl.String, "timezone": pl.String})
+"""No organization has a time zone: offsets decide where its days and weeks begin."""
 
 
 def normalized(column: str) -> pl.Expr:
@@ -46,13 +50,34 @@ def minutes(microseconds: pl.Expr) -> pl.Expr:
     return _in(timedelta(minutes=1), microseconds)
 
 
-def local_time(column: str) -> pl.Expr:
-    """The local time at the venue of an instant of `raw.events`, still typed as UTC.
+def local_time(column: str, zone: str | None = None, offset: str | None = None) -> pl.Expr:
+    """The local time of an instant, still typed as UTC, in the years 1 to 9999.
 
-    The API writes each instant with an offset, which `<column>_offset_minutes` keeps; where it is
-    null the local time is taken to be UTC.
+    It is that of a time zone; without one, that of the column with the `offset` in minutes. By
+    default this is the time as written: the API writes each instant of `raw.events` with an offset,
+    which `<column>_offset_minutes` keeps. A null offset means UTC.
     """
-    return pl.col(column) + pl.duration(minutes=pl.col(f"{column}_offset_minutes").fill_null(0))
+    if zone is None:
+        minutes_east = pl.col(offset or f"{column}_offset_minutes").fill_null(0)
+        local = pl.col(column) + pl.duration(minutes=minutes_east)
+    else:
+        local = pl.col(column).dt.convert_time_zone(zone).dt.replace_time_zone("UTC")
+    # Python and DuckDB's clients read no other years.
+    return local.clip(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def by_time_zone(
+    events: pl.DataFrame, timezones: pl.DataFrame
+) -> Iterator[tuple[str | None, pl.DataFrame]]:
+    """The events of each time zone, and first those of organizations without one.
+
+    Args:
+        events: Rows with an `organization`.
+        timezones: The IANA name of an organization's time zone: (organization, timezone).
+    """
+    yield None, events.join(timezones, on="organization", how="anti")
+    for (zone,), organizations in timezones.group_by("timezone"):
+        yield str(zone), events.join(organizations, on="organization", how="semi")
 
 
 def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:

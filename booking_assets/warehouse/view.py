@@ -33,8 +33,8 @@ class Batch:
     """The rows of a table whose hash of the key falls into bucket `number` of `count`, from 0.
 
     Rows with equal keys are in one batch, also when they are in different tables. Of text, only
-    letters and digits are hashed: texts that differ in blanks, which transforms remove, are in one
-    batch.
+    letters and digits are hashed, without case: texts that differ in case and blanks, which
+    transforms may ignore, are in one batch.
     """
 
     key: tuple[str, ...]
@@ -47,7 +47,8 @@ class Batch:
             return "true"
         columns = table.columns.columns()
         key = ", ".join(
-            rf"coalesce(regexp_replace({quoted(name)}, '[^\pL\pN]', '', 'g'), '')"
+            # In Greek, two lower letters have one upper letter; some upper ones have no lower.
+            rf"coalesce(regexp_replace(upper(lower({quoted(name)})), '[^\pL\pN]', '', 'g'), '')"
             if isinstance(columns[name], Text)
             else quoted(name)
             for name in self.key

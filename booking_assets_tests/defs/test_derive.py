@@ -87,8 +87,8 @@ def test_the_stored_marts_are_what_the_transforms_make_of_the_stored_rows(
         CAPACITY_UTILIZATION: capacity_utilization(capacity),
         DISTRIBUTION_BY_EVENT: packages,
         DISTRIBUTION_STATUS: distribution_status(packages),
-        ROOM_UTILIZATION: room_utilization(events, as_of, site.settings.marts.open_hours),
-        ROOM_CONFLICTS: pl.concat([ROOM_CONFLICTS.empty(), *room_conflicts(events, as_of)]),
+        ROOM_UTILIZATION: room_utilization(events, as_of),
+        ROOM_CONFLICTS: pl.concat([ROOM_CONFLICTS.empty(), *room_conflicts(events, as_of).frames]),
     }
     assert capacity.height == 3 * EVENTS_EACH
     for table, frame in expected.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -14,18 +16,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booking_assets.pipeline.marts import EVENT, MARTS
+from booking_assets.pipeline.marts import EVENT, MARTS, DerivedMart
 from booking_assets.settings import Organization, Settings
-from booking_assets.tables.marts import EVENT_HISTORY, ORGANIZATION_FRESHNESS
+from booking_assets.tables.marts import (
+    EVENT_HISTORY,
+    ORGANIZATION_FRESHNESS,
+    ROOM_CONFLICTS,
+    ROOM_UTILIZATION,
+)
+from booking_assets.tables.names import VENUES
 from booking_assets.tables.raw import (
     COLLECTIONS,
     EVENTS,
+    NAME_OVERRIDES,
     REGISTRATIONS,
 )
-from booking_assets.transforms import rooms
+from booking_assets.transforms import bookings
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.transforms.laws import assert_same
-from booking_assets_tests.transforms.rows import AS_OF, DAY, events_frame, identifier
+from booking_assets_tests.transforms.rows import ACME, AS_OF, DAY, VENUE, events_frame, identifier
 from booking_assets_tests.transforms.strategies import (
     MOST_EVENTS,
     ORGANIZATIONS,
@@ -107,20 +116,74 @@ def test_every_mart_is_the_same_in_any_number_of_batches(
             assert_same(frame, whole[name])
 
 
-def test_a_room_comes_in_one_batch_whatever_blanks_are_around_its_name() -> None:
+def test_a_room_comes_in_one_batch_whatever_the_case_and_blanks_of_its_name() -> None:
     characters = pl.Series([chr(number) for number in range(0x3001)])
     blanks = ["", *characters.filter(characters.str.strip_chars() == "")]
-    names = [f"{blank}Salle {room}é{blank}" for room in range(5) for blank in blanks]
+    spellings = ("Salle {}é Σας", "SALLE {}É ΣΑΣ", "salle {}é  σας")
+    names = [
+        f"{blank}{spelling.format(room)}{blank}"
+        for room, spelling, blank in product(range(2), spellings, blanks)
+    ]
     events = events_frame(*({"venue_room": name} for name in [*names, *blanks, None]))
     with new_warehouse() as warehouse:
         put(warehouse, EVENTS, events)
         batches = replace(warehouse, batch_rows=1).read_batches(
-            rooms.ROOM_COLUMNS, {EVENTS: ["venue_room"]}
+            bookings.ROOM_COLUMNS, {EVENTS: ["venue_room"]}
         )
-        read = [frame["venue_room"].str.strip_chars().fill_null("") for (frame,) in batches]
-    apart = [room for rooms_read in read for room in rooms_read.unique()]
-    assert sorted(apart) == ["", *(f"Salle {room}é" for room in range(5))]
+        name = (
+            pl.col("venue_room").str.strip_chars().str.to_lowercase().str.replace_all(r"\s+", " ")
+        )
+        read = [frame.select(name.fill_null("")).to_series() for (frame,) in batches]
+    apart = [room for rooms_read in read for room in rooms_read.fill_null("").unique()]
+    assert sorted(apart) == ["", *(f"salle {room}é σας" for room in range(2))]
     assert sum(map(len, read)) == events.height
+
+
+def derive_rooms(warehouse: Warehouse, settings: Settings) -> DerivedMart:
+    """Derive both room marts, and those that name venues; returns what was stored of conflicts."""
+    tables = (NAME_OVERRIDES, VENUES, ROOM_UTILIZATION, ROOM_CONFLICTS)
+    wanted = [mart for mart in MARTS if mart.table in tables]
+    return [mart.store(warehouse, settings, {}) for mart in wanted][-1]
+
+
+def test_room_marts_use_the_time_zone_and_the_longest_booking_of_the_settings() -> None:
+    # Midnight in London is an hour before that of UTC.
+    start = datetime(2026, 7, 5, 23, 30, tzinfo=UTC)
+    booking = {"venue_room": "1", "event_scheduled_start": start}
+    days = [booking | {"event_scheduled_end": start + length * DAY} for length in (2, 3)]
+    london = SETTINGS.organizations[0].model_copy(update={"timezone": "Europe/London"})
+    changed = {
+        "organizations": (london, *SETTINGS.organizations[1:]),
+        "marts": SETTINGS.marts.model_copy(update={"longest_booking_days": 2}),
+    }
+    with new_warehouse() as warehouse:
+        put(warehouse, EVENTS, events_frame(*days))
+        log(warehouse, EVENTS.short_name)
+        found = []
+        for used in (SETTINGS, SETTINGS.model_copy(update=changed)):
+            derive_rooms(warehouse, used)
+            weeks = warehouse.read(ROOM_UTILIZATION).select("week", "events_too_long")
+            found.append((sorted(weeks.rows()), warehouse.read(ROOM_CONFLICTS).height))
+    sunday, monday = ([(date(2026, 6, 29), 0), (date(2026, 7, 6), 0)], [(date(2026, 7, 6), 1)])
+    assert found == [(sunday, 2), (monday, 0)]
+
+
+def test_a_room_that_is_left_out_of_conflicts_is_named() -> None:
+    hour = {"event_scheduled_start": AS_OF, "event_scheduled_end": AS_OF + timedelta(hours=1)}
+    two = [hour | {"venue_room": "101"}] * 2
+    crowd = [hour | {"venue_room": "Online " * 20, "venue_location_identifier": VENUE}] * 1_415
+    with new_warehouse() as warehouse:
+        put(warehouse, EVENTS, events_frame(*two))
+        log(warehouse, EVENTS.short_name)
+        found = [derive_rooms(warehouse, SETTINGS)]
+        put(warehouse, EVENTS, events_frame(*two, *crowd))
+        found.append(derive_rooms(warehouse, SETTINGS))
+    name = ("Online " * 20)[:80]
+    assert [one.rows for one in found] == [1, 1]
+    assert [one.numbers for one in found] == [
+        {"rooms left out": 0},
+        {"rooms left out": 1, "names of rooms left out": f"{ACME} / {VENUE} / {name}"},
+    ]
 
 
 @laws

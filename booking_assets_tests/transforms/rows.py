@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import polars as pl
 
 from booking_assets.tables.raw import EVENTS
+from booking_assets.transforms.rules import NO_TIMEZONES
 
 Row = dict[str, Any]
 
@@ -49,6 +50,11 @@ def as_of_frame(*organizations: str, at: datetime = AS_OF) -> pl.DataFrame:
     return pl.DataFrame(
         {"organization": organizations or (ACME,)}, schema={"organization": pl.String}
     ).with_columns(as_of=pl.lit(at, dtype=EVENTS.dtypes["collected_at"]))
+
+
+def timezones_frame(timezones: Mapping[str, str]) -> pl.DataFrame:
+    """The time zones of organizations."""
+    return pl.DataFrame([*timezones.items()], schema=NO_TIMEZONES.schema, orient="row")
 
 
 def seats_frame(organizations: Collection[str], at: datetime = AS_OF) -> pl.DataFrame:

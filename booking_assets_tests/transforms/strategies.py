@@ -24,6 +24,7 @@ from booking_assets_tests.transforms.rows import (
     events_frame,
     identifier,
     registrations_frame,
+    timezones_frame,
 )
 
 ORGANIZATIONS = (ACME, BOLT)
@@ -83,10 +84,13 @@ DISTRIBUTION: dict[str, Column] = {
 # touch, coincide, contain one another, and reach into other weeks.
 HALF_HOUR = timedelta(minutes=30)
 _SUNDAY_NOON = AS_OF - 2 * DAY
-_HALF_HOURS_BOOKED = st.sampled_from([-1, 0, 1, 1, 2, 3, 24, 48, 7 * 48, 15 * 48])
+_HALF_HOURS_BOOKED = st.sampled_from(
+    [-1, 0, 1, 1, 2, 3, 24, 47, 48, 49, 100, 5 * 48 - 17, 7 * 48, 22 * 48 + 5, 31 * 48, 31 * 48 + 1]
+)
 ROOMS: dict[str, Column] = {
     "venue_location_identifier": one_of(VENUE),
-    "venue_room": one_of("101", " 101 ", "\t101\u00a0", "102", " "),
+    "venue_room": one_of("Lab 1", " lab 1 ", "\tLab \u00a0 1\u00a0", "102", " "),
+    "event_scheduled_end_offset_minutes": one_of(-720, -480, 0, 60, 330, 840),
     "event_scheduled_start": one_of(*(_SUNDAY_NOON + count * HALF_HOUR for count in range(48))),
     "capacity_maximum": LIMITS,
     "achievement_identifier": one_of(identifier(0), identifier(1)),
@@ -117,6 +121,11 @@ def _frames(rows: Rows) -> Frames:
     return st.lists(rows, max_size=MOST_EVENTS).map(lambda rows: events_frame(*rows))
 
 
+# Their clocks change within a month of `AS_OF`, or a week before, by an hour or half an hour.
+timezones = st.dictionaries(
+    st.sampled_from(ORGANIZATIONS),
+    st.sampled_from(["Europe/London", "America/Toronto", "Australia/Lord_Howe", "Asia/Tokyo"]),
+).map(timezones_frame)
 bookings = _bookings(ROOMS)
 room_events = _frames(bookings)
 all_events = _frames(_bookings(CAPACITY | DISTRIBUTION | ROOMS))

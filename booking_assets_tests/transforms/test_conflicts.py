@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from booking_assets.tables.marts import ROOM_CONFLICTS
-from booking_assets.transforms.conflicts import room_conflicts
+from booking_assets.transforms.bookings import LONGEST_BOOKING, ROOM
+from booking_assets.transforms.conflicts import Conflicts, room_conflicts
 from booking_assets.transforms.rooms import room_utilization
+from booking_assets_tests.transforms import room_reference
+from booking_assets_tests.transforms.laws import later
 from booking_assets_tests.transforms.rows import (
     ACME,
     AS_OF,
@@ -27,7 +30,7 @@ from booking_assets_tests.transforms.rows import (
     events_frame,
     identifier,
 )
-from booking_assets_tests.transforms.strategies import HALF_HOUR, ORGANIZATIONS, room_events
+from booking_assets_tests.transforms.strategies import ORGANIZATIONS, room_events, timezones
 
 PAIR = ("first_event_identifier", "second_event_identifier")
 CLASS = {"achievement_identifier": identifier(7), "event_class_code": "A1"}
@@ -42,9 +45,9 @@ def booking(start: float, end: float, **columns: Any) -> Row:
     } | columns
 
 
-def in_one(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+def in_one(found: Conflicts) -> pl.DataFrame:
     """Frames of conflicts, or none, as one."""
-    return pl.concat([ROOM_CONFLICTS.empty(), *frames])
+    return pl.concat([ROOM_CONFLICTS.empty(), *found.frames])
 
 
 def conflicts(*events: Row) -> pl.DataFrame:
@@ -70,6 +73,7 @@ def test_a_conflict_says_who_where_and_for_how_long() -> None:
         "overlap_start": AS_OF + timedelta(hours=10),
         "overlap_end": AS_OF + timedelta(hours=10.5),
         "overlap_minutes": 30.0,
+        "basis": "exact",
         "same_class": False,
         "as_of": AS_OF,
     }
@@ -176,56 +180,21 @@ def test_two_unknowns_are_not_the_same_class(column: str, missing: str | None) -
 def test_a_text_with_more_conflicts_than_a_room_can_have_is_left_out_whole() -> None:
     crowd = [booking(9, 10, venue_room="Online")] * 4
     events = events_frame(*crowd, booking(9, 10), booking(9, 10))
-    found = [
-        in_one(room_conflicts(events, as_of_frame(), most))["room"].to_list() for most in (5, 6)
-    ]
-    assert found == [["101"], ["Online"] * 6 + ["101"]]
-
-
-def every_pair(events: pl.DataFrame) -> pl.DataFrame:
-    """`room_conflicts` the slow way: each event beside each other one."""
-    rows = []
-    for pair in combinations(events.iter_rows(named=True), 2):
-        first, second = sorted(
-            pair, key=lambda one: (str(one["event_scheduled_start"]), one["event_identifier"])
-        )
-        instants = [one[f"event_scheduled_{at}"] for one in pair for at in ("start", "end")]
-        rooms = [(one["venue_room"] or "").strip() for one in pair]
-        statuses = [(one["event_scheduling_status"] or "").strip().lower() for one in pair]
-        same_place = all(
-            first[name] == second[name] for name in ("organization", "venue_location_identifier")
-        )
-        if "" in rooms or len({*rooms}) > 1 or not same_place or "cancelled" in statuses:
-            continue
-        if None in instants or instants[0] >= instants[1] or instants[2] >= instants[3]:
-            continue
-        start, end = max(instants[0], instants[2]), min(instants[1], instants[3])
-        if start >= end:
-            continue
-        classes = {
-            (one["achievement_identifier"], (one["event_class_code"] or "").strip()) for one in pair
-        }
-        rows.append(
-            {name: first.get(name) for name in ROOM_CONFLICTS.column_names}
-            | {
-                "room": rooms[0],
-                "first_event_identifier": first["event_identifier"],
-                "second_event_identifier": second["event_identifier"],
-                "overlap_start": start,
-                "overlap_end": end,
-                "overlap_minutes": (end - start) / timedelta(minutes=1),
-                "same_class": len(classes) == 1 and all(classes.pop()),
-                "as_of": AS_OF,
-            }
-        )
-    return pl.DataFrame(rows, schema=ROOM_CONFLICTS.dtypes).sort(ROOM_CONFLICTS.grain)
+    found = [room_conflicts(events, as_of_frame(), most_a_room=most) for most in (5, 6)]
+    assert [one.left_out.rows() for one in found] == [[(ACME, None, "Online")], []]
+    rooms = [in_one(one)["room"].to_list() for one in found]
+    assert rooms == [["101"], ["Online"] * 6 + ["101"]]
 
 
 @settings(deadline=None, max_examples=100)
-@given(events=room_events)
-def test_the_pairs_are_those_that_a_comparison_of_all_with_all_finds(events: pl.DataFrame) -> None:
-    found = in_one(room_conflicts(events, as_of_frame(*ORGANIZATIONS)))
-    assert_frame_equal(found, every_pair(events), check_exact=True)
+@given(events=room_events, timezones=timezones, weeks=st.sampled_from([0, -1, 30]))
+def test_the_pairs_are_those_that_a_comparison_of_all_with_all_finds(
+    events: pl.DataFrame, timezones: pl.DataFrame, weeks: int
+) -> None:
+    events = later(events, weeks)
+    found = in_one(room_conflicts(events, as_of_frame(*ORGANIZATIONS), timezones))
+    compared = room_reference.conflicts(events, dict(timezones.iter_rows()), LONGEST_BOOKING)
+    assert_frame_equal(found, compared, check_exact=True)
 
 
 @settings(deadline=None, max_examples=50)
@@ -234,25 +203,30 @@ def test_conflicts_are_the_same_however_many_come_at_once(
     events: pl.DataFrame, at_once: int
 ) -> None:
     as_of = as_of_frame(*ORGANIZATIONS)
-    frames = [*room_conflicts(events, as_of, at_once=at_once)]
+    found = room_conflicts(events, as_of, at_once=at_once)
+    frames = [*found.frames]
     assert [frame.height for frame in frames[:-1]] == [at_once] * (len(frames) - 1)
     assert all(1 <= frame.height <= at_once for frame in frames[-1:])
     assert_frame_equal(
-        in_one(frames).sort(ROOM_CONFLICTS.grain), in_one(room_conflicts(events, as_of))
+        pl.concat([ROOM_CONFLICTS.empty(), *frames]).sort(ROOM_CONFLICTS.grain),
+        in_one(room_conflicts(events, as_of)),
     )
 
 
 @settings(deadline=None, max_examples=50)
-@given(events=room_events)
-def test_rooms_are_double_booked_exactly_while_events_conflict(events: pl.DataFrame) -> None:
-    # In one offset: where offsets differ, two events can share an instant and not the week.
-    events = events.with_columns(event_scheduled_start_offset_minutes=pl.lit(0, dtype=pl.Int32))
-    as_of = as_of_frame(*ORGANIZATIONS)
-    instants = set()
-    for conflict in in_one(room_conflicts(events, as_of)).iter_rows(named=True):
-        at = conflict["overlap_start"]
-        while at < conflict["overlap_end"]:
-            instants.add((*(conflict[name] for name in ROOM_CONFLICTS.column_names[:3]), at))
-            at += HALF_HOUR
-    rooms = room_utilization(events, as_of).filter(pl.col("room").is_not_null())
-    assert rooms["double_booked_hours"].sum() == len(instants) / 2
+@given(events=room_events, timezones=timezones, weeks=st.sampled_from([0, -1, 30]))
+def test_rooms_are_double_booked_exactly_while_events_conflict(
+    events: pl.DataFrame, timezones: pl.DataFrame, weeks: int
+) -> None:
+    events, as_of = later(events, weeks), as_of_frame(*ORGANIZATIONS)
+    instants: Counter[tuple[Any, ...]] = Counter()
+    for conflict in in_one(room_conflicts(events, as_of, timezones)).iter_rows(named=True):
+        overlap = conflict["overlap_start"], conflict["overlap_end"]
+        room = tuple(conflict[name] for name in ROOM)
+        instants |= Counter((*room, at) for at in room_reference.half_hours(overlap))
+    rooms = room_utilization(events, as_of, timezones).filter(pl.col("double_booked_hours") > 0)
+    hours = rooms.group_by(ROOM).agg(pl.col("double_booked_hours").sum()).rows()
+    counted = Counter(room for *room_parts, _ in instants for room in [tuple(room_parts)])
+    assert {tuple(room): total for *room, total in hours} == {
+        room: count / 2 for room, count in counted.items()
+    }

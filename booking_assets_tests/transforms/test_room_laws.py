@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
 from booking_assets.tables.marts import ROOM_CONFLICTS, ROOM_UTILIZATION
-from booking_assets.transforms import conflicts, rooms
+from booking_assets.transforms import bookings, conflicts, rooms
+from booking_assets.transforms.rules import NO_TIMEZONES
 from booking_assets_tests.transforms.laws import (
     AS_OF,
     assert_keeps_contract,
@@ -22,21 +24,30 @@ from booking_assets_tests.transforms.laws import (
     shuffled,
     weeks,
 )
-from booking_assets_tests.transforms.rows import Row, events_frame, identifier
-from booking_assets_tests.transforms.strategies import bookings, room_events
+from booking_assets_tests.transforms.rows import Row, events_frame, identifier, timezones_frame
+from booking_assets_tests.transforms.strategies import ORGANIZATIONS, room_events, timezones
+from booking_assets_tests.transforms.strategies import bookings as booking_rows
 
 MEASURES = ("booked_hours", "double_booked_hours", "seat_hours", "room_utilization")
-COUNTS = ("events", "peak_concurrent_events")
+COUNTS = ("events", "events_too_long", "peak_concurrent_events")
+NOTHING, WEEK = timedelta(0), timedelta(weeks=1)
 
 given_rooms = given(events=room_events)
 
 
-def utilization_of(events: pl.DataFrame) -> pl.DataFrame:
-    return rooms.room_utilization(events, AS_OF)
+def utilization_of(events: pl.DataFrame, timezones: pl.DataFrame = NO_TIMEZONES) -> pl.DataFrame:
+    return rooms.room_utilization(events, AS_OF, timezones)
 
 
-def conflicts_of(events: pl.DataFrame, as_of: pl.DataFrame = AS_OF) -> pl.DataFrame:
-    return pl.concat([ROOM_CONFLICTS.empty(), *conflicts.room_conflicts(events, as_of)])
+def conflicts_of(
+    events: pl.DataFrame, as_of: pl.DataFrame = AS_OF, timezones: pl.DataFrame = NO_TIMEZONES
+) -> pl.DataFrame:
+    found = conflicts.room_conflicts(events, as_of, timezones)
+    return pl.concat([ROOM_CONFLICTS.empty(), *found.frames])
+
+
+def lower(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.col("room").str.to_lowercase())
 
 
 def offsets(minutes: int | None) -> Any:
@@ -67,39 +78,58 @@ def test_merging_organizations_adds_up_for_rooms(events: pl.DataFrame) -> None:
 
 @laws
 @given_rooms
-def test_the_hours_of_every_booking_are_in_its_weeks_and_nowhere_else(events: pl.DataFrame) -> None:
-    one_seat_each = events.with_columns(capacity_maximum=pl.lit(1, dtype=pl.Int32))
-    length = pl.col("event_scheduled_end") - pl.col("event_scheduled_start")
-    booked = rooms.room_bookings(events).select(length.sum()).item() or timedelta(0)
-    assert utilization_of(one_seat_each)["seat_hours"].sum() == booked / timedelta(hours=1)
-
-
-@laws
-@given_rooms
-def test_a_room_is_booked_twice_no_longer_than_once_and_once_no_longer_than_a_week(
+def test_the_hours_of_every_short_booking_are_in_its_weeks_and_nowhere_else(
     events: pl.DataFrame,
 ) -> None:
-    # In one offset, since a week is as much longer as the offsets of its bookings differ.
-    rows = utilization_of(events.with_columns(event_scheduled_start_offset_minutes=offsets(330)))
-    assert (rows["double_booked_hours"] <= rows["booked_hours"]).all()
-    assert rows["booked_hours"].is_between(0, 168, closed="right").all()
-    assert rows["peak_concurrent_events"].is_between(1, rows["events"]).all()
-    assert ((rows["peak_concurrent_events"] > 1) == (rows["double_booked_hours"] > 0)).all()
+    length = pl.col("event_scheduled_end") - pl.col("event_scheduled_start")
+    short = events.filter(length <= timedelta(days=1)).with_columns(
+        capacity_maximum=pl.lit(1, dtype=pl.Int32)
+    )
+    booked = bookings.room_events(short).select(length.sum()).item() or timedelta(0)
+    assert utilization_of(short)["seat_hours"].sum() == booked / timedelta(hours=1)
 
 
 @laws
-@given(events=room_events, one_more=bookings)
-def test_one_more_booking_frees_no_room(events: pl.DataFrame, one_more: Row) -> None:
+@given(events=room_events, timezones=timezones, weeks=weeks)
+def test_a_room_is_booked_twice_no_longer_than_once_and_once_no_longer_than_a_week(
+    events: pl.DataFrame, timezones: pl.DataFrame, weeks: int
+) -> None:
+    rows = utilization_of(later(events, weeks), timezones).with_columns(
+        pl.col("double_booked_hours", "peak_concurrent_events").fill_null(0)
+    )
+    assert (rows["double_booked_hours"] <= rows["booked_hours"]).all()
+    assert ((rows["events"] > 0) == (rows["booked_hours"] > 0)).all()
+    assert (rows["events"] + rows["events_too_long"] > 0).all()
+    assert (rows["peak_concurrent_events"] <= rows["events"]).all()
+    assert ((rows["peak_concurrent_events"] > 1) == (rows["double_booked_hours"] > 0)).all()
+    zones = dict(timezones.iter_rows())
+    for row in rows.iter_rows(named=True):
+        clock = ZoneInfo(zones.get(row["organization"], "UTC"))
+        ends = [datetime.combine(row["week"] + at, time.min, clock) for at in (NOTHING, WEEK)]
+        first, last = (end.astimezone(UTC) for end in ends)
+        assert 0 <= row["booked_hours"] <= (last - first) / timedelta(hours=1)
+
+
+@laws
+@given(events=room_events, one_more=booking_rows, zone=st.sampled_from(["UTC", "Europe/London"]))
+def test_one_more_booking_frees_no_room(events: pl.DataFrame, one_more: Row, zone: str) -> None:
+    # With time zones: one more offset could be that of the room's clock.
+    zones = timezones_frame(dict.fromkeys(ORGANIZATIONS, zone))
     more = pl.concat([events, events_frame(one_more | {"event_identifier": identifier(99)})])
-    grain = ROOM_UTILIZATION.grain
-    pairs = utilization_of(events).join(
-        utilization_of(more), on=grain, how="left", nulls_equal=True, suffix="_after"
+    # Nor does one more spelling make another room.
+    pairs = lower(utilization_of(events, zones)).join(
+        lower(utilization_of(more, zones)),
+        on=ROOM_UTILIZATION.grain,
+        how="left",
+        nulls_equal=True,
+        suffix="_after",
     )
     for column in MEASURES + COUNTS:
-        assert (pairs[column] <= pairs[f"{column}_after"]).fill_null(value=False).all()
-    known = conflicts_of(events)
+        before = pairs.filter(pl.col(column).is_not_null())
+        assert (before[column] <= before[f"{column}_after"]).fill_null(value=False).all()
+    known = lower(conflicts_of(events, timezones=zones))
     assert_same(
-        conflicts_of(more)
+        lower(conflicts_of(more, timezones=zones))
         .join(known, on=ROOM_CONFLICTS.grain, how="semi")
         .sort(ROOM_CONFLICTS.grain),
         known,
@@ -108,9 +138,26 @@ def test_one_more_booking_frees_no_room(events: pl.DataFrame, one_more: Row) -> 
 
 @laws
 @given(events=room_events, offset=st.integers(-840, 840))
-def test_the_offset_in_which_an_instant_was_written_moves_no_conflict(
+def test_the_offset_in_which_an_instant_was_written_means_nothing_where_the_time_zone_is_known(
     events: pl.DataFrame, offset: int
 ) -> None:
+    zones = timezones_frame(dict.fromkeys(ORGANIZATIONS, "Europe/London"))
+    rewritten = events.with_columns(
+        event_scheduled_start_offset_minutes=offsets(offset),
+        event_scheduled_end_offset_minutes=offsets(-offset),
+    )
+    assert_same(conflicts_of(rewritten, AS_OF, zones), conflicts_of(events, AS_OF, zones))
+    assert_same(utilization_of(rewritten, zones), utilization_of(events, zones))
+
+
+@laws
+@given(events=room_events, offset=st.integers(-840, 840))
+def test_the_offset_in_which_an_instant_was_written_moves_no_conflict_of_short_bookings(
+    events: pl.DataFrame, offset: int
+) -> None:
+    events = events.filter(
+        pl.col("event_scheduled_end") - pl.col("event_scheduled_start") <= timedelta(days=1)
+    )
     rewritten = events.with_columns(event_scheduled_start_offset_minutes=offsets(offset))
     assert_same(conflicts_of(rewritten), conflicts_of(events))
 
@@ -134,7 +181,7 @@ def test_offsets_that_keep_a_booking_in_its_week_change_nothing(
 @laws
 @given_rooms
 def test_an_unknown_offset_is_the_offset_of_utc_for_rooms(events: pl.DataFrame) -> None:
-    offset = pl.col("event_scheduled_start_offset_minutes")
+    offset = pl.col(r"^event_scheduled_(start|end)_offset_minutes$")
     assert_same(utilization_of(events.with_columns(offset.fill_null(0))), utilization_of(events))
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from booking_assets.settings import TimeZone
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms import capacity, conflicts, distribution, rooms
 from booking_assets.transforms.rules import (
+    NO_TIMEZONES,
+    by_time_zone,
     days,
     equals_ignoring_case,
     first_match,
     hours,
+    local_time,
     minutes,
     with_as_of,
 )
@@ -130,3 +137,48 @@ def test_hours_and_minutes_are_exact(microseconds: list[int], dtype: type[pl.Dat
 
 def test_a_null_duration_is_null() -> None:
     assert pl.select(hours(pl.lit(None, dtype=pl.Int64))).item() is None
+
+
+def local(start: datetime, zone: str | None = None, **columns: Any) -> datetime:
+    events = events_frame({"event_scheduled_start": start} | columns)
+    at: datetime = events.select(local_time("event_scheduled_start", zone)).item()
+    return at
+
+
+def test_the_local_time_is_that_of_the_time_zone_else_as_written() -> None:
+    start = datetime(2026, 7, 1, 3, tzinfo=UTC)
+    assert local(start).hour == 3
+    assert local(start, event_scheduled_start_offset_minutes=-300) == datetime(
+        2026, 6, 30, 22, tzinfo=UTC
+    )
+    assert local(start, "America/Edmonton") == datetime(2026, 6, 30, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_local_time_stays_in_the_years_that_python_reads(zone: str) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert date.min <= local(first, zone).date() < local(last, zone).date() <= date.max
+
+
+def test_a_time_zone_is_read_as_zoneinfo_reads_it_or_refused_by_the_settings() -> None:
+    start = datetime(2026, 7, 1, tzinfo=UTC)
+    frame, setting = pl.DataFrame({"at": [start]}), TypeAdapter(TimeZone)
+    for zone in available_timezones():
+        try:
+            read = frame.select(local_time("at", zone)).item()
+        except pl.exceptions.ComputeError:
+            with pytest.raises(ValidationError, match="no such time zone"):
+                setting.validate_python(zone)
+        else:
+            assert read == start.astimezone(ZoneInfo(zone)).replace(tzinfo=UTC)
+
+
+def test_events_come_by_time_zone_and_each_once() -> None:
+    slugs = ("a", "b", "c", "d", "d")
+    events = events_frame(*({"organization": slug} for slug in slugs))
+    zones = pl.DataFrame(
+        {"organization": ["b", "c", "e"], "timezone": ["UTC", "UTC", "Asia/Tokyo"]}
+    )
+    parts = {zone: part["organization"].to_list() for zone, part in by_time_zone(events, zones)}
+    assert parts == {None: ["a", "d", "d"], "UTC": ["b", "c"], "Asia/Tokyo": []}
+    assert [zone for zone, _ in by_time_zone(events, NO_TIMEZONES)] == [None]

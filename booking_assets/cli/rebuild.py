@@ -1,4 +1,4 @@
-"""`booking-assets rebuild`: a new warehouse and snapshot from the landings alone."""
+"""`booking-assets rebuild`: a new warehouse and snapshot from landings and former histories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from booking_assets.pipeline.rebuild import rebuild as rebuild_warehouse
 
 @click.command()
 def rebuild() -> None:
-    """Make a new warehouse and snapshot from the landings alone."""
+    """Make a new warehouse and snapshot from the landings; keep the histories."""
     console = open_console()
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
@@ -29,6 +29,8 @@ def rebuild() -> None:
     print_stored_rows(console, settings, rebuilt.organizations)
     if rebuilt.former:
         console.print(f"the former warehouse is kept: {rebuilt.former}")
+    if rebuilt.lost:
+        console.print(rebuilt.lost, markup=False)
     failures += [f"{slug}: {fault}" for slug, fault in rebuilt.faults.items()]
     print_failures(console, failures)
     sys.exit(INCOMPLETE if failures else 0)

@@ -15,7 +15,7 @@ COMMANDS = {
     "refresh": "Collect, derive and publish once.",
     "ui": "Open the Dagster UI, with its daemon, on the instance that refresh uses.",
     "check": "Verify the settings, and ask every credential what it answers for.",
-    "rebuild": "Make a new warehouse and snapshot from the landings alone.",
+    "rebuild": "Make a new warehouse and snapshot from the landings; keep the histories.",
     "forget": "Remove an organization's rows, history, landings and published versions.",
     "sandbox": "Serve a stand-in Booking API on this machine until stopped.",
 }

@@ -1,4 +1,4 @@
-"""`booking-assets rebuild`: a new warehouse and snapshot from the landings alone."""
+"""`booking-assets rebuild`: a new warehouse and snapshot from landings and former histories."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from booking_assets.pipeline.summary import summarize
 
 @click.command()
 def rebuild() -> None:
-    """Make a new warehouse and snapshot from the landings alone."""
+    """Make a new warehouse and snapshot from the landings; keep the histories."""
     console = open_console()
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
@@ -36,6 +36,7 @@ def rebuild() -> None:
         failures = run_derive(build_definitions(settings), settings, instance, tags, progress)
     failures += [f"{slug}: {fault}" for slug, fault in rebuilt.faults.items()]
     notes = [f"the former warehouse is kept: {rebuilt.former}"] if rebuilt.former else []
+    notes += [rebuilt.lost] if rebuilt.lost else []
     summary = summarize(settings, rebuilt.organizations, failures=failures, notes=notes)
     print_summary(console, summary)
     sys.exit(0 if summary.is_complete else INCOMPLETE)

@@ -33,6 +33,7 @@ from booking_assets.pipeline.results import RunReport, report_run
 from booking_assets.pipeline.summary import interruption, published_since
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
+from booking_assets.warehouse.published import published_version
 
 # What a person should see is printed from the report; Dagster's own lines are in its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -129,7 +130,7 @@ def run_refresh(
         KeyboardInterrupt: a person ended it; the message says what is stored and published.
     """
     runs = _Runs(instance, tags, progress)
-    former_version = open_warehouse(settings).published_version()
+    former_version = published_version(settings.snapshot_path)
     try:
         config = run_config(mode, allow_shrink=allow_shrink)
         job = _without_checks(definitions, COLLECT)
@@ -171,7 +172,7 @@ def run_derive(
         KeyboardInterrupt: a person ended it; the message says what is published.
     """
     runs = _Runs(instance, tags, progress)
-    former_version = open_warehouse(settings).published_version()
+    former_version = published_version(settings.snapshot_path)
     try:
         runs.execute(definitions.resolve_job_def(DERIVE))
     except KeyboardInterrupt:

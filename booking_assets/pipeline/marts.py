@@ -18,7 +18,7 @@ from booking_assets.pipeline.organizations import Withheld, only_published, with
 from booking_assets.pipeline.progress import SILENT, Progress
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
-from booking_assets.tables.contract import Table
+from booking_assets.tables.contract import History, Table
 from booking_assets.tables.names import (
     ACHIEVEMENTS,
     NAME_COLUMNS,
@@ -74,12 +74,14 @@ class DerivedMart:
 class Mart:
     """A mart: its table, the tables that it is derived from, and how it is derived and stored.
 
-    `store` is given the warehouse restricted to the organizations that are published.
+    `store` is given the warehouse restricted to the organizations that are published. It also
+    writes the table `changes`, in the same transaction, where there is one.
     """
 
     table: Table
     upstream: tuple[Table, ...]
     store: Callable[[Warehouse, Settings, Withheld], DerivedMart]
+    changes: Table | None = None
 
     def derive(self, warehouse: Warehouse, settings: Settings, withheld: Withheld) -> DerivedMart:
         """Derive the mart from what is stored, in one transaction.
@@ -285,16 +287,20 @@ def _organization_freshness(
     return DerivedMart(replaced.rows, replaced.first)
 
 
-def _extend_history(warehouse: Warehouse, _: Settings, __: Withheld) -> DerivedMart:
-    """Close the versions that ended and add those that began; the others are not rewritten."""
-    closed, added = warehouse.extend_history(history.MEMBERS, _changed_versions)
-    return DerivedMart(None, None, {"versions closed": closed, "versions added": added})
+def _history_mart(table: History) -> Mart:
+    """A mart whose versions are closed where they ended, and added; others are not rewritten."""
+
+    def store(warehouse: Warehouse, _: Settings, __: Withheld) -> DerivedMart:
+        closed, added = warehouse.extend_history(table, _changed_versions)
+        return DerivedMart(None, None, {"versions closed": closed, "versions added": added})
+
+    return Mart(table, (table.source,), store, table.changes)
 
 
 def _changed_versions(
-    open_versions: pl.DataFrame, events: pl.DataFrame, newest: pl.DataFrame
+    last_versions: pl.DataFrame, rows: pl.DataFrame, newest: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    changed = history.changed_versions(open_versions, events, _instants(newest))
+    changed = history.changed_versions(last_versions, rows, _instants(newest))
     return changed.closed, changed.added
 
 
@@ -318,7 +324,8 @@ MARTS: tuple[Mart, ...] = (
     _replaced_mart(marts.DISTRIBUTION_STATUS, (marts.DISTRIBUTION_BY_EVENT,), _distribution_status),
     _replaced_mart(marts.ROOM_UTILIZATION, (raw.EVENTS,), _room_utilization),
     _room_conflicts_mart(),
-    Mart(marts.EVENT_HISTORY, (raw.EVENTS,), _extend_history),
+    _history_mart(marts.EVENT_HISTORY),
+    _history_mart(marts.SEAT_HISTORY),
     Mart(
         marts.ORGANIZATION_FRESHNESS,
         (raw.EVENTS, raw.EVENT_COUNTS, raw.REGISTRATIONS, raw.GROUPS),

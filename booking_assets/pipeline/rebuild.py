@@ -20,6 +20,7 @@ from booking_assets.pipeline.loads import slice_load
 from booking_assets.pipeline.marts import derive_all, publish
 from booking_assets.pipeline.organizations import adopt_renamed
 from booking_assets.settings import Settings
+from booking_assets.tables.catalog import HISTORY_TABLES
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse.errors import SliceLoadFailed, WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
@@ -35,18 +36,21 @@ class Rebuilt:
         organizations: their slugs.
         former: where the former warehouse is, if there was one.
         faults: by slug, why an organization has no rows, or those of an older landing.
+        lost: a sentence on the histories where they could not be kept, and why; None where kept.
     """
 
     organizations: tuple[str, ...] = ()
     former: Path | None = None
     faults: Mapping[str, str] = field(default_factory=dict)
+    lost: str | None = None
 
 
 def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
     """Load the newest intact landing of each organization and resource into a new warehouse.
 
-    The log is the former warehouse's where that can be read: it knows which collections failed,
-    which left no landing. Else it is made of the other landings. Derive the marts afterwards.
+    The log and the histories are the former warehouse's where that can be read: it knows which
+    collections failed, which left no landing, and what events were before. Else the log is made of
+    the other landings, and the histories begin anew. Derive the marts afterwards.
 
     Raises:
         WarehouseError: there is no intact landing, or none of an organization whose rows the former
@@ -66,7 +70,7 @@ def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
         lost = [] if former_log is None else [key for key, left in candidates.items() if not left]
         _require_landings(newest, lost, faults, settings)
         try:
-            former = warehouse.rebuild(
+            former, fault = warehouse.rebuild(
                 [slice_load(one) for one in newest], _log_without(newest, candidates, former_log)
             )
         except SliceLoadFailed as error:
@@ -79,7 +83,13 @@ def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
         else:
             break
     adopt_renamed(warehouse, settings)
-    return Rebuilt(tuple(sorted({one.organization for one in newest})), former, faults)
+    loaded = tuple(sorted({one.organization for one in newest}))
+    return Rebuilt(loaded, former, faults, _lost_histories(fault) if fault else None)
+
+
+def _lost_histories(fault: str) -> str:
+    names = ", ".join(table.name for table in HISTORY_TABLES)
+    return f"{names} begin anew, and what they said of the past is lost: {fault}"
 
 
 def rebuild_lost(warehouse: Warehouse, settings: Settings) -> None:
@@ -93,9 +103,10 @@ def rebuild_lost(warehouse: Warehouse, settings: Settings) -> None:
     if not warehouse.path.exists() and whole_landings(settings.landing_path):
         rebuilt = rebuild(warehouse, settings)
         _logger.warning(
-            "the warehouse %s was gone; rebuilt from landings: %s",
+            "the warehouse %s was gone; rebuilt from landings: %s; %s",
             warehouse.path,
             ", ".join(rebuilt.organizations),
+            rebuilt.lost,
         )
 
 

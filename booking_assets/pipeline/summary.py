@@ -15,6 +15,7 @@ from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.results import RunReport, report_run
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
+from booking_assets.warehouse.published import published_version
 
 NAMED = 5
 """Organizations that a sentence names; the others are counted."""
@@ -112,7 +113,7 @@ def summarize(
         notes: besides those of the report.
     """
     warehouse = open_warehouse(settings)
-    version = warehouse.published_version()
+    version = published_version(settings.snapshot_path)
     figures, rows = warehouse.published_summary()
     published = {row["organization"]: row for row in figures.to_dicts()}
     organizations = tuple(
@@ -157,7 +158,7 @@ def interruption(
 
 def published_since(settings: Settings, former_version: str | None) -> str:
     """Whether another version than the former one is published, in words."""
-    version = open_warehouse(settings).published_version()
+    version = published_version(settings.snapshot_path)
     if version != former_version:
         return "the snapshot was published"
     return f"nothing was published{', the last snapshot stays' if version else ''}"

@@ -26,8 +26,13 @@ MART_TABLES: tuple[Table, ...] = (
     marts.ROOM_UTILIZATION,
     marts.ROOM_CONFLICTS,
     marts.EVENT_HISTORY,
+    marts.EVENT_CHANGES,
+    marts.SEAT_HISTORY,
     marts.ORGANIZATION_FRESHNESS,
 )
+HISTORY_TABLES: tuple[Table, ...] = (marts.EVENT_HISTORY, marts.EVENT_CHANGES, marts.SEAT_HISTORY)
+"""The marts that are extended: they cannot be derived again."""
+
 TABLES: tuple[Table, ...] = RAW_TABLES + MART_TABLES
 
 OF_ALL_ORGANIZATIONS = frozenset({names.ORGANIZATIONS, marts.ORGANIZATION_FRESHNESS})

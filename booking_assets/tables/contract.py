@@ -149,3 +149,24 @@ class Table:
     def empty(self) -> pl.DataFrame:
         """A frame of this table with no rows."""
         return pl.DataFrame(schema=self.dtypes)
+
+
+@dataclass(frozen=True)
+class History(Table):
+    """A table of versions of another table's rows, extended and never derived again.
+
+    Its columns are those of `source` that it keeps, `valid_from`, `valid_to`, and `change` where a
+    deletion is a row as well. `instant` names the column of `source` that says when a row was seen;
+    where that is null, the row is unknown and has no version. `changes` is the table to which each
+    changed column is appended.
+    """
+
+    source: Table
+    instant: str
+    changes: Table | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The columns whose values make a version."""
+        others = {"valid_from", "valid_to", "change", self.instant}
+        return tuple(name for name in self.column_names if name not in others)

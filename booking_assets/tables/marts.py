@@ -9,6 +9,7 @@ from booking_assets.tables.contract import (
     Count,
     Day,
     Flag,
+    History,
     Identifier,
     Instant,
     Measure,
@@ -18,7 +19,7 @@ from booking_assets.tables.contract import (
     Text,
 )
 from booking_assets.tables.names import AS_OF, Achievements, Venues
-from booking_assets.tables.raw import Events
+from booking_assets.tables.raw import EVENTS, Events
 
 
 class CapacityByEvent(Schema):
@@ -232,6 +233,47 @@ class EventHistory(Events):
     )
 
 
+class EventChanges(Schema):
+    """Every change of an event: a row for each changed column, each new and each deleted event.
+
+    Appended with `marts.event_history` and never derived again; the events of an organization's
+    first load are not in it.
+    """
+
+    organization = Events.organization
+    event_identifier = Events.event_identifier
+    changed_at = Instant(
+        "Start of the collection that first saw the change: valid_from in marts.event_history"
+        " (UTC).",
+        nullable=False,
+    )
+    change = Text("`inserted`, `updated` or `deleted`.", nullable=False)
+    column_name = Text("The changed column of raw.events; null where inserted or deleted.")
+    old_value = Text("Value before, as text, cut at 200 characters.", free=True)
+    new_value = Text("Value after, as text, cut at 200 characters.", free=True)
+
+
+class SeatHistory(Schema):
+    """The seats of each event over time, its booking curve: a row only where a number changed.
+
+    An event has no version while its seats are unknown, nor after its deletion.
+    """
+
+    organization = Events.organization
+    event_identifier = Events.event_identifier
+    seats_confirmed = Count("Confirmed registrations.", nullable=False)
+    seats_invited = Count("Unanswered invitations.", nullable=False)
+    seats_waitlisted = Count("Waitlisted registrations.", nullable=False)
+    valid_from = Instant(
+        "Start of the registrations' collection that first saw these numbers (UTC).",
+        nullable=False,
+    )
+    valid_to = Instant(
+        "Start of the collection that saw other numbers, missed the event, or left the seats"
+        " unknown (UTC); null: current. Valid from valid_from until just before valid_to."
+    )
+
+
 class OrganizationFreshness(Schema):
     """How old and how complete each organization's data was when it was published."""
 
@@ -310,11 +352,28 @@ ROOM_CONFLICTS = Table(
     row="a time in which two events have the same room",
     grain=("organization", "first_event_identifier", "second_event_identifier", "overlap_start"),
 )
-EVENT_HISTORY = Table(
+EVENT_CHANGES = Table(
+    "marts.event_changes",
+    EventChanges,
+    row="a changed column of an event, a new event or a deleted one",
+    grain=("organization", "event_identifier", "changed_at", "column_name"),
+)
+EVENT_HISTORY = History(
     "marts.event_history",
     EventHistory,
     row="a version of an event that a collection saw, or its deletion",
     grain=("organization", "event_identifier", "valid_from"),
+    source=EVENTS,
+    instant="collected_at",
+    changes=EVENT_CHANGES,
+)
+SEAT_HISTORY = History(
+    "marts.seat_history",
+    SeatHistory,
+    row="the seats of an event while they did not change",
+    grain=("organization", "event_identifier", "valid_from"),
+    source=CAPACITY_BY_EVENT,
+    instant="seats_as_of",
 )
 ORGANIZATION_FRESHNESS = Table(
     "marts.organization_freshness",

@@ -120,7 +120,7 @@ class DatabaseFile:
         fresh = self.path.with_name(f"{self.path.name}.rebuilt")
         with self._translate_write_failure(), self._locked(self._waiting()):
             try:
-                _remove_database(fresh)
+                remove_database(fresh)
                 yield fresh
                 for former in (self.path, log_of(self.path)):
                     if former.exists():
@@ -128,7 +128,16 @@ class DatabaseFile:
                 fresh.rename(self.path)
                 sync(self.path.parent)
             finally:
-                _remove_database(fresh)
+                remove_database(fresh)
+
+    @contextmanager
+    def reading_former(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open for reading within `replacing`, which has the lock."""
+        with (
+            self._translate_write_failure(),
+            self._connected(read_only=True, waiting=self._waiting()) as con,
+        ):
+            yield con
 
     @contextmanager
     def rewriting(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
@@ -140,7 +149,7 @@ class DatabaseFile:
         fresh = self.path.with_name(f"{self.path.name}.rebuilt")
         with self._translate_write_failure(), self._locked(waiting):
             try:
-                _remove_database(fresh)
+                remove_database(fresh)
                 with self._connected(read_only=True, waiting=waiting) as con:
                     yield con, fresh
                 fresh.chmod(PRIVATE)
@@ -148,7 +157,7 @@ class DatabaseFile:
                 fresh.replace(self.path)
                 sync(self.path.parent)
             finally:
-                _remove_database(fresh)
+                remove_database(fresh)
 
     def _waiting(self) -> Iterator[bool]:
         return pauses(self.busy_timeout_seconds, self.clock, self.sleep)
@@ -301,7 +310,8 @@ def lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
-def _remove_database(path: Path) -> None:
+def remove_database(path: Path) -> None:
+    """Remove a database with its log and its lock file, where they exist."""
     for file in (path, log_of(path), lock_path(path)):
         file.unlink(missing_ok=True)
 

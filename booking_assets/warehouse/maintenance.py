@@ -16,9 +16,8 @@ from uuid import UUID
 import duckdb
 import polars as pl
 
-from booking_assets.tables.catalog import RAW_TABLES, TABLES
-from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import EVENT_HISTORY
+from booking_assets.tables.catalog import HISTORY_TABLES, RAW_TABLES, TABLES
+from booking_assets.tables.contract import History, Table
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import literal, qualified
@@ -54,16 +53,17 @@ def renames(stored: Mapping[str, UUID], configured: Mapping[str, UUID]) -> dict[
 
 def rename(con: duckdb.DuckDBPyConnection, renamed: Mapping[str, str]) -> None:
     """Move the rows, log and history of organizations to their new slugs."""
-    ddl.prepare(con, [*RAW_TABLES, EVENT_HISTORY])
+    before = ddl.stored_tables(con)
+    # A table of changes that does not exist yet is filled when its history is extended.
+    ddl.prepare(con, [*RAW_TABLES, *(one for one in HISTORY_TABLES if one.name in before)])
     names = pl.DataFrame(
         [*renamed.items()], schema={"former": pl.String, "slug": pl.String}, orient="row"
     )
     with registered(con, "names", names):
         con.execute("CREATE OR REPLACE TEMP TABLE renamed AS FROM names")
     _merge(con)
-    stored = ddl.stored_tables(con)
     for table in TABLES:
-        if table.name in stored and "organization" in table.column_names:
+        if table.name in ddl.stored_tables(con) and "organization" in table.column_names:
             con.execute(
                 f"UPDATE {qualified(table)} AS t SET organization = renamed.slug"
                 " FROM renamed WHERE t.organization = renamed.former"
@@ -87,22 +87,38 @@ def _merge(con: duckdb.DuckDBPyConnection) -> None:
                 )
                 """
             )
-    log, history = qualified(COLLECTIONS), qualified(EVENT_HISTORY)
-    matches = "t.organization = begun.former AND t.event_identifier = begun.event_identifier"
+    log, stored = qualified(COLLECTIONS), ddl.stored_tables(con)
     con.execute(
         f"""
         UPDATE {log} AS t SET sequence = NULL FROM renamed
         WHERE t.organization = renamed.former AND slug NOT IN (SELECT former FROM renamed)
-        AND slug IN (SELECT organization FROM {log} WHERE status = 'complete');
+        AND slug IN (SELECT organization FROM {log} WHERE status = 'complete')
+        """
+    )
+    for history in HISTORY_TABLES:
+        if isinstance(history, History) and history.name in stored:
+            _merge_history(con, history)
+
+
+def _merge_history(con: duckdb.DuckDBPyConnection, history: History) -> None:
+    """End the former slug's versions of each event where those under the new slug begin."""
+    matches = "t.organization = begun.former AND t.event_identifier = begun.event_identifier"
+    con.execute(
+        f"""
         CREATE OR REPLACE TEMP TABLE begun AS
-        SELECT former, event_identifier, min(valid_from) AS begins FROM {history}
+        SELECT former, event_identifier, min(valid_from) AS begins FROM {qualified(history)}
         JOIN renamed ON slug = organization WHERE slug NOT IN (SELECT former FROM renamed)
         GROUP BY ALL;
-        DELETE FROM {history} AS t USING begun WHERE {matches} AND valid_from >= begins;
-        UPDATE {history} AS t SET valid_to = begins FROM begun
+        DELETE FROM {qualified(history)} AS t USING begun WHERE {matches} AND valid_from >= begins;
+        UPDATE {qualified(history)} AS t SET valid_to = begins FROM begun
         WHERE {matches} AND (valid_to IS NULL OR valid_to > begins);
         """
     )
+    if history.changes and history.changes.name in ddl.stored_tables(con):
+        con.execute(
+            f"DELETE FROM {qualified(history.changes)} AS t USING begun"
+            f" WHERE {matches} AND changed_at >= begins"
+        )
 
 
 def without(view: View, slug: str) -> dict[Table, str]:
@@ -117,8 +133,7 @@ def without(view: View, slug: str) -> dict[Table, str]:
         for table in TABLES
         if view.is_stored(table)
         and (
-            table in RAW_TABLES
-            or table is EVENT_HISTORY
+            table in (*RAW_TABLES, *HISTORY_TABLES)
             or not ddl.differences(table, view.require_stored(table))
         )
     }

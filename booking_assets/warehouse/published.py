@@ -24,6 +24,12 @@ from booking_assets.warehouse import queries
 from booking_assets.warehouse.view import View
 
 
+def published_version(path: Path) -> str | None:
+    """The name of the version that `path` points at; None where nothing is published."""
+    version = path.resolve()
+    return version.parent.name if version.exists() else None
+
+
 @contextmanager
 def open_snapshot(path: Path, memory_limit: str, threads: int) -> Iterator[View]:
     """Open the version that `path` points at, read-only.

@@ -1,4 +1,4 @@
-"""Extends `marts.event_history`: digests of events and versions, and the resulting statements.
+"""Extends histories: digests of rows and versions, and the statements that write what changed.
 
 Which versions end and which begin is decided by `transforms.history`.
 """
@@ -7,115 +7,132 @@ Which versions end and which begin is decided by `transforms.history`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import duckdb
 import polars as pl
 
-from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import EVENT_HISTORY
+from booking_assets.tables.contract import History, Table
 from booking_assets.tables.raw import EVENTS
-from booking_assets.warehouse import ddl
+from booking_assets.warehouse import ddl, queries
 from booking_assets.warehouse.collections_log import newest_collections
-from booking_assets.warehouse.ddl import column_list, qualified, quoted, types
+from booking_assets.warehouse.ddl import column_list, literal, qualified, quoted, types
 from booking_assets.warehouse.frames import registered
-from booking_assets.warehouse.view import View, batches
+from booking_assets.warehouse.view import Batch, View, batches
 
 Changed: TypeAlias = Callable[
     [pl.DataFrame, pl.DataFrame, pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]
 ]
-"""Maps last versions (the key, valid_from, digest; null where the event is deleted), events (the
-key, collected_at, digest) and the newest collections (rows of `raw.collections`) to the versions to
-close (the key, valid_from and the new valid_to) and those to add (the key, valid_from, valid_to and
-change)."""
+"""Maps last versions (the key, valid_from, valid_to, digest; null where that version has ended),
+rows (the key, seen_at, digest) and the newest collections (rows of `raw.collections`) to the
+versions to close (the key, valid_from and the new valid_to) and those to add (the key, valid_from,
+valid_to and change)."""
+
+CHANGE_CHARACTERS = 200
+"""The length at which old and new values are cut in a table of changes."""
 
 _KEY = column_list(EVENTS.grain)
-_CLOSED = (*EVENT_HISTORY.grain, "valid_to")
 _OPEN = "valid_to IS NULL"
 
 
-def extend(
-    view: View, members: Sequence[str], changed: Changed, batch_rows: int
-) -> tuple[int, int]:
+def extend(view: View, history: History, changed: Changed, batch_rows: int) -> tuple[int, int]:
     """Close versions and add others within the open transaction; returns the number of each.
 
-    Decides batch by batch and writes once, so that wide rows are read once.
+    Decides batch by batch and writes once, so that wide rows are read once. An organization for
+    which `history.source` is a stale mart is left as it is.
 
     Args:
-        view: The warehouse, open for writing, with raw.events.
-        members: The columns whose values make a version.
-        changed: Decides which versions end and which begin. Their members are copied from
-            raw.events, those of a deleted event from its last version.
+        view: The warehouse, open for writing, with the history's source.
+        history: The history to extend, with its table of changes.
+        changed: Decides which versions end and which begin. Their members are copied from the
+            source, those of a deleted event from its last version.
         batch_rows: Events in a batch, on average.
     """
     con = view.con
-    ddl.prepare(con, [EVENT_HISTORY])
+    ddl.prepare(con, [history])
     newest = newest_collections(view, EVENTS.short_name)
-    rows = max(
-        _store_digests(view, "last_digests", EVENT_HISTORY, "valid_from", members, _OPEN),
-        _store_digests(view, "event_digests", EVENTS, "collected_at", members, "true"),
-    )
-    # The last versions of deleted events have no digest.
-    con.execute(
-        f"""
-        INSERT INTO last_digests BY NAME
-        SELECT organization, event_identifier, max(valid_from) AS valid_from
-        FROM ({view.select(EVENT_HISTORY, [*EVENT_HISTORY.grain, "change"])})
-        ANTI JOIN last_digests USING ({_KEY}) WHERE change = 'deleted' GROUP BY ALL
-        """
-    )
-    kinds = types(EVENT_HISTORY)
-    for name, columns in (("closed", _CLOSED), ("added", (*_CLOSED, "change"))):
-        declarations = ", ".join(f"{column} {kinds[column]}" for column in columns)
+    if stale := set().union(*queries.stale_marts(view, [history.source]).values()):
+        newest = newest.filter(~newest["organization"].is_in(stale))
+        view = View(con, frozenset(newest["organization"]))
+    rows = max(_store_last_versions(view, history), _store_rows(view, history))
+    kinds = types(history) | {"change": "VARCHAR"}
+    for name, columns in (("closed", ()), ("added", ("change",))):
+        declarations = ", ".join(
+            f"{column} {kinds[column]}" for column in (*history.grain, "valid_to", *columns)
+        )
         con.execute(f"CREATE TEMP TABLE {name} ({declarations})")
     for batch in batches(("event_identifier",), rows, batch_rows):
         which = batch.condition(EVENTS)
-        last_versions = view.fetch(f"FROM last_digests WHERE {which}")
-        events = view.fetch(f"FROM event_digests WHERE {which}")
+        last_versions = view.fetch(f"FROM last_versions WHERE {which}")
+        seen = view.fetch(f"FROM seen WHERE {which}")
         for name, frame in zip(
-            ("closed", "added"), changed(last_versions, events, newest), strict=True
+            ("closed", "added"), changed(last_versions, seen, newest), strict=True
         ):
             with registered(con, "decided", frame):
                 con.execute(f"INSERT INTO {name} BY NAME FROM decided")
-    return _apply(con)
+    numbers = _apply(con, history)
+    if history.changes:
+        _append_changes(View(con), history, history.changes, batch_rows)
+    return numbers
 
 
-def _store_digests(
-    view: View, name: str, table: Table, since: str, members: Sequence[str], which: str
-) -> int:
-    """Create a temporary table of each row's key, instant and digest; returns the number of rows.
-
-    Hashes are equal within one release of DuckDB only: both sides are hashed in one session.
-    """
-    key = [*EVENTS.grain, since]
-    extra = [column for column in ("valid_to",) if column in table.column_names]
-    source = view.select(table, dict.fromkeys([*key, *members, *extra]))
-    digest = f"hash({column_list(members)}) AS digest"
+def _store_last_versions(view: View, history: History) -> int:
+    """Create a temporary table of each event's last version; returns the number of open ones."""
+    ended = "change = 'deleted'" if "change" in history.column_names else "valid_to IS NOT NULL"
     ((rows,),) = view.con.execute(
-        f"CREATE TEMP TABLE {name} AS"
-        f" SELECT {column_list(key)}, {digest} FROM ({source}) WHERE {which}"
+        f"""
+        CREATE TEMP TABLE last_versions AS
+        SELECT {_KEY}, valid_from, valid_to, {_digest(history)}
+        FROM ({view.select(history)}) WHERE {_OPEN}
+        """
+    ).fetchall()
+    view.con.execute(
+        f"""
+        INSERT INTO last_versions BY NAME
+        SELECT {_KEY}, max(valid_from) AS valid_from, max(valid_to) AS valid_to
+        FROM ({view.select(history)}) ANTI JOIN last_versions USING ({_KEY})
+        WHERE {ended} GROUP BY ALL
+        """
+    )
+    return int(rows)
+
+
+def _store_rows(view: View, history: History) -> int:
+    """Create a temporary table of the source's known rows; returns their number."""
+    source = view.select(history.source, [*history.members, history.instant])
+    ((rows,),) = view.con.execute(
+        f"""
+        CREATE TEMP TABLE seen AS
+        SELECT {_KEY}, {history.instant} AS seen_at, {_digest(history)}
+        FROM ({source}) WHERE seen_at IS NOT NULL
+        """
     ).fetchall()
     return int(rows)
 
 
-def _apply(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+def _digest(history: History) -> str:
+    """Hashes are equal within one release of DuckDB only: both sides are hashed in one session."""
+    return f"hash({column_list(history.members)}) AS digest"
+
+
+def _apply(con: duckdb.DuckDBPyConnection, history: History) -> tuple[int, int]:
     """Close and add the decided versions; returns the number of each."""
-    history, events = qualified(EVENT_HISTORY), qualified(EVENTS)
-    members = ", ".join(f"source.{quoted(name)}" for name in EVENTS.column_names)
-    insert = (
-        f"INSERT INTO {history} BY NAME"
-        f" SELECT {members}, added.valid_from, added.valid_to, added.change"
-    )
-    ((deleted,),) = con.execute(
-        f"""
-        {insert} FROM {history} AS source JOIN added USING ({_KEY})
-        WHERE added.change = 'deleted' AND source.{_OPEN}
-        """
-    ).fetchall()
+    versions, names = qualified(history), history.column_names
+    copied = [f"source.{quoted(name)}" for name in names if name in history.source.column_names]
+    begun = [f"added.{name}" for name in ("valid_from", "valid_to", "change") if name in names]
+    insert = f"INSERT INTO {versions} BY NAME SELECT {', '.join([*copied, *begun])}"
+    deleted = 0
+    if "change" in names:
+        ((deleted,),) = con.execute(
+            f"""
+            {insert} FROM {versions} AS source JOIN added USING ({_KEY})
+            WHERE added.change = 'deleted' AND source.{_OPEN}
+            """
+        ).fetchall()
     ((closed,),) = con.execute(
         f"""
-        UPDATE {history} AS version SET valid_to = closed.valid_to FROM closed
+        UPDATE {versions} AS version SET valid_to = closed.valid_to FROM closed
         WHERE version.organization = closed.organization
         AND version.event_identifier = closed.event_identifier
         AND version.valid_from = closed.valid_from AND version.{_OPEN}
@@ -123,8 +140,83 @@ def _apply(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     ).fetchall()
     ((others,),) = con.execute(
         f"""
-        {insert} FROM {events} AS source JOIN added USING ({_KEY})
+        {insert} FROM {qualified(history.source)} AS source JOIN added USING ({_KEY})
         WHERE added.change <> 'deleted'
         """
     ).fetchall()
     return closed, deleted + others
+
+
+def _append_changes(view: View, history: History, changes: Table, batch_rows: int) -> None:
+    """Append what distinguishes the added versions from those before them.
+
+    Where the table of changes does not exist yet, it is filled from all versions of the history.
+    Rows that are inserted by an organization's first load, its first versions, are left out.
+    """
+    con, added, known = view.con, "added", "FROM last_versions"
+    if not view.is_stored(changes):
+        ddl.prepare(con, [changes])
+        added, known = qualified(history), "FROM last_versions WHERE false"
+    con.execute(
+        f"""
+        INSERT INTO {qualified(changes)} BY NAME
+        SELECT {_KEY}, valid_from AS changed_at, change
+        FROM {added} LEFT JOIN (
+            SELECT organization, min(valid_from) AS loaded_at
+            FROM {added} ANTI JOIN ({known}) USING (organization) GROUP BY organization
+        ) USING (organization)
+        WHERE change <> 'updated' AND (loaded_at IS NULL OR valid_from > loaded_at)
+        """
+    )
+    ((updates,),) = con.execute(
+        f"CREATE TEMP TABLE updated AS SELECT {_KEY}, valid_from AS changed_at FROM {added}"
+        " WHERE change = 'updated'"
+    ).fetchall()
+    if updates:
+        _append_updates(con, history, changes, batches(("event_identifier",), updates, batch_rows))
+
+
+def _append_updates(
+    con: duckdb.DuckDBPyConnection, history: History, changes: Table, updates: Iterable[Batch]
+) -> None:
+    """Append the columns in which the versions in `updated` differ from those before them.
+
+    Versions are joined in batches, by the columns that differ in any of them: wide rows of all
+    updates would not fit into memory.
+    """
+    key = f"{_KEY}, changed_at"
+    old, new = (
+        f"SELECT *, {instant} AS changed_at FROM {qualified(history)} WHERE {which}"
+        for instant, which in (("valid_to", "valid_from < valid_to"), ("valid_from", "true"))
+    )
+    # Hashed twice, since DuckDB combines hashes by XOR: two equal changes would cancel out.
+    digests = ", ".join(f"bit_xor(hash(hash({key}, {quoted(name)})))" for name in history.members)
+    before, after = (
+        con.execute(f"SELECT {digests} FROM ({side}) SEMI JOIN updated USING ({key})").fetchall()[0]
+        for side in (old, new)
+    )
+    members = zip(history.members, before, after, strict=True)
+    values = ", ".join(
+        f"""
+        CASE WHEN old.{column} IS DISTINCT FROM new.{column} THEN {{
+            'column_name': {literal(name)},
+            'old_value': left(CAST(old.{column} AS VARCHAR), {CHANGE_CHARACTERS}),
+            'new_value': left(CAST(new.{column} AS VARCHAR), {CHANGE_CHARACTERS})
+        }} END
+        """
+        for name, column in ((name, quoted(name)) for name, old, new in members if old != new)
+    )
+    for batch in updates if values else ():
+        which = batch.condition(EVENTS)
+        sides = (
+            f"(SELECT * FROM ({side}) SEMI JOIN updated USING ({key}) WHERE {which})"
+            for side in (old, new)
+        )
+        con.execute(
+            f"""
+            INSERT INTO {qualified(changes)} BY NAME
+            SELECT {key}, 'updated' AS change,
+                unnest(list_filter([{values}], lambda value: value IS NOT NULL), recursive := true)
+            FROM {" AS old JOIN ".join(sides)} AS new USING ({key})
+            """
+        )

@@ -18,9 +18,9 @@ from uuid import UUID
 import duckdb
 import polars as pl
 
-from booking_assets.tables.catalog import TABLES
-from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENTS
+from booking_assets.tables.catalog import HISTORY_TABLES, TABLES
+from booking_assets.tables.contract import History, Table
+from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse import (
     collections_log,
     ddl,
@@ -32,8 +32,8 @@ from booking_assets.warehouse import (
     versions,
 )
 from booking_assets.warehouse import loads as slice_loads
-from booking_assets.warehouse.connection import DatabaseFile
-from booking_assets.warehouse.errors import SchemaMismatch, TableNotFound
+from booking_assets.warehouse.connection import DatabaseFile, remove_database
+from booking_assets.warehouse.errors import SchemaMismatch, TableNotFound, WarehouseUnreadable
 from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.snapshot import Snapshot
 from booking_assets.warehouse.view import BATCH_ROWS, View, batches
@@ -256,15 +256,15 @@ class Warehouse:
             first = view.read(table, table.column_names, limit=SHOWN)
             return Replaced(rows=queries.row_count(view, table), first=first)
 
-    def extend_history(self, members: Sequence[str], changed: versions.Changed) -> tuple[int, int]:
-        """Extend `marts.event_history`: read, decided and written in one exclusive transaction.
+    def extend_history(self, history: History, changed: versions.Changed) -> tuple[int, int]:
+        """Extend a history and its changes: read, decided and written in one transaction.
 
         See `versions.extend` for the arguments and the returned numbers.
         """
         with self._file.writing() as con:
             view = View(con, self.organizations)
-            view.require_stored(EVENTS)
-            return versions.extend(view, members, changed, self.batch_rows)
+            view.require_stored(history.source)
+            return versions.extend(view, history, changed, self.batch_rows)
 
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
         """Publish the stored tables for analysts, as a new file behind the symlink.
@@ -289,21 +289,20 @@ class Warehouse:
         except (OSError, duckdb.Error, TableNotFound, SchemaMismatch):
             return pl.DataFrame(), {}
 
-    def published_version(self) -> str | None:
-        """The name of the published version; None where nothing is published."""
-        version = self.snapshot.resolve()
-        return version.parent.name if version.exists() else None
-
-    def rebuild(self, loads: Sequence[SliceLoad], collections: pl.DataFrame) -> Path | None:
+    def rebuild(
+        self, loads: Sequence[SliceLoad], collections: pl.DataFrame
+    ) -> tuple[Path | None, str | None]:
         """Replace the warehouse by a new one made from loads; the former file is kept.
+
+        The histories are copied from the former file. Other marts are not rebuilt: derive them.
 
         Args:
             loads: The newest landing of each organization and resource.
             collections: Further rows of `raw.collections`.
 
         Returns:
-            The path of the former file; None where there was none. Marts are not rebuilt: derive
-            them.
+            The path of the former file; None where there was none. Why its histories could not be
+            copied, all of them; None where they were.
 
         Raises:
             SliceLoadFailed: A slice fails its verification; the former warehouse is unchanged.
@@ -311,11 +310,25 @@ class Warehouse:
         aside = maintenance.replaced_name(datetime.now(UTC))
         existed = self.path.exists()
         with self._file.replacing(aside) as path:
+            fault = self._copy_histories(path) if existed else f"there was no file {self.path}"
             fresh = replace(self, path=path)
             fresh.log(collections)
             for start in range(0, len(loads), REBUILD_BATCH):
                 fresh.store(loads[start : start + REBUILD_BATCH])
-        return self.path.with_name(f"{self.path.name}{aside}") if existed else None
+        return self.path.with_name(f"{self.path.name}{aside}") if existed else None, fault
+
+    def _copy_histories(self, target: Path) -> str | None:
+        """Copy the histories to a new file; returns why they cannot be read, None where copied."""
+        try:
+            with self._file.reading_former() as con:
+                view = View(con)
+                stored = [table for table in HISTORY_TABLES if view.is_stored(table)]
+                snapshot.copy_tables(con, {table: view.select(table) for table in stored}, target)
+        except (WarehouseUnreadable, SchemaMismatch, duckdb.Error) as error:
+            remove_database(target)
+            # The sentences after the first are remedies, such as to run a rebuild.
+            return str(error.__cause__ or error).partition("\n")[0].partition(". ")[0]
+        return None
 
     def rename_organizations(self, configured: Mapping[str, UUID]) -> Mapping[str, str]:
         """Move the rows and history of organizations whose slug has changed to the new slug.

@@ -173,6 +173,8 @@ def test_these_are_all_assets_by_group(graph: dg.AssetGraph) -> None:
             "marts/room_utilization",
             "marts/room_conflicts",
             "marts/event_history",
+            "marts/event_changes",
+            "marts/seat_history",
             "marts/organization_freshness",
         },
         "published": {"snapshot"},
@@ -207,6 +209,8 @@ def test_every_asset_depends_on_what_it_is_made_of(graph: dg.AssetGraph) -> None
         "marts/room_utilization": {"raw/events", "marts/venues"},
         "marts/room_conflicts": {"raw/events", "marts/venues"},
         "marts/event_history": {"raw/events"},
+        "marts/event_changes": {"marts/event_history"},
+        "marts/seat_history": {"marts/capacity_by_event"},
         "marts/organization_freshness": {
             "raw/events",
             "raw/event_counts",

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from booking_assets.pipeline.marts import EVENT, MARTS, DerivedMart
 from booking_assets.settings import Organization, Settings
+from booking_assets.tables.catalog import HISTORY_TABLES
 from booking_assets.tables.marts import (
+    EVENT_CHANGES,
     EVENT_HISTORY,
     ORGANIZATION_FRESHNESS,
     ROOM_CONFLICTS,
@@ -43,7 +45,7 @@ from booking_assets_tests.transforms.strategies import (
 )
 from booking_assets_tests.warehouse.slice_loads import collection, put
 
-PER_EVENT = [mart for mart in MARTS if mart.table not in (EVENT_HISTORY, ORGANIZATION_FRESHNESS)]
+PER_EVENT = [one for one in MARTS if one.table not in (*HISTORY_TABLES, ORGANIZATION_FRESHNESS)]
 (HISTORY,) = [mart for mart in MARTS if mart.table is EVENT_HISTORY]
 SETTINGS = Settings(
     root=Path(),
@@ -211,14 +213,15 @@ def test_the_history_is_the_same_in_any_number_of_batches(
         EVENTS.grain, keep="first"
     )
     whole = history_of([first, second], batch_rows=1_000)
-    assert_same(history_of([first, second], batch_rows=rows), whole)
+    for frame, expected in zip(history_of([first, second], batch_rows=rows), whole, strict=True):
+        assert_same(frame, expected)
 
 
-def history_of(rounds: Sequence[pl.DataFrame], batch_rows: int) -> pl.DataFrame:
-    """The history after these events were stored, a day after one another."""
+def history_of(rounds: Sequence[pl.DataFrame], batch_rows: int) -> list[pl.DataFrame]:
+    """The history and the changes after these events were stored, a day after one another."""
     with new_warehouse() as warehouse:
         for number, events in enumerate(rounds):
             put(warehouse, EVENTS, events)
             log(warehouse, EVENTS.short_name, days=number)
             HISTORY.store(replace(warehouse, batch_rows=batch_rows), SETTINGS, {})
-        return warehouse.read(EVENT_HISTORY).sort(EVENT_HISTORY.grain)
+        return [warehouse.read(table).sort(table.grain) for table in (EVENT_HISTORY, EVENT_CHANGES)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from booking_assets.pipeline.marts import derive_all, publish
-from booking_assets.pipeline.rebuild import forget, rebuild
+from booking_assets.pipeline.rebuild import Rebuilt, forget, rebuild
+from booking_assets.tables.catalog import HISTORY_TABLES
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, still_world
 
@@ -19,10 +22,30 @@ def landings(place: Place, slug: str, resource: str = "events") -> list[Path]:
 
 def rebuilt(place: Place) -> dict[str, str]:
     """Rebuild, derive and publish; gives the faults."""
+    return dict(completely_rebuilt(place).faults)
+
+
+def completely_rebuilt(place: Place) -> Rebuilt:
+    """Rebuild, derive and publish."""
     result = rebuild(place.warehouse, place.settings)
     derive_all(place.warehouse, place.settings)
     publish(place.warehouse, place.settings)
-    return dict(result.faults)
+    return result
+
+
+def histories(place: Place) -> dict[str, list[tuple[Any, ...]]]:
+    """The published rows of every history."""
+    return {one.name: place.ask(f"FROM {one.name} ORDER BY ALL") for one in HISTORY_TABLES}
+
+
+@pytest.fixture
+def changed(place: Place) -> Place:
+    """Some events and seats came after the first refresh, and others are gone after the second."""
+    place.refresh()
+    place.refresh(world=still_world(EVENTS_EACH + 2))
+    place.refresh()
+    assert all(histories(place).values())
+    return place
 
 
 def damage(file: Path) -> None:
@@ -85,6 +108,93 @@ def test_without_an_intact_landing_nothing_is_changed(
     with pytest.raises(WarehouseError, match="Nothing was changed"):
         rebuild(place.warehouse, place.settings)
     assert place.settings.warehouse_path.read_bytes() == before
+
+
+def test_a_rebuild_keeps_the_histories_and_changes_nothing_in_them(changed: Place) -> None:
+    before = histories(changed)
+    assert completely_rebuilt(changed).lost is None
+    assert histories(changed) == before
+
+
+def test_histories_go_on_after_a_rebuild(changed: Place) -> None:
+    before = histories(changed)
+    rebuild(changed.warehouse, changed.settings)
+    changed.refresh(world=still_world(EVENTS_EACH + 1))
+    after = histories(changed)
+    for name, own in after.items():
+        current = [row for row in before[name] if row[-1] is None or row[-2] is None]
+        assert {*own} >= {*before[name]} - {*current}
+        assert len(own) > len(before[name])
+    # One event came in each organization; that is not in the landings of before.
+    new = {*after["marts.event_changes"]} - {*before["marts.event_changes"]}
+    assert {row[3] for row in new} == {"inserted"}
+    assert len(new) == 2
+
+
+def test_a_renamed_slug_keeps_its_histories_in_a_rebuild(changed: Place) -> None:
+    first, _ = changed.organizations
+    before = {name: len(rows) for name, rows in histories(changed).items()}
+    changed.configure(first.slug, slug="renamed")
+    completely_rebuilt(changed)
+    after = histories(changed)
+    assert {name: len(rows) for name, rows in after.items()} == before
+    assert {row[0] for rows in after.values() for row in rows} >= {"renamed"}
+    assert first.slug not in {row[0] for rows in after.values() for row in rows}
+
+
+def test_the_histories_of_an_organization_without_landings_are_not_closed(changed: Place) -> None:
+    first, _ = changed.organizations
+    before = changed.ask("FROM marts.event_history ORDER BY ALL", snapshot=False)
+    shutil.rmtree(changed.settings.landing_path / first.slug)
+    completely_rebuilt(changed)
+    assert changed.ask("FROM marts.event_history ORDER BY ALL", snapshot=False) == before
+
+
+def noise(place: Place) -> None:
+    damage(place.settings.warehouse_path)
+
+
+def missing(place: Place) -> None:
+    remove(place.settings.warehouse_path)
+
+
+def damaged_history(place: Place) -> None:
+    """Damage the blocks of one table: the file can be opened, and its log be read."""
+    query = "SELECT DISTINCT block_id FROM pragma_storage_info('{}') WHERE block_id >= 0"
+    blocks, others = (
+        {block for (block,) in place.ask(query.format(name), snapshot=False)}
+        for name in ("marts.event_history", "raw.collections")
+    )
+    with place.settings.warehouse_path.open("r+b") as file:
+        for block in blocks - others:
+            file.seek(3 * 4096 + block * 262_144 + 4096)
+            file.write(b"noise" * 100)
+
+
+def other_columns(place: Place) -> None:
+    place.change("ALTER TABLE marts.seat_history ALTER seats_confirmed TYPE VARCHAR")
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (noise, "not a valid DuckDB database file"),
+        (missing, "there was no file"),
+        (damaged_history, "Corrupt database file"),
+        (other_columns, "seats_confirmed is VARCHAR NOT NULL, the contract says BIGINT NOT NULL"),
+    ],
+)
+def test_histories_that_cannot_be_read_begin_anew_and_that_is_said(
+    changed: Place, harm: Callable[[Place], None], why: str
+) -> None:
+    harm(changed)
+    lost = completely_rebuilt(changed).lost or ""
+    names = "marts.event_history, marts.event_changes, marts.seat_history"
+    assert lost.startswith(f"{names} begin anew, and what they said of the past is lost: ")
+    assert why in lost
+    assert "\n" not in lost
+    assert {row[-1] for row in histories(changed)["marts.event_history"]} == {"inserted"}
+    assert histories(changed)["marts.event_changes"] == []
 
 
 def test_a_lost_warehouse_is_rebuilt_before_one_organization_is_refreshed(place: Place) -> None:

@@ -19,7 +19,10 @@ import pytest
 
 from booking_assets.collect.landing import write_manifest
 from booking_assets.collect.staging import StagingWriter
-from booking_assets.warehouse import collections_log, loads, snapshot
+from booking_assets.pipeline.marts import derive_all
+from booking_assets.tables.marts import EVENT_CHANGES, EVENT_HISTORY
+from booking_assets.tables.raw import EVENTS
+from booking_assets.warehouse import collections_log, loads, snapshot, versions
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.commands import SECONDS, Shell, shell
 from booking_assets_tests.reliability.collecting import call_of, return_of
@@ -128,6 +131,31 @@ def test_a_run_that_is_killed_at_a_stage_leaves_old_or_new_slices(
     assert killed.returncode == -signal.SIGKILL, killed
     assert_old_or_new(site)
     assert_next_run_completes(site)
+
+
+@pytest.mark.parametrize(
+    ("stage", "committed"),
+    [(return_of(versions.extend), False), (return_of(Warehouse.extend_history), True)],
+    ids=["written and not committed", "committed"],
+)
+def test_a_derivation_that_is_killed_leaves_a_history_with_its_changes_or_neither(
+    killing: Killing, tmp_path: Path, stage: str, committed: bool
+) -> None:
+    site = killing.yesterday(tmp_path)
+    derive_all(site.warehouse, site.settings)
+    before = site.warehouse.read(EVENTS).height
+    site.collect()
+    after = site.warehouse.read(EVENTS).height
+    assert after > before
+    assert site.ran("--only", "derive", "--dies-at", stage).returncode == -signal.SIGKILL
+    assert extended(site) == ((after, after - before) if committed else (before, 0))
+    derive_all(site.warehouse, site.settings)
+    assert extended(site) == (after, after - before)
+
+
+def extended(site: Installation) -> tuple[int, int]:
+    """The number of versions, and of changes; all events are new ones."""
+    return site.warehouse.read(EVENT_HISTORY).height, site.warehouse.read(EVENT_CHANGES).height
 
 
 @pytest.mark.parametrize("number", range(INSTANTS))

@@ -61,6 +61,9 @@ def test_a_lost_warehouse_is_rebuilt_from_the_landings_alone(
     ended = site.shell.run("booking-assets", "rebuild")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "marts.event_history, marts.event_changes, marts.seat_history begin anew" in unfolded(
+        ended.stdout
+    )
     assert contents(site) == contents(refreshed)
     assert site.breaches() == []
     assert site.half_written() == []

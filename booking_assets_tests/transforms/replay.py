@@ -6,13 +6,13 @@ import polars as pl
 
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
-from booking_assets.transforms.history import KEY, MEMBERS
+from booking_assets.transforms.history import KEY
 from booking_assets.transforms.rules import conform_to
 
 
 def digest() -> pl.Expr:
     """A row's members as 64 bits."""
-    return pl.struct(MEMBERS).hash(seed=0).alias("digest")
+    return pl.struct(EVENT_HISTORY.members).hash(seed=0).alias("digest")
 
 
 def versions(

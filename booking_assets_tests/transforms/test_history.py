@@ -15,12 +15,7 @@ from polars.testing import assert_frame_equal
 
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
-from booking_assets.transforms.history import (
-    KEY,
-    MEMBERS,
-    ChangedVersions,
-    changed_versions,
-)
+from booking_assets.transforms.history import KEY, ChangedVersions, changed_versions
 from booking_assets_tests.transforms.laws import assert_valid
 from booking_assets_tests.transforms.replay import digest, versions
 from booking_assets_tests.transforms.rows import (
@@ -37,6 +32,7 @@ from booking_assets_tests.transforms.rows import (
 from booking_assets_tests.transforms.strategies import ORGANIZATIONS, one_of
 
 EMPTY = EVENT_HISTORY.empty()
+MEMBERS = EVENT_HISTORY.members
 VERSION = ("event_title", "valid_from", "valid_to", "change")
 
 
@@ -51,14 +47,14 @@ def last_versions(history: pl.DataFrame) -> pl.DataFrame:
     return (
         history.sort(EVENT_HISTORY.grain)
         .unique(KEY, keep="last")
-        .select(*KEY, "valid_from", digest=pl.when(is_open).then(digest()))
+        .select(*KEY, "valid_from", "valid_to", digest=pl.when(is_open).then(digest()))
     )
 
 
 def changes(history: pl.DataFrame, events: pl.DataFrame, as_of: pl.DataFrame) -> ChangedVersions:
     return changed_versions(
         last_versions(history),
-        events.select(*KEY, "collected_at", digest()),
+        events.select(*KEY, digest(), seen_at="collected_at"),
         as_of,
     )
 

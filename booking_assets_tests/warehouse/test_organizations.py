@@ -14,8 +14,10 @@ import pytest
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.marts import (
     CAPACITY_UTILIZATION,
+    EVENT_CHANGES,
     EVENT_HISTORY,
     ORGANIZATION_FRESHNESS,
+    SEAT_HISTORY,
 )
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REGISTRATIONS
 from booking_assets.transforms import history
@@ -23,6 +25,7 @@ from booking_assets.warehouse.errors import OrganizationConflict, StaleMarts
 from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import (
+    START,
     collection,
     event_count,
     events,
@@ -46,7 +49,7 @@ def extend(warehouse: Warehouse) -> tuple[int, int]:
         changes = history.changed_versions(last, rows, as_of)
         return changes.closed, changes.added
 
-    return warehouse.extend_history(history.MEMBERS, changed)
+    return warehouse.extend_history(EVENT_HISTORY, changed)
 
 
 def stored_as(landing: Path, slug: str, owner: str, rows: list[int], round_: int = 0) -> SliceLoad:
@@ -63,7 +66,7 @@ def stored_as(landing: Path, slug: str, owner: str, rows: list[int], round_: int
 
 @pytest.fixture
 def filled(warehouse: Warehouse, landing: Path) -> Warehouse:
-    """Three organizations with events, registrations, history and freshness."""
+    """Three organizations with events, registrations, histories and freshness."""
     warehouse.store([slice_load(landing, name, events(name, [1, 2])) for name in NAMES])
     rows = [
         {
@@ -75,6 +78,12 @@ def filled(warehouse: Warehouse, landing: Path) -> Warehouse:
     ]
     put(warehouse, REGISTRATIONS, frame(REGISTRATIONS, rows))
     extend(warehouse)
+    event = {"event_identifier": str(UUID(int=1))}
+    changed = {"changed_at": instant(0), "change": "updated", "column_name": "event_title"}
+    seats = {name: 0 for name in SEAT_HISTORY.members if name.startswith("seats_")}
+    for table, row in ((EVENT_CHANGES, changed), (SEAT_HISTORY, seats | {"valid_from": START})):
+        own = [event | row | {"organization": name} for name in NAMES]
+        put(warehouse, table, frame(table, own))
     derive(warehouse, NAMES)
     return warehouse
 
@@ -272,6 +281,8 @@ def test_a_forgotten_organization_is_gone_from_every_table_and_from_the_file(
         "raw.registrations": 1,
         "marts.capacity_utilization": 1,
         "marts.event_history": 4,
+        "marts.event_changes": 4,
+        "marts.seat_history": 1,
         "marts.organization_freshness": 1,
     }
     assert secret.encode() not in filled.path.read_bytes()

@@ -30,11 +30,12 @@ def test_a_damaged_warehouse_is_replaced_and_the_former_file_is_kept(
     damage(warehouse.path)
     left = warehouse.path.read_bytes() if warehouse.path.exists() else None
 
-    aside = warehouse.rebuild([newest], collection("acme", 0, 3))
+    aside, lost = warehouse.rebuild([newest], collection("acme", 0, 3))
 
     assert warehouse.read(EVENTS).height == 2
     assert sorted(warehouse.read(COLLECTIONS)["run_id"]) == ["run 0", "run 1"]
     assert (aside.read_bytes() if aside else None) == left
+    assert str(warehouse.path) in (lost or "")
     assert not list(warehouse.path.parent.glob("*.rebuilt*"))
 
 

@@ -96,7 +96,7 @@ def test_a_replaced_warehouse_is_found_by_the_name_that_rebuild_gives_it(
 ) -> None:
     load = slice_load(landing, "acme", events("acme", [1]))
     warehouse.store([load])
-    former = warehouse.rebuild([load], COLLECTIONS.empty())
+    former, _ = warehouse.rebuild([load], COLLECTIONS.empty())
     soon = datetime.now(UTC) + timedelta(minutes=1)
     assert warehouse.prune_replaced(soon, DAY) == []
     assert warehouse.prune_replaced(soon + DAY, DAY) == [former]

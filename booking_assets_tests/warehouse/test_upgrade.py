@@ -106,7 +106,7 @@ def test_the_history_of_an_earlier_release_is_kept_and_goes_on(upgraded: Warehou
         changes = history.changed_versions(last, events, as_of)
         return changes.closed, changes.added
 
-    assert upgraded.extend_history(history.MEMBERS, changed) == (0, 0)
+    assert upgraded.extend_history(EVENT_HISTORY, changed) == (0, 0)
     after = upgraded.read(EVENT_HISTORY)
     assert before.height == 45
     assert before.filter(pl.col("valid_to").is_null()).height == upgraded.read(EVENTS).height

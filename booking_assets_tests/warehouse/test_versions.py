@@ -13,7 +13,6 @@ from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import events, instant, slice_load
 
-MEMBERS = [name for name in EVENTS.column_names if name != "collected_at"]
 KEY = list(EVENTS.grain)
 
 
@@ -56,7 +55,7 @@ def extend(warehouse: Warehouse, closed: pl.DataFrame, added: pl.DataFrame) -> D
         seen.update(open_versions=open_versions.sort(KEY), events=events.sort(KEY), newest=newest)
         return closed, added
 
-    assert warehouse.extend_history(MEMBERS, decided) == (closed.height, added.height)
+    assert warehouse.extend_history(EVENT_HISTORY, decided) == (closed.height, added.height)
     return seen
 
 
@@ -75,7 +74,9 @@ def test_open_versions_have_the_digests_of_their_events(
     assert seen["open_versions"].is_empty()
     assert seen["newest"]["started_at"].to_list() == [instant(0)]
     seen = digests(warehouse)
-    assert seen["open_versions"].drop("valid_from").equals(seen["events"].drop("collected_at"))
+    assert (
+        seen["open_versions"].drop("valid_from", "valid_to").equals(seen["events"].drop("seen_at"))
+    )
     assert seen["events"]["digest"].n_unique() == 3
 
 
@@ -127,7 +128,7 @@ def test_concurrent_extensions_of_the_history_are_serialized(
 
     def extended() -> int:
         barrier.wait()
-        return warehouse.extend_history(MEMBERS, inserted)[1]
+        return warehouse.extend_history(EVENT_HISTORY, inserted)[1]
 
     with ThreadPoolExecutor(2) as pool:
         added = [future.result() for future in [pool.submit(extended) for _ in range(2)]]

@@ -5,12 +5,16 @@ The rules of one mart are in its own module.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from booking_assets.tables.contract import Table
+from booking_assets.tables.contract import State, Table
 from booking_assets.tables.names import name_columns
+
+NO_TIMEZONES = pl.DataFrame(schema={"organization": pl.String, "timezone": pl.String})
+"""No organization has a time zone: offsets decide where its days and weeks begin."""
 
 
 def normalized(column: str) -> pl.Expr:
@@ -31,6 +35,18 @@ def first_match(*rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
     return value
 
 
+def state(column: State, *rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
+    """`first_match` for a state column.
+
+    Raises:
+        ValueError: The words of the rules are not those that the column declares.
+    """
+    given = {word for _, word in rules if word is not None} | {otherwise}
+    if differing := given ^ column.words.keys():
+        raise ValueError(f"declared or given, but not both: {', '.join(sorted(differing))}")
+    return first_match(*rules, otherwise=otherwise)
+
+
 def days(duration: pl.Expr) -> pl.Expr:
     """A duration in days, as a fraction to the microsecond; may be negative."""
     return _in(timedelta(days=1), duration.dt.total_microseconds())
@@ -46,13 +62,33 @@ def minutes(microseconds: pl.Expr) -> pl.Expr:
     return _in(timedelta(minutes=1), microseconds)
 
 
-def local_time(column: str) -> pl.Expr:
-    """The local time at the venue of an instant of `raw.events`, still typed as UTC.
+def local_time(column: str, zone: str | None = None) -> pl.Expr:
+    """The local time of an instant of `raw.events`, still typed as UTC, in the years 1 to 9999.
 
-    The API writes each instant with an offset, which `<column>_offset_minutes` keeps; where it is
-    null the local time is taken to be UTC.
+    It is that of a time zone. Where none is given, it is the time as written: the API writes each
+    instant with an offset, which `<column>_offset_minutes` keeps; null means UTC.
     """
-    return pl.col(column) + pl.duration(minutes=pl.col(f"{column}_offset_minutes").fill_null(0))
+    if zone is None:
+        offset = pl.col(f"{column}_offset_minutes").fill_null(0)
+        local = pl.col(column) + pl.duration(minutes=offset)
+    else:
+        local = pl.col(column).dt.convert_time_zone(zone).dt.replace_time_zone("UTC")
+    # Python and DuckDB's clients read no other years.
+    return local.clip(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def by_time_zone(
+    events: pl.DataFrame, timezones: pl.DataFrame
+) -> Iterator[tuple[str | None, pl.DataFrame]]:
+    """The events of each time zone, and first those of organizations without one.
+
+    Args:
+        events: Rows with an `organization`.
+        timezones: The IANA name of an organization's time zone: (organization, timezone).
+    """
+    yield None, events.join(timezones, on="organization", how="anti")
+    for (zone,), organizations in timezones.group_by("timezone"):
+        yield str(zone), events.join(organizations, on="organization", how="semi")
 
 
 def with_as_of(events: pl.DataFrame, as_of: pl.DataFrame) -> pl.DataFrame:

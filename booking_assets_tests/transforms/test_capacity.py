@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from booking_assets.tables.marts import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
+from booking_assets.tables.capacity import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
 from booking_assets.transforms.capacity import capacity_by_event, capacity_utilization
 from booking_assets_tests.transforms.rows import (
     ACME,
@@ -24,6 +24,7 @@ from booking_assets_tests.transforms.rows import (
     as_of_frame,
     events_frame,
     identifier,
+    known_of,
     registrations_frame,
     seats_frame,
 )
@@ -50,6 +51,10 @@ def by_event(
         None if registrations is None else registrations_frame(*registrations),
         seats_frame(known),
     )
+
+
+def by_month(rows: pl.DataFrame) -> pl.DataFrame:
+    return capacity_utilization(rows, known_of(rows))
 
 
 def only(
@@ -143,7 +148,7 @@ def test_local_date_is_the_venues_day(offset: int | None, expected: date) -> Non
     }
     row = by_event(event)
     assert row["local_date"].item() == expected
-    assert capacity_utilization(row)["month"].item() == expected.replace(day=1)
+    assert by_month(row)["month"].item() == expected.replace(day=1)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +348,7 @@ def test_no_events_make_empty_marts_of_the_right_types() -> None:
     rows = capacity_by_event(events_frame(), as_of_frame())
     assert dict(rows.schema) == CAPACITY_BY_EVENT.dtypes
     assert rows.is_empty()
-    groups = capacity_utilization(rows)
+    groups = by_month(rows)
     assert dict(groups.schema) == CAPACITY_UTILIZATION.dtypes
     assert groups.is_empty()
 
@@ -389,7 +394,7 @@ KNOWN_FROM_REGISTRATIONS = {
 
 
 def test_a_month_is_the_sum_of_its_events_without_the_cancelled() -> None:
-    month = capacity_utilization(by_event(*GROUP, registrations=GROUP_REGISTRATIONS))
+    month = by_month(by_event(*GROUP, registrations=GROUP_REGISTRATIONS))
     assert month.to_dicts() == [
         {
             "organization": ACME,
@@ -406,7 +411,7 @@ def test_a_month_is_the_sum_of_its_events_without_the_cancelled() -> None:
 
 def test_a_month_of_unknown_seats_has_null_where_a_seat_counts_also_when_locked() -> None:
     locked = GROUP[0] | {"registration_locked": PAST}
-    month = capacity_utilization(by_event(locked, *GROUP[1:])).row(0, named=True)
+    month = by_month(by_event(locked, *GROUP[1:])).row(0, named=True)
     assert {name: month[name] for name in KNOWN_FROM_EVENTS} == KNOWN_FROM_EVENTS
     assert {month[name] for name in KNOWN_FROM_REGISTRATIONS} == {None}
 
@@ -419,7 +424,7 @@ def test_a_month_of_cancelled_events_offers_nothing(
     registrations: list[Row] | None, taken: int | None
 ) -> None:
     event = CANCELLED | {"capacity_minimum": 3, "capacity_maximum": 9}
-    month = capacity_utilization(by_event(event, registrations=registrations)).row(0, named=True)
+    month = by_month(by_event(event, registrations=registrations)).row(0, named=True)
     assert (month["events"], month["events_cancelled"], month["events_unlimited"]) == (0, 1, 0)
     assert (month["seats_offered"], month["seats_required"], month["seats_published"]) == (0, 0, 0)
     assert (month["utilization"], month["minimum_fill"]) == (None, None)
@@ -427,9 +432,9 @@ def test_a_month_of_cancelled_events_offers_nothing(
 
 
 def test_a_month_of_unlimited_events_has_no_ratio() -> None:
-    month = capacity_utilization(
-        by_event({"capacity_minimum": 3}, registrations=registered(5))
-    ).row(0, named=True)
+    month = by_month(by_event({"capacity_minimum": 3}, registrations=registered(5))).row(
+        0, named=True
+    )
     assert (month["events"], month["events_unlimited"]) == (1, 1)
     assert (month["seats_offered"], month["seats_required"], month["seats_taken"]) == (0, 3, 0)
     assert (month["utilization"], month["minimum_fill"]) == (None, None)
@@ -437,13 +442,13 @@ def test_a_month_of_unlimited_events_has_no_ratio() -> None:
 
 
 def test_a_month_without_minima_needs_nothing_of_what_it_offers() -> None:
-    assert capacity_utilization(by_event({"capacity_maximum": 3}))["minimum_fill"].item() == 0.0
+    assert by_month(by_event({"capacity_maximum": 3}))["minimum_fill"].item() == 0.0
 
 
 def test_null_month_type_and_venue_are_groups_of_their_own() -> None:
     start = {"event_scheduled_start": AS_OF}
     venue = {"venue_location_identifier": VENUE}
-    groups = capacity_utilization(
+    groups = by_month(
         by_event({}, start, start | venue, start | {"event_type": "Class"}, start | venue, {})
     )
     march = date(2026, 3, 1)
@@ -460,13 +465,13 @@ def test_one_organizations_unknown_seats_leave_anothers_known() -> None:
         {}, {"organization": BOLT}, registrations=[], known=[BOLT], organizations=(ACME, BOLT)
     )
     assert rows["seats_taken"].to_list() == [None, 0]
-    assert capacity_utilization(rows)["events_empty"].to_list() == [None, 1]
+    assert by_month(rows)["events_empty"].to_list() == [None, 1]
 
 
 def test_sums_pass_32_bits() -> None:
     largest = 2**31 - 1
     event = {"capacity_minimum": largest, "capacity_maximum": largest} | PUBLISHED
-    month = capacity_utilization(by_event(event, event, event))
+    month = by_month(by_event(event, event, event))
     sums = ("seats_offered", "seats_required", "seats_published")
     assert month.select(sums).row(0) == (3 * largest,) * 3
     assert month["minimum_fill"].item() == 1.0

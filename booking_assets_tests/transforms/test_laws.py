@@ -9,12 +9,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking_assets.tables.marts import (
-    CAPACITY_BY_EVENT,
-    CAPACITY_UTILIZATION,
-    DISTRIBUTION_BY_EVENT,
-    DISTRIBUTION_STATUS,
-)
+from booking_assets.tables.capacity import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
+from booking_assets.tables.marts import DISTRIBUTION_BY_EVENT, DISTRIBUTION_STATUS
 from booking_assets.transforms import capacity, distribution
 from booking_assets_tests.transforms.laws import (
     AS_OF,
@@ -27,7 +23,7 @@ from booking_assets_tests.transforms.laws import (
     shuffled,
     weeks,
 )
-from booking_assets_tests.transforms.rows import Row, registrations_frame, seats_frame
+from booking_assets_tests.transforms.rows import Row, known_of, registrations_frame, seats_frame
 from booking_assets_tests.transforms.strategies import (
     capacity_events,
     distribution_events,
@@ -52,6 +48,10 @@ def capacity_of(
     return capacity.capacity_by_event(events, AS_OF, registrations, seats_frame(known))
 
 
+def months_of(rows: pl.DataFrame) -> pl.DataFrame:
+    return capacity.capacity_utilization(rows, known_of(rows))
+
+
 def distribution_of(events: pl.DataFrame) -> pl.DataFrame:
     return distribution.distribution_by_event(events, AS_OF)
 
@@ -63,7 +63,7 @@ def test_capacity_keeps_its_contracts_and_grains(
 ) -> None:
     rows = capacity_of(events, registrations, known)
     assert_keeps_contract(rows, CAPACITY_BY_EVENT)
-    assert_keeps_contract(capacity.capacity_utilization(rows), CAPACITY_UTILIZATION)
+    assert_keeps_contract(months_of(rows), CAPACITY_UTILIZATION)
 
 
 @laws
@@ -83,9 +83,7 @@ def test_the_order_of_rows_means_nothing_to_capacity(
 ) -> None:
     rows = capacity_of(events, registrations, known)
     assert_same(capacity_of(shuffled(events, seed), shuffled(registrations, seed), known), rows)
-    assert_same(
-        capacity.capacity_utilization(shuffled(rows, seed)), capacity.capacity_utilization(rows)
-    )
+    assert_same(months_of(shuffled(rows, seed)), months_of(rows))
 
 
 @laws
@@ -108,8 +106,8 @@ def test_merging_organizations_adds_up_for_capacity(
     apart = [capacity_of(part, registrations, known) for part in by_organization(events)]
     assert_same(pl.concat(apart), rows)
     assert_same(
-        pl.concat(capacity.capacity_utilization(part) for part in apart),
-        capacity.capacity_utilization(rows),
+        pl.concat(months_of(part) for part in apart),
+        months_of(rows),
     )
 
 
@@ -132,7 +130,7 @@ def test_capacity_has_each_event_once_and_counts_it_in_one_month(
 ) -> None:
     rows = capacity_of(events, registrations, known)
     assert_same(rows.select(KEY), events.select(KEY).sort(KEY))
-    months = capacity.capacity_utilization(rows)
+    months = months_of(rows)
     assert months.select(pl.sum_horizontal("events", "events_cancelled").sum()).item() == len(rows)
 
 
@@ -178,7 +176,7 @@ def test_sums_of_months_are_sums_of_events(
             expected["seats_taken"] += event["seats_taken"] * (maximum is not None)
             expected["seats_waitlisted"] += event["seats_waitlisted"]
             expected[f"events_{event['availability'].lower()}"] += 1
-    months = capacity.capacity_utilization(rows)
+    months = months_of(rows)
     counts = months.select(pl.col(pl.Int64).sum()).row(0, named=True)
     assert counts == {name: expected[name] for name in counts}
 
@@ -200,7 +198,7 @@ def test_sums_of_states_are_sums_of_events(events: pl.DataFrame) -> None:
 def test_every_event_has_one_availability_exactly_where_seats_are_known(
     events: pl.DataFrame, registrations: pl.DataFrame | None, known: Collection[str]
 ) -> None:
-    months = capacity.capacity_utilization(capacity_of(events, registrations, known))
+    months = months_of(capacity_of(events, registrations, known))
     answered = set(known) if registrations is not None else set()
     available = ("events_under", "events_over", "events_full", "events_empty", "events_open")
     for month in months.iter_rows(named=True):
@@ -227,7 +225,7 @@ def test_one_more_registration_never_frees_a_seat(
         assert not (after[column] < before[column]).any()
     assert not (after["seats_available"] > before["seats_available"]).any()
     assert (after["seats_taken"] - before["seats_taken"]).sum() in {0, 1}
-    months_before, months = (capacity.capacity_utilization(rows) for rows in (before, after))
+    months_before, months = (months_of(rows) for rows in (before, after))
     for column in ("seats_taken", "utilization", "seats_waitlisted"):
         assert not (months[column] < months_before[column]).any()
 

@@ -11,12 +11,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from booking_assets.tables.capacity import CAPACITY_UTILIZATION
 from booking_assets.tables.catalog import TABLES
-from booking_assets.tables.marts import (
-    CAPACITY_UTILIZATION,
-    EVENT_HISTORY,
-    ORGANIZATION_FRESHNESS,
-)
+from booking_assets.tables.marts import EVENT_HISTORY, ORGANIZATION_FRESHNESS
 from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REGISTRATIONS
 from booking_assets.transforms import history
 from booking_assets.warehouse.errors import OrganizationConflict, StaleMarts

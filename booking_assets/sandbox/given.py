@@ -14,7 +14,7 @@ import polars as pl
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.draft import DAY
-from booking_assets.sandbox.registrations import CLASS, Enrollment
+from booking_assets.sandbox.registrations import GIVEN, Enrollment
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS
 from booking_assets.sandbox.rows import Row, Rows, WrittenRow
 
@@ -64,9 +64,8 @@ def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, R
     first = min(events)
     for event, seats, waitlisted in _seats(path):
         organization = owners.get(event, first)
-        # Each approval of a class takes a seat, as the file has it.
         enrollment = Enrollment(
-            event, organization, CLASS, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True
+            event, organization, GIVEN, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True
         )
         rows[organization] += enrollment.at(_OPENED + _PERIOD)[0]
     return {organization: Rows(REGISTRATIONS, own) for organization, own in rows.items()}

@@ -95,6 +95,16 @@ def test_registrations_of_an_unknown_event_belong_to_the_first_tenant(
     assert UNKNOWN in {row["EventIdentifier"] for row in held}
 
 
+def test_the_seats_of_the_file_are_taken_in_events_of_any_type(events: Path, seats: Path) -> None:
+    world = given_world(events, registrations=seats)
+    approvals = {
+        normal(members_of(row).get("ApprovalStatus"))
+        for tenant in world.tenants
+        for row in world.rows(tenant, REGISTRATIONS)
+    }
+    assert approvals == {"registered", "invitation sent", "waitlisted"}
+
+
 def test_the_same_file_makes_the_same_registrations(events: Path, seats: Path) -> None:
     def made() -> list[bytes]:
         world = given_world(events, registrations=seats)

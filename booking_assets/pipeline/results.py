@@ -147,8 +147,9 @@ def report_run(
 
 def stored_rows(settings: Settings) -> dict[str, Mapping[str, int]]:
     """The rows of each organization by table; empty where the warehouse cannot be read."""
+    tables = [table for table in TABLES if "organization" in table.column_names]
     try:
-        counts = open_warehouse(settings).rows_by_table(TABLES)
+        counts = open_warehouse(settings).rows_by_table(tables)
     except WarehouseError as error:
         _logger.warning("the stored rows cannot be counted: %s", error)
         return {}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from booking_assets.pipeline.checks import data_checks
+from booking_assets.pipeline.results import stored_rows
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS
 from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import World, generated_world
@@ -125,6 +126,9 @@ def test_tables_without_an_organization_are_published_whole_for_whoever_is_publi
         == calendar
     )
     assert states
+    counted = stored_rows(place.settings)
+    assert counted["attendance_by_event"].keys() == {one.slug for one in place.organizations}
+    assert not counted.keys() & {"calendar", "states"}
     leaving = place.organizations[1]
     place.organizations = place.organizations[:1]
     place.refresh()

@@ -62,15 +62,16 @@ def minutes(microseconds: pl.Expr) -> pl.Expr:
     return _in(timedelta(minutes=1), microseconds)
 
 
-def local_time(column: str, zone: str | None = None) -> pl.Expr:
-    """The local time of an instant of `raw.events`, still typed as UTC, in the years 1 to 9999.
+def local_time(column: str, zone: str | None = None, offset: str | None = None) -> pl.Expr:
+    """The local time of an instant, still typed as UTC, in the years 1 to 9999.
 
-    It is that of a time zone. Where none is given, it is the time as written: the API writes each
-    instant with an offset, which `<column>_offset_minutes` keeps; null means UTC.
+    It is that of a time zone; without one, that of the column with the `offset` in minutes. By
+    default this is the time as written: the API writes each instant of `raw.events` with an offset,
+    which `<column>_offset_minutes` keeps. A null offset means UTC.
     """
     if zone is None:
-        offset = pl.col(f"{column}_offset_minutes").fill_null(0)
-        local = pl.col(column) + pl.duration(minutes=offset)
+        minutes_east = pl.col(offset or f"{column}_offset_minutes").fill_null(0)
+        local = pl.col(column) + pl.duration(minutes=minutes_east)
     else:
         local = pl.col(column).dt.convert_time_zone(zone).dt.replace_time_zone("UTC")
     # Python and DuckDB's clients read no other years.

@@ -26,6 +26,7 @@ SLOW = (
     "defs/test_storage.py",
     "pipeline/test_organizations.py",
     "pipeline/test_rebuild.py",
+    "pipeline/test_seats.py",
     "reliability",
     "sandbox/faults",
     "test_webserver.py",

@@ -18,6 +18,15 @@ from booking_assets.pipeline.organizations import Withheld, only_published, with
 from booking_assets.pipeline.progress import SILENT, Progress
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
+from booking_assets.tables.capacity import (
+    ATTENDANCE_BY_EVENT,
+    CALENDAR,
+    CAPACITY_BY_EVENT,
+    CAPACITY_UTILIZATION,
+    COURSE_UTILIZATION,
+    STATES,
+)
+from booking_assets.tables.catalog import MART_TABLES
 from booking_assets.tables.contract import History, Table
 from booking_assets.tables.names import (
     ACHIEVEMENTS,
@@ -27,7 +36,9 @@ from booking_assets.tables.names import (
     name_columns,
 )
 from booking_assets.transforms import (
+    attendance,
     bookings,
+    calendar,
     capacity,
     conflicts,
     distribution,
@@ -35,6 +46,7 @@ from booking_assets.transforms import (
     history,
     names,
     rooms,
+    seats,
 )
 from booking_assets.transforms.rules import NO_TIMEZONES
 from booking_assets.warehouse.errors import StaleMarts
@@ -188,21 +200,45 @@ def _organizations(warehouse: Warehouse, settings: Settings, _: Withheld) -> Der
 
 def _capacity_by_event(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
     as_of = _as_of(warehouse)
-    wanted = [one.slug for one in settings.organizations if one.registrations]
-    seats_as_of = warehouse.seats_as_of().filter(pl.col("organization").is_in(wanted))
+    seats_as_of = _seats_as_of(warehouse, settings)
     unknown = warehouse.events_without_registrations()
-    columns = {
-        raw.EVENTS: capacity.EVENT_COLUMNS,
-        raw.REGISTRATIONS: capacity.REGISTRATION_COLUMNS,
-    }
+    timezones = _timezones(settings)
+    columns = {raw.EVENTS: capacity.EVENT_COLUMNS, raw.REGISTRATIONS: seats.REGISTRATION_COLUMNS}
     for events, registrations in warehouse.read_batches(EVENT, columns):
-        yield capacity.capacity_by_event(events, as_of, registrations, seats_as_of, unknown)
+        yield capacity.capacity_by_event(
+            events, as_of, registrations, seats_as_of, unknown, timezones
+        )
 
 
-def _capacity_utilization(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
-    columns = {marts.CAPACITY_BY_EVENT: capacity.CAPACITY_COLUMNS}
-    for (by_event,) in warehouse.read_batches(capacity.GROUP_COLUMNS, columns):
-        yield capacity.capacity_utilization(by_event)
+def _capacity_utilization(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
+    known = _seats_as_of(warehouse, settings)["organization"]
+    columns = {CAPACITY_BY_EVENT: (*capacity.VENUE_GROUP, *capacity.FIGURE_COLUMNS)}
+    for (by_event,) in warehouse.read_batches(capacity.VENUE_GROUP, columns):
+        yield capacity.capacity_utilization(by_event, known)
+
+
+def _course_utilization(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
+    known = _seats_as_of(warehouse, settings)["organization"]
+    columns = {CAPACITY_BY_EVENT: (*capacity.COURSE_GROUP, *capacity.FIGURE_COLUMNS)}
+    for (by_event,) in warehouse.read_batches(capacity.COURSE_GROUP, columns):
+        yield capacity.course_utilization(by_event, known)
+
+
+def _attendance_by_event(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    columns = {
+        CAPACITY_BY_EVENT: attendance.CAPACITY_COLUMNS,
+        raw.REGISTRATIONS: seats.REGISTRATION_COLUMNS,
+    }
+    for by_event, registrations in warehouse.read_batches(EVENT, columns):
+        yield attendance.attendance_by_event(by_event, registrations)
+
+
+def _calendar(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
+    yield calendar.calendar(warehouse.read(CAPACITY_BY_EVENT, ["local_date"]))
+
+
+def _states(_: Warehouse, __: Settings) -> Iterator[pl.DataFrame]:
+    yield calendar.states(MART_TABLES)
 
 
 def _distribution_by_event(warehouse: Warehouse, _: Settings) -> Iterator[pl.DataFrame]:
@@ -304,6 +340,12 @@ def _changed_versions(
     return changed.closed, changed.added
 
 
+def _seats_as_of(warehouse: Warehouse, settings: Settings) -> pl.DataFrame:
+    """The instant that each organization's seats are for: (organization, seats_as_of)."""
+    wanted = [one.slug for one in settings.organizations if one.registrations]
+    return warehouse.seats_as_of().filter(pl.col("organization").is_in(wanted))
+
+
 def _as_of(warehouse: Warehouse) -> pl.DataFrame:
     """The instant that each organization's marts are for: (organization, as_of)."""
     return _instants(warehouse.newest_collections())
@@ -318,8 +360,15 @@ MARTS: tuple[Mart, ...] = (
     _named_mart(VENUES, "venue_name", names.venues),
     _named_mart(ACHIEVEMENTS, "achievement_title", names.achievements),
     Mart(ORGANIZATIONS, (raw.EVENTS, raw.NAME_OVERRIDES), _organizations),
-    _replaced_mart(marts.CAPACITY_BY_EVENT, (raw.EVENTS, raw.REGISTRATIONS), _capacity_by_event),
-    _replaced_mart(marts.CAPACITY_UTILIZATION, (marts.CAPACITY_BY_EVENT,), _capacity_utilization),
+    _replaced_mart(CAPACITY_BY_EVENT, (raw.EVENTS, raw.REGISTRATIONS), _capacity_by_event),
+    _replaced_mart(CAPACITY_UTILIZATION, (CAPACITY_BY_EVENT,), _capacity_utilization),
+    _replaced_mart(COURSE_UTILIZATION, (CAPACITY_BY_EVENT,), _course_utilization),
+    _replaced_mart(
+        ATTENDANCE_BY_EVENT, (CAPACITY_BY_EVENT, raw.REGISTRATIONS), _attendance_by_event
+    ),
+    _replaced_mart(CALENDAR, (CAPACITY_BY_EVENT,), _calendar),
+    # Not read: so that a run whose collection failed derives this mart neither.
+    _replaced_mart(STATES, (CAPACITY_BY_EVENT,), _states),
     _replaced_mart(marts.DISTRIBUTION_BY_EVENT, (raw.EVENTS,), _distribution_by_event),
     _replaced_mart(marts.DISTRIBUTION_STATUS, (marts.DISTRIBUTION_BY_EVENT,), _distribution_status),
     _replaced_mart(marts.ROOM_UTILIZATION, (raw.EVENTS,), _room_utilization),

@@ -31,7 +31,7 @@ _BIRTHS: tuple[tuple[Callable[[Draft], None], str, tuple[kinds.Change, ...]], ..
     (kinds.draft_appointment, "AppointmentScheduled", kinds.APPOINTMENT_CHANGES),
 )
 _SERVER_OFFSETS = (-480, -420, 0, 0)
-# Of so many deleted events one leaves registrations behind, and so many of them at most.
+# Of so many deleted events one leaves registrations behind, if any, and so many of them at most.
 _ORPHANING = 20
 _ORPHANS = 3
 # Slot n lives about 43 * (n + 20) seconds, at most 90 days. The busiest slots give an organization
@@ -140,12 +140,18 @@ class Slots:
 
 
 class GeneratedOrganization:
-    """An organization's events, one or none in each slot, and their registrations."""
+    """An organization's events, one or none in each slot, and their registrations.
 
-    def __init__(self, organization: UUID, slots: int, seed: int, now: int) -> None:
+    Where it `leaves_orphans`, some deleted events leave registrations behind.
+    """
+
+    def __init__(
+        self, organization: UUID, slots: int, seed: int, now: int, *, leaves_orphans: bool = False
+    ) -> None:
         self._organization = organization
         self._venues = venues_of(organization)
         self._seed = seed
+        self._leaves_orphans = leaves_orphans
         self._rhythms = [rhythm_of(seed, organization, slot) for slot in range(slots)]
         self._events = Slots(EVENTS, slots, self._make_events, now)
         self._registrations: Slots | None = None
@@ -180,7 +186,8 @@ class GeneratedOrganization:
     def _orphans(self, slot: int, standing: Standing) -> Sequence[Row]:
         """The registrations that a deleted event leaves behind."""
         # The identifier is a hash: its last digits are random.
-        if self._identifier(slot, standing.last_deleted).int % _ORPHANING != 0:
+        is_orphaning = self._identifier(slot, standing.last_deleted).int % _ORPHANING == 0
+        if not (self._leaves_orphans and is_orphaning):
             return ()
         rhythm = self._rhythms[slot]
         end = rhythm.birth(standing.last_deleted) + rhythm.lifetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import polars as pl
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.draft import DAY
-from booking_assets.sandbox.registrations import CLASS, Enrollment
+from booking_assets.sandbox.registrations import GIVEN, Enrollment
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS
 from booking_assets.sandbox.rows import Row, Rows, WrittenRow
 
@@ -23,6 +24,8 @@ _SEATS = {"event_identifier": pl.String, "seats_taken": pl.Int64, "waitlisted": 
 # The file says how many, not when: all of them were made before this day.
 _OPENED = 20_000 * DAY
 _PERIOD = 30 * DAY
+_NAMED = 20
+_log = logging.getLogger(__name__)
 
 
 def given_events(path: Path) -> dict[UUID, Rows]:
@@ -48,7 +51,8 @@ def given_events(path: Path) -> dict[UUID, Rows]:
 def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, Rows]:
     """As many registrations as a CSV or parquet file says, by the organization of the event.
 
-    Those of an unknown event belong to the organization of the lowest identifier.
+    Those of an unknown event belong to the organization of the lowest identifier. Rows with a
+    negative number are left out, with a warning that names them.
 
     Raises:
         ValueError: The file is unusable, or there is no organization; the message says why.
@@ -60,9 +64,8 @@ def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, R
     first = min(events)
     for event, seats, waitlisted in _seats(path):
         organization = owners.get(event, first)
-        # Each approval of a class takes a seat, as the file has it.
         enrollment = Enrollment(
-            event, organization, CLASS, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True
+            event, organization, GIVEN, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True
         )
         rows[organization] += enrollment.at(_OPENED + _PERIOD)[0]
     return {organization: Rows(REGISTRATIONS, own) for organization, own in rows.items()}
@@ -83,17 +86,29 @@ def _event(line: bytes) -> tuple[UUID, Row]:
 def _seats(path: Path) -> Iterable[tuple[UUID, int, int]]:
     """The rows of the file: event, seats taken, waitlisted."""
     seen: set[UUID] = set()
+    negative: list[str] = []
     for number, (text, *counts) in enumerate(_table(path).iter_rows(), start=1):
         try:
             event = UUID(text)
         except (ValueError, AttributeError, TypeError):
             raise ValueError(f"{path}, row {number}: {text!r} is no identifier") from None
-        if any(count is None or count < 0 for count in counts):
-            raise ValueError(f"{path}, row {number}: {counts} must be numbers from 0 on")
+        if None in counts:
+            raise ValueError(f"{path}, row {number}: {counts} must be numbers")
         if event in seen:
             raise ValueError(f"{path}, row {number}: {event} comes twice")
         seen.add(event)
+        if min(counts) < 0:
+            negative.append(f"row {number} ({event}: {', '.join(map(str, counts))})")
+            continue
         yield event, counts[0], counts[1]
+    if negative:
+        _log.warning(
+            "%s: %d rows with a negative number are left out: %s%s",
+            path,
+            len(negative),
+            ", ".join(negative[:_NAMED]),
+            ", ..." if len(negative) > _NAMED else "",
+        )
 
 
 def _table(path: Path) -> pl.DataFrame:

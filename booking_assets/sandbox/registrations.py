@@ -32,8 +32,8 @@ CANARY_NUMBER = 777_777
 SEAT, WAITLIST, OTHER = "seat", "waitlist", "other"
 """Roles: a registration takes a seat, waits for a seat, or neither."""
 
-CLASS, EXAM, APPOINTMENT = "class", "exam", "appointment"
-"""Kinds of event, with different approvals."""
+CLASS, EXAM, APPOINTMENT, GIVEN = "class", "exam", "appointment", "given"
+"""Kinds of event, with different approvals; those of a given one take a seat in any type."""
 
 _LATE = 0.15
 _UNDATED = 0.05
@@ -46,6 +46,8 @@ _APPROVALS: Mapping[str, Sequence[tuple[str | None, str | None]]] = {
     CLASS: vocabulary.CLASS_APPROVALS,
     EXAM: vocabulary.EXAM_APPROVALS,
     APPOINTMENT: vocabulary.APPOINTMENT_APPROVALS,
+    # Blank approvals are pending in an exam.
+    GIVEN: [(asked, answered) for asked, answered in vocabulary.CLASS_APPROVALS if answered],
 }
 # A large exam never fills up: it would outweigh all other registrations.
 _LARGEST_FULL_EXAM = 40

@@ -18,6 +18,12 @@ from booking_assets.sandbox.tenants import Tenant, generated_tenants, tenants_of
 Clock = Callable[[], datetime]
 wall_clock: Clock = partial(datetime.now, UTC)
 
+ORPHANED_TENANT = 4
+"""The generated tenant, from 1, some of whose registrations are of deleted events.
+
+The default sandbox has fewer tenants: all of its checks pass.
+"""
+
 Source = Callable[[int], Rows]
 """From an instant (ticks) to the rows of one organization and resource that exist then."""
 
@@ -69,8 +75,14 @@ def generated_world(
     """
     moment = clock()
     sources: dict[Resource, dict[Tenant, Source]] = {resource: {} for resource in RESOURCES}
-    for tenant in generated_tenants(organizations, seed):
-        own = GeneratedOrganization(tenant.identifier, events, seed, wire.ticks_of(moment))
+    for number, tenant in enumerate(generated_tenants(organizations, seed), start=1):
+        own = GeneratedOrganization(
+            tenant.identifier,
+            events,
+            seed,
+            wire.ticks_of(moment),
+            leaves_orphans=number == ORPHANED_TENANT,
+        )
         sources[EVENTS][tenant], sources[REGISTRATIONS][tenant] = own.events, own.registrations
         for resource, rows in named_rows(tenant.identifier).items():
             sources[resource][tenant] = _at_any_time(rows)

@@ -1,8 +1,11 @@
-"""All tables, in the order in which they are built; their contracts are in `raw` and `marts`."""
+"""All tables, in the order in which they are built.
+
+Their contracts are in `raw`, `capacity` and `marts`.
+"""
 
 from __future__ import annotations
 
-from booking_assets.tables import marts, names, raw
+from booking_assets.tables import capacity, marts, names, raw
 from booking_assets.tables.contract import Table
 
 RAW_TABLES: tuple[Table, ...] = (
@@ -19,8 +22,12 @@ MART_TABLES: tuple[Table, ...] = (
     names.VENUES,
     names.ACHIEVEMENTS,
     names.ORGANIZATIONS,
-    marts.CAPACITY_BY_EVENT,
-    marts.CAPACITY_UTILIZATION,
+    capacity.CAPACITY_BY_EVENT,
+    capacity.CAPACITY_UTILIZATION,
+    capacity.COURSE_UTILIZATION,
+    capacity.ATTENDANCE_BY_EVENT,
+    capacity.CALENDAR,
+    capacity.STATES,
     marts.DISTRIBUTION_BY_EVENT,
     marts.DISTRIBUTION_STATUS,
     marts.ROOM_UTILIZATION,

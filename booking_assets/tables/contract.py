@@ -5,7 +5,8 @@ The tables themselves are in `raw` and `marts`; DuckDB's type names are in `ware
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import polars as pl
@@ -37,6 +38,18 @@ class Text(Column):
 
     free: bool = False
     dtype: ClassVar[pl.DataType] = pl.String()
+
+
+@dataclass(frozen=True)
+class State(Text):
+    """One of some words, each with its meaning; the description lists them."""
+
+    words: Mapping[str, str] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Add the words to the description."""
+        listed = f"{self.description} One of: {', '.join(self.words)}."
+        object.__setattr__(self, "description", listed)
 
 
 class Json(Column):

@@ -5,6 +5,8 @@ How a mart is computed: `transforms`; its rules for readers: `docs/marts.md`.
 
 from __future__ import annotations
 
+from booking_assets.tables import states
+from booking_assets.tables.capacity import CAPACITY_BY_EVENT
 from booking_assets.tables.contract import (
     Count,
     Day,
@@ -13,83 +15,13 @@ from booking_assets.tables.contract import (
     Identifier,
     Instant,
     Measure,
-    Number,
     Schema,
+    State,
     Table,
     Text,
 )
-from booking_assets.tables.names import AS_OF, Achievements, Venues
+from booking_assets.tables.names import AS_OF, Venues
 from booking_assets.tables.raw import EVENTS, Events
-
-
-class CapacityByEvent(Schema):
-    """Limits, seats, availability and registration state of each event."""
-
-    organization = Events.organization
-    event_identifier = Events.event_identifier
-    event_number = Events.event_number
-    event_title = Events.event_title
-    event_type = Events.event_type
-    event_class_code = Events.event_class_code
-    event_format = Events.event_format
-    achievement_identifier = Events.achievement_identifier
-    achievement_title = Achievements.achievement_title
-    venue_location_identifier = Events.venue_location_identifier
-    venue_name = Venues.venue_name
-    venue_room = Events.venue_room
-    event_scheduled_start = Events.event_scheduled_start
-    event_scheduled_end = Events.event_scheduled_end
-    local_date = Day("Day of the start in the venue's own time.")
-    lifecycle_status = Text(
-        "Cancelled, Completed, In Progress, Published or Drafted, as of as_of.", nullable=False
-    )
-    capacity_minimum = Number("Minimum attendance; null where there is none.")
-    capacity_maximum = Number("Seats; null where there is no limit.")
-    seats_confirmed = Count("Confirmed registrations; null where registrations are unknown.")
-    seats_invited = Count("Unanswered invitations; null where registrations are unknown.")
-    seats_waitlisted = Count("Waitlisted registrations; null where registrations are unknown.")
-    seats_as_of = Instant(
-        "Start of the registrations' collection that the seats are for (UTC), earlier than as_of"
-        " where a newer one failed; null where unknown, as is every seat column then."
-    )
-    seats_taken = Count("Confirmed + invited; null where registrations are unknown.")
-    seats_available = Count("Seats left, never below 0; null without a limit or where unknown.")
-    utilization = Measure(
-        "seats_taken / capacity_maximum, may pass 1; null without a limit or where unknown."
-    )
-    availability = Text("Full, Under, Over, Empty or Open; null where unknown.")
-    registration_state = Text("Closed, Locked, Not Open or Open, as of as_of.", nullable=False)
-    as_of = Instant(AS_OF, nullable=False)
-
-
-class CapacityUtilization(Schema):
-    """Seats offered, required, published and taken; cancelled events apart."""
-
-    organization = Events.organization
-    month = Day("First day of the month in which the event starts, in the venue's own time.")
-    event_type = Events.event_type
-    venue_location_identifier = Events.venue_location_identifier
-    venue_name = Venues.venue_name
-    events = Count("Events that are not cancelled.", nullable=False)
-    events_cancelled = Count("Cancelled events; they count nowhere else.", nullable=False)
-    events_unlimited = Count("Events without a maximum, not cancelled.", nullable=False)
-    seats_offered = Count("Sum of capacity_maximum.", nullable=False)
-    seats_required = Count("Sum of capacity_minimum.", nullable=False)
-    seats_published = Count(
-        "Sum of capacity_maximum of events Published, In Progress or Completed.", nullable=False
-    )
-    seats_taken = Count("Seats taken in events that have a maximum; null where unknown.")
-    seats_waitlisted = Count("Waitlisted registrations; null where unknown.")
-    utilization = Measure("seats_taken / seats_offered, a ratio; null where it has no meaning.")
-    minimum_fill = Measure(
-        "Required over offered seats of events that have a maximum, a ratio; null without any."
-    )
-    events_under = Count("Events below their minimum; null where unknown.")
-    events_over = Count("Events above their maximum; null where unknown.")
-    events_full = Count("Events that are full or locked; null where unknown.")
-    events_empty = Count("Events without any seat taken; null where unknown.")
-    events_open = Count("Events with room; null where unknown.")
-    as_of = Instant(AS_OF, nullable=False)
 
 
 class DistributionByEvent(Schema):
@@ -113,17 +45,15 @@ class DistributionByEvent(Schema):
     distribution_ordered = Events.distribution_ordered
     distribution_shipped = Events.distribution_shipped
     distribution_tracked = Events.distribution_tracked
-    distribution_state = Text(
-        "Cancelled, Not Applicable, Withheld, Failed, Shipped, Ordered, Overdue, Planned or"
-        " Unplanned; rules: docs/marts.md.",
-        nullable=False,
+    distribution_state = State(
+        "Where the exam package is, as of as_of.", nullable=False, words=states.DISTRIBUTION
     )
     days_until_expected = Measure("Days from as_of to distribution_expected; negative when past.")
     days_shipped_late = Measure("Days from expected to shipped; negative when early.")
     lead_days = Measure("Days from distribution_ordered to the start of the event.")
     status_age_days = Measure("Days from distribution_tracked to as_of.")
-    return_state = Text(
-        "Not Required, Not Returned, Partially Returned or Fully Returned.", nullable=False
+    return_state = State(
+        "Whether the exam materials came back, as of as_of.", nullable=False, words=states.RETURN
     )
     return_due = Instant("When the materials are due back (UTC); null where no rule gives a date.")
     return_overdue = Flag(
@@ -226,10 +156,11 @@ class EventHistory(Events):
         "Start of the collection that saw another version, or missed the event (UTC); null: still"
         " stored in raw.events. Valid from valid_from until just before valid_to.",
     )
-    change = Text(
-        "`inserted` (new, or back after a deletion), `updated`, or `deleted`: the event as it was"
-        " last seen, in a row of no duration (valid_to = valid_from).",
+    change = State(
+        "What happened; a deletion has the event as it was last seen, in a row of no duration"
+        " (valid_to = valid_from).",
         nullable=False,
+        words=states.CHANGE,
     )
 
 
@@ -264,6 +195,7 @@ class SeatHistory(Schema):
     seats_confirmed = Count("Confirmed registrations.", nullable=False)
     seats_invited = Count("Unanswered invitations.", nullable=False)
     seats_waitlisted = Count("Waitlisted registrations.", nullable=False)
+    seats_other = Count("Registrations with any other approval status.", nullable=False)
     valid_from = Instant(
         "Start of the registrations' collection that first saw these numbers (UTC).",
         nullable=False,
@@ -288,9 +220,8 @@ class OrganizationFreshness(Schema):
         "Start of the newest collection of events, or of registrations where those alone are not"
         " complete (UTC)."
     )
-    last_status = Text(
-        "How that collection ended: complete, failed, access_denied or shrunk; null where there was"
-        " none."
+    last_status = State(
+        "How that collection ended; null where there was none.", words=states.ATTEMPT
     )
     failing_since = Instant(
         "Start of the first collection after the newest complete one (UTC); null where the newest"
@@ -316,18 +247,6 @@ class OrganizationFreshness(Schema):
     )
 
 
-CAPACITY_BY_EVENT = Table(
-    "marts.capacity_by_event",
-    CapacityByEvent,
-    row="an event of any type",
-    grain=("organization", "event_identifier"),
-)
-CAPACITY_UTILIZATION = Table(
-    "marts.capacity_utilization",
-    CapacityUtilization,
-    row="an organization, month, event type and venue",
-    grain=("organization", "month", "event_type", "venue_location_identifier"),
-)
 DISTRIBUTION_BY_EVENT = Table(
     "marts.distribution_by_event",
     DistributionByEvent,

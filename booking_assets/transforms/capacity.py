@@ -1,46 +1,43 @@
-"""Rules of `marts.capacity_by_event` and `marts.capacity_utilization`.
+"""Rules of `marts.capacity_by_event`, `marts.capacity_utilization` and `marts.course_utilization`.
 
-Unknown seats are null, never zero.
+Unknown seats are null, never zero. Which registrations take a seat is in `seats`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
-from booking_assets.tables.marts import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
+from booking_assets.tables.capacity import (
+    CAPACITY_BY_EVENT,
+    CAPACITY_UTILIZATION,
+    COURSE_UTILIZATION,
+    CapacityByEvent,
+)
+from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms.rules import (
+    NO_TIMEZONES,
+    by_time_zone,
     conform_to,
     equals_ignoring_case,
-    first_match,
     local_time,
-    normalized,
+    state,
     with_as_of,
 )
+from booking_assets.transforms.seats import KEY, with_seat
 
 EVENT_COLUMNS: tuple[str, ...] = (
     *(name for name in CAPACITY_BY_EVENT.column_names if name in EVENTS.column_names),
     "event_publication_status",
     "event_scheduling_status",
-    "registration_deadline",
     "registration_locked",
-    "registration_start",
     "event_scheduled_start_offset_minutes",
 )
 """The columns of `raw.events` that `capacity_by_event` reads."""
 
-REGISTRATION_COLUMNS: tuple[str, ...] = (
-    "organization",
-    "event_identifier",
-    "approval_status",
-    "attendance_status",
-)
-"""The columns of `raw.registrations` that `capacity_by_event` reads."""
-
-CAPACITY_COLUMNS: tuple[str, ...] = (
-    "organization",
-    "event_type",
-    "venue_location_identifier",
+FIGURE_COLUMNS: tuple[str, ...] = (
     "local_date",
     "lifecycle_status",
     "capacity_minimum",
@@ -50,13 +47,16 @@ CAPACITY_COLUMNS: tuple[str, ...] = (
     "availability",
     "as_of",
 )
-"""The columns of `marts.capacity_by_event` that `capacity_utilization` reads."""
+"""The columns of `marts.capacity_by_event` that both utilizations read, besides their group."""
 
-GROUP_COLUMNS: tuple[str, ...] = ("organization", "event_type", "venue_location_identifier")
+VENUE_GROUP: tuple[str, ...] = ("organization", "event_type", "venue_location_identifier")
 """Rows of `marts.capacity_by_event` with equal values here must be passed to
 `capacity_utilization` in one frame."""
 
-_COUNTED_SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted")
+COURSE_GROUP: tuple[str, ...] = ("organization", "achievement_identifier")
+"""The same for `course_utilization`."""
+
+_COUNTED_SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted", "seats_other")
 
 
 def capacity_by_event(
@@ -65,6 +65,7 @@ def capacity_by_event(
     registrations: pl.DataFrame | None = None,
     seats_as_of: pl.DataFrame | None = None,
     unknown_events: pl.DataFrame | None = None,
+    timezones: pl.DataFrame = NO_TIMEZONES,
 ) -> pl.DataFrame:
     """`marts.capacity_by_event`: limits, seats, availability and registration state of each event.
 
@@ -81,54 +82,77 @@ def capacity_by_event(
             are known: the start of their newest complete collection.
         unknown_events: `organization` and `event_identifier` of the events that were first
             collected by a later run than the stored registrations.
+        timezones: `organization` and `timezone`, one row an organization that has one.
     """
     taken, maximum = pl.col("seats_taken"), pl.col("capacity_maximum")
     return conform_to(
         with_as_of(events.select(EVENT_COLUMNS), as_of)
         .pipe(_with_seats, registrations, seats_as_of, unknown_events)
+        .pipe(_with_local_date, timezones)
         .with_columns(
             _limit("capacity_minimum"),
             _limit("capacity_maximum"),
-            local_date=local_time("event_scheduled_start").dt.date(),
             lifecycle_status=_lifecycle_status(),
             seats_taken=pl.col("seats_confirmed") + pl.col("seats_invited"),
+            is_locked=pl.col("registration_locked").is_not_null(),
         )
         .with_columns(
             seats_available=(maximum - taken).clip(lower_bound=0),
             utilization=taken / maximum,
             availability=_availability(),
+            is_below_minimum=taken < pl.col("capacity_minimum").fill_null(0),
             registration_state=_registration_state(),
         ),
         CAPACITY_BY_EVENT,
     )
 
 
-def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
+def capacity_utilization(by_event: pl.DataFrame, known: Collection[str]) -> pl.DataFrame:
     """`marts.capacity_utilization`: seats offered, required, published and taken, by month.
 
-    Seats taken are those of events that have a maximum, so that they compare with the seats
-    offered. Seats required are those of all events; `minimum_fill` counts only the minima of
-    events that have a maximum, for the same reason. Cancelled events are in `events_cancelled`
-    alone, and a group of nothing else offers zero seats. An event without a start is in the month
-    null.
+    Seats taken are those of events that have a maximum and known seats, so that they compare with
+    the known seats offered. Seats required are those of all events; `minimum_fill` counts only the
+    minima of events that have a maximum, for the same reason. Cancelled events are in
+    `events_cancelled` alone, and a group of nothing else offers zero seats. An event without a
+    start is in the month null.
+
+    Args:
+        by_event: Rows of `marts.capacity_by_event`.
+        known: The organizations whose registrations are known.
     """
+    return _utilization(by_event, known, CAPACITY_UTILIZATION)
+
+
+def course_utilization(by_event: pl.DataFrame, known: Collection[str]) -> pl.DataFrame:
+    """`marts.course_utilization`: the figures of `capacity_utilization` by achievement."""
+    return _utilization(by_event, known, COURSE_UTILIZATION)
+
+
+def _utilization(by_event: pl.DataFrame, known: Collection[str], table: Table) -> pl.DataFrame:
     active = pl.col("lifecycle_status") != "Cancelled"
     published = pl.col("lifecycle_status").is_in(["Published", "In Progress", "Completed"])
     limited = pl.col("capacity_maximum").is_not_null()
-    # With an event of unknown seats in the group, sums of the others would be too low.
-    known = pl.col("seats_taken").is_not_null().all()
+    has_seats = pl.col("seats_taken").is_not_null()
+    is_known = pl.col("organization").first().is_in(list(known))
 
     def seats(column: str, where: pl.Expr) -> pl.Expr:
         # The sum of 32-bit integers is a 32-bit integer in polars, and overflows without an error.
         return pl.col(column).cast(pl.Int64).filter(where).sum()
 
-    def events_that_are(availability: str) -> pl.Expr:
-        return pl.when(known).then((active & (pl.col("availability") == availability)).sum())
+    def where_known(figure: pl.Expr) -> pl.Expr:
+        return pl.when(is_known).then(figure)
 
     return conform_to(
         by_event.with_columns(month=pl.col("local_date").dt.month_start())
-        .group_by(CAPACITY_UTILIZATION.grain)
+        .group_by(table.grain)
         .agg(
+            *(
+                where_known((active & (pl.col("availability") == word)).sum()).alias(
+                    f"events_{word.lower()}"
+                )
+                for word in CapacityByEvent.availability.words
+            ),
+            as_of=pl.col("as_of").first(),
             events=active.sum(),
             events_cancelled=(~active).sum(),
             events_unlimited=(active & ~limited).sum(),
@@ -136,20 +160,17 @@ def capacity_utilization(by_event: pl.DataFrame) -> pl.DataFrame:
             seats_required=seats("capacity_minimum", active),
             seats_required_of_limited=seats("capacity_minimum", active & limited),
             seats_published=seats("capacity_maximum", published),
-            seats_taken=pl.when(known).then(seats("seats_taken", active & limited)),
-            seats_waitlisted=pl.when(known).then(seats("seats_waitlisted", active)),
-            events_under=events_that_are("Under"),
-            events_over=events_that_are("Over"),
-            events_full=events_that_are("Full"),
-            events_empty=events_that_are("Empty"),
-            events_open=events_that_are("Open"),
-            as_of=pl.col("as_of").first(),
+            seats_taken=where_known(seats("seats_taken", active & limited)),
+            events_unknown=(active & ~has_seats).sum(),
+            seats_offered_known=seats("capacity_maximum", active & has_seats),
+            seats_taken_unlimited=where_known(seats("seats_taken", active & ~limited)),
+            seats_waitlisted=where_known(seats("seats_waitlisted", active)),
         )
         .with_columns(
-            utilization=_ratio_of_offered("seats_taken"),
-            minimum_fill=_ratio_of_offered("seats_required_of_limited"),
+            utilization=_ratio("seats_taken", "seats_offered_known"),
+            minimum_fill=_ratio("seats_required_of_limited", "seats_offered"),
         ),
-        CAPACITY_UTILIZATION,
+        table,
     )
 
 
@@ -159,7 +180,8 @@ def _limit(column: str) -> pl.Expr:
 
 def _lifecycle_status() -> pl.Expr:
     as_of = pl.col("as_of")
-    return first_match(
+    return state(
+        CapacityByEvent.lifecycle_status,
         (equals_ignoring_case("event_scheduling_status", "Cancelled"), "Cancelled"),
         (pl.col("event_scheduled_end") <= as_of, "Completed"),
         (pl.col("event_scheduled_start") <= as_of, "In Progress"),
@@ -171,8 +193,9 @@ def _lifecycle_status() -> pl.Expr:
 def _availability() -> pl.Expr:
     taken = pl.col("seats_taken")
     minimum, maximum = pl.col("capacity_minimum"), pl.col("capacity_maximum")
-    return first_match(
-        (pl.col("registration_locked").is_not_null(), "Full"),
+    return state(
+        CapacityByEvent.availability,
+        (pl.col("is_locked"), "Full"),
         (taken.is_null(), None),
         (taken < minimum, "Under"),
         (taken > maximum, "Over"),
@@ -185,9 +208,10 @@ def _availability() -> pl.Expr:
 def _registration_state() -> pl.Expr:
     as_of = pl.col("as_of")
     closes = pl.coalesce("registration_deadline", "event_scheduled_start")
-    return first_match(
+    return state(
+        CapacityByEvent.registration_state,
         (pl.col("lifecycle_status") != "Published", "Closed"),
-        (pl.col("registration_locked").is_not_null(), "Locked"),
+        (pl.col("is_locked"), "Locked"),
         (pl.col("registration_start") > as_of, "Not Open"),
         (closes <= as_of, "Closed"),
         otherwise="Open",
@@ -205,12 +229,15 @@ def _with_seats(
             *(pl.lit(None, dtype=pl.Int64).alias(name) for name in _COUNTED_SEATS),
             seats_as_of=pl.lit(None, dtype=CAPACITY_BY_EVENT.dtypes["seats_as_of"]),
         )
-    key = ("organization", "event_identifier")
-    unknown = events.select(key).clear() if unknown_events is None else unknown_events.select(key)
+    unknown = events.select(KEY).clear() if unknown_events is None else unknown_events.select(KEY)
+    counted = with_seat(registrations, events).group_by(KEY)
+    seats = counted.agg(
+        (pl.col("seat") == name.removeprefix("seats_")).sum().alias(name) for name in _COUNTED_SEATS
+    )
     return (
-        events.join(_seats_by_event(registrations), on=key, how="left", validate="m:1")
+        events.join(seats, on=KEY, how="left", validate="1:1")
         .join(seats_as_of, on="organization", how="left", validate="m:1")
-        .join(unknown.with_columns(is_unknown=True), on=key, how="left", validate="m:1")
+        .join(unknown.with_columns(is_unknown=True), on=KEY, how="left", validate="m:1")
         .with_columns(
             seats_as_of=pl.when(pl.col("is_unknown").is_null()).then(pl.col("seats_as_of"))
         )
@@ -221,23 +248,12 @@ def _with_seats(
     )
 
 
-def _seats_by_event(registrations: pl.DataFrame) -> pl.DataFrame:
-    """Confirmed, invited and waitlisted registrations of each event that has any."""
-    unanswered = normalized("approval_status").fill_null("") == ""
-    return (
-        registrations.select(REGISTRATION_COLUMNS)
-        .filter(~equals_ignoring_case("attendance_status", "Withdrawn/Cancelled"))
-        .group_by("organization", "event_identifier")
-        .agg(
-            (unanswered | equals_ignoring_case("approval_status", "Registered"))
-            .sum()
-            .alias("seats_confirmed"),
-            equals_ignoring_case("approval_status", "Invitation Sent").sum().alias("seats_invited"),
-            equals_ignoring_case("approval_status", "Waitlisted").sum().alias("seats_waitlisted"),
-        )
+def _with_local_date(events: pl.DataFrame, timezones: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat(
+        part.with_columns(local_date=local_time("event_scheduled_start", zone).dt.date())
+        for zone, part in by_time_zone(events, timezones)
     )
 
 
-def _ratio_of_offered(column: str) -> pl.Expr:
-    offered = pl.col("seats_offered")
-    return pl.when(offered > 0).then(pl.col(column) / offered)
+def _ratio(part: str, whole: str) -> pl.Expr:
+    return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))

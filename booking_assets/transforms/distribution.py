@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import polars as pl
 
-from booking_assets.tables.marts import DISTRIBUTION_BY_EVENT, DISTRIBUTION_STATUS
+from booking_assets.tables.marts import (
+    DISTRIBUTION_BY_EVENT,
+    DISTRIBUTION_STATUS,
+    DistributionByEvent,
+)
 from booking_assets.tables.raw import EVENT_MEMBERS, EVENTS
 from booking_assets.transforms.rules import (
     conform_to,
     days,
     equals_ignoring_case,
-    first_match,
     normalized,
+    state,
     with_as_of,
 )
 
@@ -114,7 +118,8 @@ def _distribution_state() -> pl.Expr:
         | equals_ignoring_case("distribution_status", "Error")
         | (normalized("distribution_errors") != "")
     )
-    return first_match(
+    return state(
+        DistributionByEvent.distribution_state,
         (equals_ignoring_case("event_scheduling_status", "Cancelled"), "Cancelled"),
         (
             ~equals_ignoring_case("event_type", "Exam")
@@ -134,7 +139,8 @@ def _distribution_state() -> pl.Expr:
 
 def _return_state() -> pl.Expr:
     condition = "exam_material_return_shipment_condition"
-    return first_match(
+    return state(
+        DistributionByEvent.return_state,
         (pl.col("distribution_state").is_in(["Cancelled", "Not Applicable"]), "Not Required"),
         (pl.col("event_scheduled_start") > pl.col("as_of"), "Not Required"),
         # The condition is a checkbox that is set even when nothing was returned.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from booking_assets.tables.contract import Table
+from booking_assets.tables.contract import State, Table
 from booking_assets.tables.names import name_columns
 
 NO_TIMEZONES = pl.DataFrame(schema={"organization": pl.String, "timezone": pl.String})
@@ -33,6 +33,18 @@ def first_match(*rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
     for condition, answer in reversed(rules):
         value = pl.when(condition).then(pl.lit(answer, dtype=pl.String)).otherwise(value)
     return value
+
+
+def state(column: State, *rules: tuple[pl.Expr, str | None], otherwise: str) -> pl.Expr:
+    """`first_match` for a state column.
+
+    Raises:
+        ValueError: The words of the rules are not those that the column declares.
+    """
+    given = {word for _, word in rules if word is not None} | {otherwise}
+    if differing := given ^ column.words.keys():
+        raise ValueError(f"declared or given, but not both: {', '.join(sorted(differing))}")
+    return first_match(*rules, otherwise=otherwise)
 
 
 def days(duration: pl.Expr) -> pl.Expr:

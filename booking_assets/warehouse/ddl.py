@@ -19,6 +19,7 @@ from booking_assets.warehouse.errors import REBUILD, SchemaMismatch
 DUCKDB_TYPES: Mapping[type[Column], str] = {
     contract.Identifier: "UUID",
     contract.Text: "VARCHAR",
+    contract.State: "VARCHAR",
     contract.Json: "VARCHAR",
     contract.Flag: "BOOLEAN",
     contract.Number: "INTEGER",

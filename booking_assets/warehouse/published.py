@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from booking_assets.tables.capacity import CAPACITY_UTILIZATION
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.marts import (
-    CAPACITY_UTILIZATION,
     DISTRIBUTION_STATUS,
     ORGANIZATION_FRESHNESS,
 )
@@ -51,7 +51,9 @@ def organization_figures(view: View) -> pl.DataFrame:
 
     Seats and packages are null where the organization is withheld from the marts.
     """
-    seats = view.select(CAPACITY_UTILIZATION, ["organization", "seats_taken", "seats_offered"])
+    seats = view.select(
+        CAPACITY_UTILIZATION, ["organization", "seats_taken", "seats_offered_known"]
+    )
     packages = view.select(DISTRIBUTION_STATUS, ["organization", "distribution_state", "events"])
     return view.fetch(
         f"""
@@ -61,7 +63,7 @@ def organization_figures(view: View) -> pl.DataFrame:
             events_as_of AS as_of, registrations_as_of AS seats_as_of, last_status, is_published
         FROM ({view.select(ORGANIZATION_FRESHNESS)}) LEFT JOIN (
             SELECT organization, sum(seats_taken)::BIGINT AS seats_taken,
-                sum(seats_offered)::BIGINT AS seats_offered
+                sum(seats_offered_known)::BIGINT AS seats_offered
             FROM ({seats}) GROUP BY organization
         ) USING (organization) LEFT JOIN (
             SELECT organization,
@@ -75,5 +77,6 @@ def organization_figures(view: View) -> pl.DataFrame:
 
 def rows_by_table(view: View) -> dict[str, dict[str, int]]:
     """The rows of each organization, by the full name of the table."""
-    stored = [table for table in TABLES if view.is_stored(table)]
+    owned = [table for table in TABLES if "organization" in table.column_names]
+    stored = [table for table in owned if view.is_stored(table)]
     return {table.name: queries.row_counts(view, table) for table in stored}

@@ -12,10 +12,16 @@ from polars.testing import assert_frame_equal
 
 from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
 from booking_assets.sandbox.configuration import token_variable
-from booking_assets.tables.catalog import HISTORY_TABLES, MART_TABLES, TABLES
-from booking_assets.tables.marts import (
+from booking_assets.tables.capacity import (
+    ATTENDANCE_BY_EVENT,
+    CALENDAR,
     CAPACITY_BY_EVENT,
     CAPACITY_UTILIZATION,
+    COURSE_UTILIZATION,
+    STATES,
+)
+from booking_assets.tables.catalog import HISTORY_TABLES, MART_TABLES, TABLES
+from booking_assets.tables.marts import (
     DISTRIBUTION_BY_EVENT,
     DISTRIBUTION_STATUS,
     EVENT_CHANGES,
@@ -25,14 +31,17 @@ from booking_assets.tables.marts import (
     ROOM_UTILIZATION,
 )
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
+from booking_assets.transforms.attendance import attendance_by_event
+from booking_assets.transforms.calendar import calendar, states
 from booking_assets.transforms.capacity import (
-    REGISTRATION_COLUMNS,
     capacity_by_event,
     capacity_utilization,
+    course_utilization,
 )
 from booking_assets.transforms.conflicts import room_conflicts
 from booking_assets.transforms.distribution import distribution_by_event, distribution_status
 from booking_assets.transforms.rooms import room_utilization
+from booking_assets.transforms.seats import REGISTRATION_COLUMNS
 from booking_assets_tests.defs.conftest import EVENTS_EACH, Site, materialized
 
 DERIVED = {("snapshot", None)} | {(f"marts/{table.short_name}", None) for table in MART_TABLES}
@@ -81,11 +90,16 @@ def test_the_stored_marts_are_what_the_transforms_make_of_the_stored_rows(
     registrations = warehouse.read(REGISTRATIONS, REGISTRATION_COLUMNS)
     newest = warehouse.read(COLLECTIONS).filter(resource=EVENTS.short_name)
     as_of = newest.select("organization", as_of="started_at")
-    capacity = capacity_by_event(events, as_of, registrations, warehouse.seats_as_of())
+    seats_as_of = warehouse.seats_as_of()
+    capacity = capacity_by_event(events, as_of, registrations, seats_as_of)
     packages = distribution_by_event(events, as_of)
     expected = {
         CAPACITY_BY_EVENT: capacity,
-        CAPACITY_UTILIZATION: capacity_utilization(capacity),
+        CAPACITY_UTILIZATION: capacity_utilization(capacity, seats_as_of["organization"]),
+        COURSE_UTILIZATION: course_utilization(capacity, seats_as_of["organization"]),
+        ATTENDANCE_BY_EVENT: attendance_by_event(capacity, registrations),
+        CALENDAR: calendar(capacity),
+        STATES: states(MART_TABLES),
         DISTRIBUTION_BY_EVENT: packages,
         DISTRIBUTION_STATUS: distribution_status(packages),
         ROOM_UTILIZATION: room_utilization(events, as_of),

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking_assets.pipeline.marts import MARTS
+from booking_assets.tables.capacity import CAPACITY_BY_EVENT
 from booking_assets.tables.marts import (
-    CAPACITY_BY_EVENT,
     EVENT_CHANGES,
     EVENT_HISTORY,
     SEAT_HISTORY,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import httpx
@@ -92,6 +95,16 @@ def test_registrations_of_an_unknown_event_belong_to_the_first_tenant(
     assert UNKNOWN in {row["EventIdentifier"] for row in held}
 
 
+def test_the_seats_of_the_file_are_taken_in_events_of_any_type(events: Path, seats: Path) -> None:
+    world = given_world(events, registrations=seats)
+    approvals = {
+        normal(members_of(row).get("ApprovalStatus"))
+        for tenant in world.tenants
+        for row in world.rows(tenant, REGISTRATIONS)
+    }
+    assert approvals == {"registered", "invitation sent", "waitlisted"}
+
+
 def test_the_same_file_makes_the_same_registrations(events: Path, seats: Path) -> None:
     def made() -> list[bytes]:
         world = given_world(events, registrations=seats)
@@ -121,7 +134,6 @@ def test_without_a_file_nobody_knows_how_many_seats_are_taken(events: Path) -> N
         pytest.param("", "needs the columns", id="empty"),
         pytest.param(f"{HEADER}\n{UNKNOWN},many,0", "needs the columns", id="no-number"),
         pytest.param(f"{HEADER}\n{UNKNOWN},1.5,0", "needs the columns", id="fraction"),
-        pytest.param(f"{HEADER}\n{UNKNOWN},-1,0", "row 1", id="negative"),
         pytest.param(f"{HEADER}\n{UNKNOWN},,0", "row 1", id="no-count"),
         pytest.param(f"{HEADER}\n{UNKNOWN},1,0\nroom 12,1,0", "row 2", id="no-identifier"),
         pytest.param(f"{HEADER}\n{UNKNOWN},1,0\n{UNKNOWN},2,0", "row 2.*twice", id="repeated"),
@@ -134,6 +146,29 @@ def test_a_file_that_is_unusable_is_named(
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"seats\.csv.*{said}"):
         given_world(events, registrations=path)
+
+
+@pytest.mark.parametrize("open_file", [open, gzip.open], ids=["plain", "gzip"])
+def test_rows_with_a_negative_number_are_named_and_the_others_are_served(
+    tmp_path: Path,
+    events: Path,
+    caplog: pytest.LogCaptureFixture,
+    open_file: Callable[..., IO[str]],
+) -> None:
+    path = tmp_path / "seats.csv.gz"
+    with open_file(path, "wt", encoding="utf-8") as file:
+        file.write(f"{HEADER}\n{EVENTS[0]},44,-1\n{EVENTS[1]},2,1\n{EVENTS[2]},-3,0\n")
+    world = given_world(events, registrations=path)
+    served = Counter(
+        members_of(row)["EventIdentifier"]
+        for tenant in world.tenants
+        for row in world.rows(tenant, REGISTRATIONS)
+    )
+    assert served == {EVENTS[1]: 3}
+    (record,) = caplog.records
+    named = f"row 1 ({EVENTS[0]}: 44, -1), row 3 ({EVENTS[2]}: -3, 0)"
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (f"{path}: 2 rows with a negative number are left out: {named}")
 
 
 def test_seats_need_an_organization_to_belong_to(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from booking_assets.tables.contract import UUID_PATTERN, Identifier, Table
+from booking_assets.tables.contract import UUID_PATTERN, Identifier, State, Table
 from booking_assets_tests.transforms.rows import as_of_frame
 from booking_assets_tests.transforms.strategies import ORGANIZATIONS
 
@@ -38,12 +38,14 @@ def assert_same(left: pl.DataFrame, right: pl.DataFrame) -> None:
 
 
 def assert_valid(rows: pl.DataFrame, table: Table) -> None:
-    """Check columns, types, required values and UUIDs."""
+    """Check columns, types, required values, UUIDs and the words of states."""
     assert dict(rows.schema) == table.dtypes
     assert not any(rows[name].has_nulls() for name in table.required)
     for name, column in table.columns.columns().items():
         if isinstance(column, Identifier):
             assert rows[name].drop_nulls().str.contains(UUID_PATTERN).all()
+        if isinstance(column, State):
+            assert {*rows[name].drop_nulls()} <= column.words.keys()
 
 
 def assert_keeps_contract(rows: pl.DataFrame, table: Table) -> None:

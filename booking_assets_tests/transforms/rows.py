@@ -11,6 +11,7 @@ import polars as pl
 
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms.rules import NO_TIMEZONES
+from booking_assets.transforms.seats import REGISTRATION_COLUMNS
 
 Row = dict[str, Any]
 
@@ -66,5 +67,9 @@ def seats_frame(organizations: Collection[str], at: datetime = AS_OF) -> pl.Data
 def registrations_frame(*rows: Row) -> pl.DataFrame:
     """Columns of `raw.registrations` that count: of `ACME`'s first event unless a row says."""
     complete = [{"organization": ACME, "event_identifier": identifier(0)} | row for row in rows]
-    columns = ("organization", "event_identifier", "approval_status", "attendance_status")
-    return pl.DataFrame(complete, schema=dict.fromkeys(columns, pl.String))
+    return pl.DataFrame(complete, schema=dict.fromkeys(REGISTRATION_COLUMNS, pl.String))
+
+
+def known_of(by_event: pl.DataFrame) -> list[str]:
+    """The organizations whose registrations are known by these rows of `capacity_by_event`."""
+    return by_event.drop_nulls("seats_as_of")["organization"].unique().to_list()

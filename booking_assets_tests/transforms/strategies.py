@@ -50,13 +50,14 @@ LIMITS = one_of(-1, 0, 1, 2, 2**31 - 1)
 
 ANY_EVENT: dict[str, Column] = {
     "organization": st.sampled_from(ORGANIZATIONS),
-    "event_type": one_of("Class", "Exam", " exam ", "Meeting", "Tour"),
+    "event_type": one_of("Class", "Exam", " exam ", "Meeting", "Appointment", "Tour"),
     "event_scheduling_status": one_of("Active", "Cancelled", " CANCELLED"),
     "event_scheduled_start": INSTANTS,
     "event_scheduled_start_offset_minutes": one_of(-720, -480, 0, 60, 330, 840),
 }
 CAPACITY: dict[str, Column] = {
     "venue_location_identifier": one_of(VENUE),
+    "achievement_identifier": one_of(identifier(0)),
     "event_publication_status": one_of("Published", "published ", "Drafted", "Archived"),
     "capacity_minimum": LIMITS,
     "capacity_maximum": LIMITS,
@@ -138,8 +139,15 @@ registration_rows: Rows = st.fixed_dictionaries(
         "organization": st.sampled_from(ORGANIZATIONS),
         # One more than there are events: some registrations are of events that nobody knows.
         "event_identifier": st.integers(0, MOST_EVENTS).map(identifier),
-        "approval_status": one_of("", "Registered", "Invitation Sent", "Waitlisted", "Moved"),
-        "attendance_status": one_of("Present", "Withdrawn/Cancelled"),
+        "approval_status": one_of(
+            *("", "Registered", "Invitation Sent", "Waitlisted", "Moved"),
+            *("Scheduled", "Eligible", "Not Eligible", "On Hold"),
+        ),
+        "attendance_status": one_of(
+            *("Present", "attended ", "Absent", "Incomplete", "Pending", " ", "Excused"),
+            *("Withdrawn/Cancelled",),
+        ),
+        "eligibility_status": one_of("Eligible with Limitations", "Not Eligible", "Pending"),
     }
 )
 registration_frames: Frames = st.lists(registration_rows, max_size=2 * MOST_EVENTS).map(

@@ -9,8 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from booking_assets.tables.marts import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
-from booking_assets.transforms.capacity import capacity_by_event, capacity_utilization
+from booking_assets.tables.capacity import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
+from booking_assets.transforms.capacity import (
+    capacity_by_event,
+    capacity_utilization,
+    course_utilization,
+)
+from booking_assets.transforms.rules import NO_TIMEZONES
 from booking_assets_tests.transforms.rows import (
     ACME,
     AS_OF,
@@ -24,6 +29,7 @@ from booking_assets_tests.transforms.rows import (
     as_of_frame,
     events_frame,
     identifier,
+    known_of,
     registrations_frame,
     seats_frame,
 )
@@ -50,6 +56,10 @@ def by_event(
         None if registrations is None else registrations_frame(*registrations),
         seats_frame(known),
     )
+
+
+def by_month(rows: pl.DataFrame) -> pl.DataFrame:
+    return capacity_utilization(rows, known_of(rows))
 
 
 def only(
@@ -143,7 +153,7 @@ def test_local_date_is_the_venues_day(offset: int | None, expected: date) -> Non
     }
     row = by_event(event)
     assert row["local_date"].item() == expected
-    assert capacity_utilization(row)["month"].item() == expected.replace(day=1)
+    assert by_month(row)["month"].item() == expected.replace(day=1)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +192,120 @@ def test_a_registration_counts_once_or_not_at_all(
     assert row["seats_taken"] == seats["seats_confirmed"] + seats["seats_invited"]
 
 
+SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted", "seats_other")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "approval", "eligibility", "counted"),
+    [
+        pytest.param("Class", "Scheduled", None, "seats_other", id="a class is not scheduled"),
+        pytest.param("Class", "Eligible", None, "seats_other", id="a class has no eligibility"),
+        pytest.param("Class", None, "Not Eligible", "seats_confirmed", id="nor counts it"),
+        pytest.param("Class", "Provisional", None, "seats_other", id="an unknown word"),
+        pytest.param("Class", "Moved", None, None, id="moved"),
+        pytest.param("Class", "Invitation Expired", None, None, id="expired"),
+        pytest.param("Class", "Invitation Declined", None, None, id="declined"),
+        pytest.param("Class", "Not Eligible", None, None, id="not eligible for a class"),
+        pytest.param(None, None, None, "seats_confirmed", id="no type, no approval"),
+        pytest.param("Meeting", "", None, "seats_confirmed", id="a meeting, blank"),
+        pytest.param(" APPOINTMENT ", "scheduled ", None, "seats_confirmed", id="appointment"),
+        pytest.param("Appointment", "Registered", None, "seats_confirmed", id="registered for it"),
+        pytest.param("Appointment", None, None, "seats_confirmed", id="appointment, no approval"),
+        pytest.param("Appointment", "Eligible", None, "seats_other", id="appointment, eligible"),
+        pytest.param("Exam", "Registered", "Not Eligible", "seats_confirmed", id="registered"),
+        pytest.param("Exam", "Eligible", None, "seats_confirmed", id="approval eligible"),
+        pytest.param("exam ", " ELIGIBLE with Limitations", None, "seats_confirmed", id="limited"),
+        pytest.param("Exam", None, "eligible ", "seats_confirmed", id="eligibility alone"),
+        pytest.param("Exam", "", "Eligible with Limitations", "seats_confirmed", id="limited too"),
+        pytest.param("Exam", "On Hold", "Eligible", "seats_confirmed", id="eligible, unknown word"),
+        pytest.param("Exam", "Not Eligible", "Eligible", "seats_confirmed", id="either is enough"),
+        pytest.param("Exam", None, None, "seats_other", id="pending"),
+        pytest.param("Exam", " ", "", "seats_other", id="pending, blank"),
+        pytest.param("Exam", None, "Pending", "seats_other", id="eligibility pending"),
+        pytest.param("Exam", "Scheduled", None, "seats_other", id="an exam is not scheduled"),
+        pytest.param("Exam", "Not Eligible", None, None, id="not eligible"),
+        pytest.param("Exam", "Not Eligible", "Not Eligible", None, id="not eligible twice"),
+        pytest.param("Exam", "Invitation Sent", "Eligible", "seats_invited", id="only invited"),
+        pytest.param("Exam", "Waitlisted", "Eligible", "seats_waitlisted", id="eligible, waits"),
+        pytest.param("Exam", "Moved", "Eligible", None, id="eligible, and moved"),
+        pytest.param("Exam", "Invitation Declined", "Eligible", None, id="eligible, declined"),
+    ],
+)
+def test_the_type_of_the_event_says_which_words_take_a_seat(
+    event_type: str | None, approval: str | None, eligibility: str | None, counted: str | None
+) -> None:
+    registration = {"approval_status": approval, "eligibility_status": eligibility}
+    withdrawn = registration | {"attendance_status": "Withdrawn/Cancelled"}
+    row = by_event({"event_type": event_type}, registrations=[registration, withdrawn])
+    assert row.select(SEATS).row(0, named=True) == {name: int(name == counted) for name in SEATS}
+    assert row["seats_taken"].item() == int(counted in {"seats_confirmed", "seats_invited"})
+
+
+def test_an_exam_with_eligible_candidates_is_not_empty_and_one_with_unknown_words_says_so() -> None:
+    rows = by_event(
+        {"event_type": "Exam", "capacity_maximum": 2},
+        {"event_type": "Exam", "capacity_maximum": 2},
+        registrations=[
+            {"eligibility_status": "Eligible"},
+            {"event_identifier": identifier(1), "approval_status": "Bestätigt"},
+        ],
+    )
+    assert rows.select("availability", "seats_taken", "seats_other").rows() == [
+        ("Open", 1, 0),
+        ("Empty", 0, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minimum", "registrations", "expected"),
+    [
+        pytest.param(2, registered(1), True, id="below"),
+        pytest.param(2, registered(2), False, id="at the minimum"),
+        pytest.param(None, registered(0), False, id="no minimum"),
+        pytest.param(0, registered(0), False, id="a minimum of zero"),
+        pytest.param(2, None, None, id="seats unknown"),
+        pytest.param(None, None, None, id="seats unknown, no minimum"),
+    ],
+)
+@pytest.mark.parametrize("locked", [None, PAST], ids=["open", "locked"])
+def test_below_minimum_is_said_also_where_registration_is_locked(
+    minimum: int | None, registrations: list[Row] | None, expected: bool | None, locked: datetime
+) -> None:
+    event = {"capacity_minimum": minimum, "registration_locked": locked}
+    row = by_event(event, registrations=registrations)
+    assert row["is_below_minimum"].item() is expected
+    assert row["is_locked"].item() is (locked is not None)
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "expected"),
+    [
+        pytest.param("2026-03-31T23:30Z", None, date(2026, 4, 1), id="as written"),
+        pytest.param("2026-03-31T23:30Z", "UTC", date(2026, 3, 31), id="UTC"),
+        pytest.param("2026-07-01T05:59Z", "America/Edmonton", date(2026, 6, 30), id="summer"),
+        pytest.param("2026-07-01T06:00Z", "America/Edmonton", date(2026, 7, 1), id="midnight"),
+        pytest.param("2026-01-01T06:59Z", "America/Edmonton", date(2025, 12, 31), id="winter"),
+    ],
+)
+def test_local_date_is_of_the_organizations_time_zone_where_it_has_one(
+    start: str, zone: str | None, expected: date
+) -> None:
+    instant = datetime.fromisoformat(start)
+    written = {
+        "event_scheduled_start": instant,
+        "event_scheduled_start_offset_minutes": 60,
+    }
+    rows = capacity_by_event(
+        events_frame(written, written | {"organization": BOLT}),
+        as_of_frame(ACME, BOLT),
+        timezones=pl.DataFrame(
+            {"organization": [ACME], "timezone": [zone]}, schema=NO_TIMEZONES.schema
+        ).drop_nulls(),
+    )
+    as_written = (instant + timedelta(hours=1)).date()
+    assert rows["local_date"].to_list() == [expected, as_written]
+
+
 @pytest.mark.parametrize(
     ("registrations", "known"),
     [
@@ -200,10 +324,13 @@ def test_unknown_seats_are_null_and_not_zero(
         "seats_confirmed",
         "seats_invited",
         "seats_waitlisted",
+        "seats_other",
+        "seats_as_of",
         "seats_taken",
         "seats_available",
         "utilization",
         "availability",
+        "is_below_minimum",
     )
     assert row.select(unknown).row(0) == (None,) * len(unknown)
     assert row.select("capacity_minimum", "capacity_maximum").row(0) == (1, 2)
@@ -321,6 +448,8 @@ def test_members_are_carried_over_as_received() -> None:
         "venue_room": " 12 ",
         "event_scheduled_start": PAST,
         "event_scheduled_end": FUTURE,
+        "registration_start": PAST - DAY,
+        "registration_deadline": PAST,
     }
     row = by_event(event).row(0, named=True)
     assert {name: row[name] for name in event} == event
@@ -343,7 +472,7 @@ def test_no_events_make_empty_marts_of_the_right_types() -> None:
     rows = capacity_by_event(events_frame(), as_of_frame())
     assert dict(rows.schema) == CAPACITY_BY_EVENT.dtypes
     assert rows.is_empty()
-    groups = capacity_utilization(rows)
+    groups = by_month(rows)
     assert dict(groups.schema) == CAPACITY_UTILIZATION.dtypes
     assert groups.is_empty()
 
@@ -378,6 +507,7 @@ KNOWN_FROM_EVENTS = {
 }
 KNOWN_FROM_REGISTRATIONS = {
     "seats_taken": 3 + 1 + 4 + 0,
+    "seats_taken_unlimited": 2,
     "seats_waitlisted": 1,
     "utilization": 8 / 25,
     "events_under": 2,
@@ -389,7 +519,7 @@ KNOWN_FROM_REGISTRATIONS = {
 
 
 def test_a_month_is_the_sum_of_its_events_without_the_cancelled() -> None:
-    month = capacity_utilization(by_event(*GROUP, registrations=GROUP_REGISTRATIONS))
+    month = by_month(by_event(*GROUP, registrations=GROUP_REGISTRATIONS))
     assert month.to_dicts() == [
         {
             "organization": ACME,
@@ -399,6 +529,8 @@ def test_a_month_is_the_sum_of_its_events_without_the_cancelled() -> None:
             "venue_name": None,
             **KNOWN_FROM_EVENTS,
             **KNOWN_FROM_REGISTRATIONS,
+            "events_unknown": 0,
+            "seats_offered_known": KNOWN_FROM_EVENTS["seats_offered"],
             "as_of": AS_OF,
         }
     ]
@@ -406,9 +538,58 @@ def test_a_month_is_the_sum_of_its_events_without_the_cancelled() -> None:
 
 def test_a_month_of_unknown_seats_has_null_where_a_seat_counts_also_when_locked() -> None:
     locked = GROUP[0] | {"registration_locked": PAST}
-    month = capacity_utilization(by_event(locked, *GROUP[1:])).row(0, named=True)
+    month = by_month(by_event(locked, *GROUP[1:])).row(0, named=True)
     assert {name: month[name] for name in KNOWN_FROM_EVENTS} == KNOWN_FROM_EVENTS
     assert {month[name] for name in KNOWN_FROM_REGISTRATIONS} == {None}
+    assert (month["events_unknown"], month["seats_offered_known"]) == (5, 0)
+
+
+def test_events_that_are_newer_than_the_registrations_are_counted_apart_and_not_as_empty() -> None:
+    limits = {"capacity_maximum": 10, "event_scheduled_start": FUTURE}
+    cancelled = limits | CANCELLED
+    events = events_frame(limits, limits | {"capacity_maximum": 4}, {}, limits, {}, cancelled)
+    rows = capacity_by_event(
+        events,
+        as_of_frame(),
+        registrations_frame(*registered(3), *registered(1, event=2)),
+        seats_frame([ACME]),
+        events.select("organization", "event_identifier").tail(3),
+    )
+    columns = (
+        *("events", "events_unknown", "seats_offered", "seats_offered_known"),
+        *("seats_taken", "seats_taken_unlimited", "utilization"),
+        *("events_empty", "events_open"),
+    )
+    months = by_month(rows).select("month", *columns)
+    assert months.rows() == [
+        (None, 2, 1, 0, 0, 0, 1, None, 0, 1),
+        (date(2026, 3, 1), 3, 1, 24, 14, 3, 0, 3 / 14, 1, 1),
+    ]
+    unknown = capacity_utilization(rows.tail(3), [ACME]).select("month", *columns).rows()
+    assert unknown == [
+        (None, 1, 1, 0, 0, 0, 0, None, 0, 0),
+        (date(2026, 3, 1), 1, 1, 10, 0, 0, 0, None, 0, 0),
+    ]
+
+
+def test_courses_have_the_figures_of_their_events_and_no_course_is_a_group() -> None:
+    course, other = identifier(8), identifier(9)
+    groups = (
+        GROUP[0] | {"achievement_identifier": course, "event_type": "Class"},
+        GROUP[1] | {"achievement_identifier": course, "venue_location_identifier": VENUE},
+        *({"achievement_identifier": other} | one for one in GROUP[2:4]),
+        *GROUP[4:],
+    )
+    rows = by_event(*groups, registrations=GROUP_REGISTRATIONS)
+    courses = course_utilization(rows, [ACME])
+    figures = ("events", "events_cancelled", "seats_offered", "seats_taken", "seats_waitlisted")
+    assert courses.select("achievement_identifier", *figures, "utilization").rows() == [
+        (None, 2, 0, 9, 4, 0, 4 / 9),
+        (course, 2, 0, 16, 4, 0, 4 / 16),
+        (other, 1, 1, 0, 0, 1, None),
+    ]
+    assert courses["month"].unique().to_list() == [date(2026, 3, 1)]
+    assert courses["seats_taken_unlimited"].to_list() == [0, 0, 2]
 
 
 @pytest.mark.parametrize(
@@ -419,7 +600,7 @@ def test_a_month_of_cancelled_events_offers_nothing(
     registrations: list[Row] | None, taken: int | None
 ) -> None:
     event = CANCELLED | {"capacity_minimum": 3, "capacity_maximum": 9}
-    month = capacity_utilization(by_event(event, registrations=registrations)).row(0, named=True)
+    month = by_month(by_event(event, registrations=registrations)).row(0, named=True)
     assert (month["events"], month["events_cancelled"], month["events_unlimited"]) == (0, 1, 0)
     assert (month["seats_offered"], month["seats_required"], month["seats_published"]) == (0, 0, 0)
     assert (month["utilization"], month["minimum_fill"]) == (None, None)
@@ -427,9 +608,9 @@ def test_a_month_of_cancelled_events_offers_nothing(
 
 
 def test_a_month_of_unlimited_events_has_no_ratio() -> None:
-    month = capacity_utilization(
-        by_event({"capacity_minimum": 3}, registrations=registered(5))
-    ).row(0, named=True)
+    month = by_month(by_event({"capacity_minimum": 3}, registrations=registered(5))).row(
+        0, named=True
+    )
     assert (month["events"], month["events_unlimited"]) == (1, 1)
     assert (month["seats_offered"], month["seats_required"], month["seats_taken"]) == (0, 3, 0)
     assert (month["utilization"], month["minimum_fill"]) == (None, None)
@@ -437,13 +618,13 @@ def test_a_month_of_unlimited_events_has_no_ratio() -> None:
 
 
 def test_a_month_without_minima_needs_nothing_of_what_it_offers() -> None:
-    assert capacity_utilization(by_event({"capacity_maximum": 3}))["minimum_fill"].item() == 0.0
+    assert by_month(by_event({"capacity_maximum": 3}))["minimum_fill"].item() == 0.0
 
 
 def test_null_month_type_and_venue_are_groups_of_their_own() -> None:
     start = {"event_scheduled_start": AS_OF}
     venue = {"venue_location_identifier": VENUE}
-    groups = capacity_utilization(
+    groups = by_month(
         by_event({}, start, start | venue, start | {"event_type": "Class"}, start | venue, {})
     )
     march = date(2026, 3, 1)
@@ -460,13 +641,13 @@ def test_one_organizations_unknown_seats_leave_anothers_known() -> None:
         {}, {"organization": BOLT}, registrations=[], known=[BOLT], organizations=(ACME, BOLT)
     )
     assert rows["seats_taken"].to_list() == [None, 0]
-    assert capacity_utilization(rows)["events_empty"].to_list() == [None, 1]
+    assert by_month(rows)["events_empty"].to_list() == [None, 1]
 
 
 def test_sums_pass_32_bits() -> None:
     largest = 2**31 - 1
     event = {"capacity_minimum": largest, "capacity_maximum": largest} | PUBLISHED
-    month = capacity_utilization(by_event(event, event, event))
+    month = by_month(by_event(event, event, event))
     sums = ("seats_offered", "seats_required", "seats_published")
     assert month.select(sums).row(0) == (3 * largest,) * 3
     assert month["minimum_fill"].item() == 1.0

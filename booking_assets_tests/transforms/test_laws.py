@@ -9,13 +9,15 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking_assets.tables.marts import (
+from booking_assets.tables.capacity import (
+    ATTENDANCE_BY_EVENT,
     CAPACITY_BY_EVENT,
     CAPACITY_UTILIZATION,
-    DISTRIBUTION_BY_EVENT,
-    DISTRIBUTION_STATUS,
+    COURSE_UTILIZATION,
 )
+from booking_assets.tables.marts import DISTRIBUTION_BY_EVENT, DISTRIBUTION_STATUS
 from booking_assets.transforms import capacity, distribution
+from booking_assets.transforms.attendance import attendance_by_event
 from booking_assets_tests.transforms.laws import (
     AS_OF,
     assert_keeps_contract,
@@ -27,8 +29,15 @@ from booking_assets_tests.transforms.laws import (
     shuffled,
     weeks,
 )
-from booking_assets_tests.transforms.rows import Row, registrations_frame, seats_frame
+from booking_assets_tests.transforms.rows import (
+    Row,
+    identifier,
+    known_of,
+    registrations_frame,
+    seats_frame,
+)
 from booking_assets_tests.transforms.strategies import (
+    MOST_EVENTS,
     capacity_events,
     distribution_events,
     known_organizations,
@@ -52,6 +61,14 @@ def capacity_of(
     return capacity.capacity_by_event(events, AS_OF, registrations, seats_frame(known))
 
 
+def months_of(rows: pl.DataFrame) -> pl.DataFrame:
+    return capacity.capacity_utilization(rows, known_of(rows))
+
+
+def courses_of(rows: pl.DataFrame) -> pl.DataFrame:
+    return capacity.course_utilization(rows, known_of(rows))
+
+
 def distribution_of(events: pl.DataFrame) -> pl.DataFrame:
     return distribution.distribution_by_event(events, AS_OF)
 
@@ -63,7 +80,7 @@ def test_capacity_keeps_its_contracts_and_grains(
 ) -> None:
     rows = capacity_of(events, registrations, known)
     assert_keeps_contract(rows, CAPACITY_BY_EVENT)
-    assert_keeps_contract(capacity.capacity_utilization(rows), CAPACITY_UTILIZATION)
+    assert_keeps_contract(months_of(rows), CAPACITY_UTILIZATION)
 
 
 @laws
@@ -83,9 +100,7 @@ def test_the_order_of_rows_means_nothing_to_capacity(
 ) -> None:
     rows = capacity_of(events, registrations, known)
     assert_same(capacity_of(shuffled(events, seed), shuffled(registrations, seed), known), rows)
-    assert_same(
-        capacity.capacity_utilization(shuffled(rows, seed)), capacity.capacity_utilization(rows)
-    )
+    assert_same(months_of(shuffled(rows, seed)), months_of(rows))
 
 
 @laws
@@ -108,8 +123,8 @@ def test_merging_organizations_adds_up_for_capacity(
     apart = [capacity_of(part, registrations, known) for part in by_organization(events)]
     assert_same(pl.concat(apart), rows)
     assert_same(
-        pl.concat(capacity.capacity_utilization(part) for part in apart),
-        capacity.capacity_utilization(rows),
+        pl.concat(months_of(part) for part in apart),
+        months_of(rows),
     )
 
 
@@ -132,7 +147,7 @@ def test_capacity_has_each_event_once_and_counts_it_in_one_month(
 ) -> None:
     rows = capacity_of(events, registrations, known)
     assert_same(rows.select(KEY), events.select(KEY).sort(KEY))
-    months = capacity.capacity_utilization(rows)
+    months = months_of(rows)
     assert months.select(pl.sum_horizontal("events", "events_cancelled").sum()).item() == len(rows)
 
 
@@ -174,13 +189,69 @@ def test_sums_of_months_are_sums_of_events(
         expected["seats_offered"] += maximum or 0
         expected["seats_required"] += event["capacity_minimum"] or 0
         expected["seats_published"] += (maximum or 0) * (event["lifecycle_status"] != "Drafted")
+        expected["events_unknown"] += event["seats_taken"] is None
         if event["seats_taken"] is not None:
+            expected["seats_offered_known"] += maximum or 0
             expected["seats_taken"] += event["seats_taken"] * (maximum is not None)
+            expected["seats_taken_unlimited"] += event["seats_taken"] * (maximum is None)
             expected["seats_waitlisted"] += event["seats_waitlisted"]
             expected[f"events_{event['availability'].lower()}"] += 1
-    months = capacity.capacity_utilization(rows)
-    counts = months.select(pl.col(pl.Int64).sum()).row(0, named=True)
-    assert counts == {name: expected[name] for name in counts}
+    for months in (months_of(rows), courses_of(rows)):
+        counts = months.select(pl.col(pl.Int64).sum()).row(0, named=True)
+        assert counts == {name: expected[name] for name in counts}
+
+
+@laws
+@given(
+    events=capacity_events,
+    registrations=registration_frames,
+    known=known_organizations,
+    unknown=st.sets(st.integers(0, MOST_EVENTS).map(identifier)),
+)
+def test_seats_by_event_are_seats_by_month_and_those_without_limit(
+    events: pl.DataFrame, registrations: pl.DataFrame, known: Collection[str], unknown: set[str]
+) -> None:
+    unknown_events = events.filter(pl.col("event_identifier").is_in(unknown)).select(KEY)
+    rows = capacity.capacity_by_event(
+        events, AS_OF, registrations, seats_frame(known), unknown_events
+    )
+    active = rows.filter(pl.col("lifecycle_status") != "Cancelled")
+    for figures in (
+        capacity.capacity_utilization(rows, known),
+        capacity.course_utilization(rows, known),
+    ):
+        assert_keeps_contract(
+            figures, CAPACITY_UTILIZATION if "event_type" in figures.columns else COURSE_UTILIZATION
+        )
+        taken = figures.select(pl.col("seats_taken", "seats_taken_unlimited").sum()).row(0)
+        assert sum(taken) == active["seats_taken"].sum()
+        assert figures["events_unknown"].sum() == active["seats_taken"].null_count()
+        assert figures["seats_offered_known"].sum() == sum(
+            active.drop_nulls("seats_taken")["capacity_maximum"].drop_nulls()
+        )
+
+
+@laws
+@given_capacity
+def test_attendance_divides_the_seats_that_are_taken(
+    events: pl.DataFrame, registrations: pl.DataFrame | None, known: Collection[str]
+) -> None:
+    rows = capacity_of(events, registrations, known)
+    registered = registrations_frame() if registrations is None else registrations
+    attended = attendance_by_event(rows, registered)
+    assert_keeps_contract(attended, ATTENDANCE_BY_EVENT)
+    with_registrations = registered.select(KEY).unique()
+    events_known = rows.drop_nulls("seats_as_of").join(with_registrations, on=KEY, how="semi")
+    assert_same(
+        attended.select(*KEY, seats_taken="taken", seats_as_of="seats_as_of"),
+        events_known.select(*KEY, "seats_taken", "seats_as_of").sort(KEY),
+    )
+    marks = ("present", "absent", "incomplete", "unmarked", "other")
+    assert attended.select(pl.sum_horizontal(marks) == pl.col("taken")).to_series().all()
+    rates = attended.drop_nulls("attendance_rate")
+    assert rates.select(
+        pl.sum_horizontal("attendance_rate", "no_show_rate").is_close(1).all()
+    ).item()
 
 
 @laws
@@ -200,7 +271,7 @@ def test_sums_of_states_are_sums_of_events(events: pl.DataFrame) -> None:
 def test_every_event_has_one_availability_exactly_where_seats_are_known(
     events: pl.DataFrame, registrations: pl.DataFrame | None, known: Collection[str]
 ) -> None:
-    months = capacity.capacity_utilization(capacity_of(events, registrations, known))
+    months = months_of(capacity_of(events, registrations, known))
     answered = set(known) if registrations is not None else set()
     available = ("events_under", "events_over", "events_full", "events_empty", "events_open")
     for month in months.iter_rows(named=True):
@@ -227,7 +298,7 @@ def test_one_more_registration_never_frees_a_seat(
         assert not (after[column] < before[column]).any()
     assert not (after["seats_available"] > before["seats_available"]).any()
     assert (after["seats_taken"] - before["seats_taken"]).sum() in {0, 1}
-    months_before, months = (capacity.capacity_utilization(rows) for rows in (before, after))
+    months_before, months = (months_of(rows) for rows in (before, after))
     for column in ("seats_taken", "utilization", "seats_waitlisted"):
         assert not (months[column] < months_before[column]).any()
 

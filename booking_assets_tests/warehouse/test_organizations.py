@@ -11,9 +11,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from booking_assets.tables.capacity import CAPACITY_UTILIZATION
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.marts import (
-    CAPACITY_UTILIZATION,
     EVENT_CHANGES,
     EVENT_HISTORY,
     ORGANIZATION_FRESHNESS,

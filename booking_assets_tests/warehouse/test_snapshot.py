@@ -12,8 +12,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from booking_assets.tables.capacity import CAPACITY_UTILIZATION
 from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import CAPACITY_UTILIZATION, DISTRIBUTION_STATUS
+from booking_assets.tables.marts import DISTRIBUTION_STATUS
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts
 from booking_assets.warehouse.snapshot import point

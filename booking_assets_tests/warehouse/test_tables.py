@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from booking_assets.tables.capacity import CAPACITY_UTILIZATION
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.contract import (
     Count,
@@ -34,7 +35,6 @@ from booking_assets.tables.contract import (
     Table,
     Text,
 )
-from booking_assets.tables.marts import CAPACITY_UTILIZATION
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.errors import FrameMismatch, SchemaMismatch, TableNotFound

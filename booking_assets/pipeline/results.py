@@ -152,4 +152,4 @@ def stored_rows(settings: Settings) -> dict[str, Mapping[str, int]]:
     except WarehouseError as error:
         _logger.warning("the stored rows cannot be counted: %s", error)
         return {}
-    return {table.short_name: rows for table, rows in counts.items() if any(counts.values())}
+    return {table.name: rows for table, rows in counts.items() if any(counts.values())}

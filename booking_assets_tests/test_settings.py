@@ -149,6 +149,25 @@ def test_warehouse_and_snapshot_are_two_files(tmp_path: Path) -> None:
         loaded(tmp_path, VALID, BOOKING_WAREHOUSE="a/../x.duckdb", BOOKING_SNAPSHOT="x.duckdb")
 
 
+@pytest.mark.parametrize(
+    ("names", "own", "named"),
+    [
+        ({}, {}, {"acme"}),
+        ({"names": True}, {}, {"acme"}),
+        ({"names": False}, {}, set()),
+        ({"names": {"collect": False, "csv": "names.csv"}}, {}, set()),
+        ({"names": {"csv": "names.csv"}}, {"names": False}, set()),
+    ],
+)
+def test_names_are_wanted_unless_the_file_or_the_organization_declines(
+    tmp_path: Path, names: dict[str, Any], own: dict[str, Any], named: set[str]
+) -> None:
+    settings = loaded(tmp_path, names | organization(**own))
+    assert settings.named == named
+    given = names.get("names")
+    assert settings.names.csv == (given.get("csv") if isinstance(given, dict) else None)
+
+
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         loaded(tmp_path, VALID).collect.attempts = 9  # type: ignore[misc]  # the point

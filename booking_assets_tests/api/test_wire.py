@@ -6,12 +6,13 @@ import pytest
 
 from booking_assets.api.errors import MalformedBody
 from booking_assets.api.wire import ALIASES, read_count, read_pagination
-from booking_assets.tables.raw import EVENTS
+from booking_assets.tables.raw import ACHIEVEMENTS, EVENTS, GROUPS, member_name
 
 
-def test_every_alias_is_of_an_identifier_column_of_events() -> None:
-    columns = {"".join(part.title() for part in name.split("_")) for name in EVENTS.column_names}
-    assert set(ALIASES.values()) <= columns
+def test_every_alias_is_of_an_identifier_column_that_a_release_renamed() -> None:
+    columns = {
+        member_name(name) for table in (EVENTS, GROUPS, ACHIEVEMENTS) for name in table.column_names
+    }
     assert set(ALIASES.values()) == {name for name in columns if name.endswith("Identifier")}
     assert {alias.replace("Id", "Identifier") for alias in ALIASES} == set(ALIASES.values())
 

@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from booking_assets.defs.metadata import SHOWN
-from booking_assets.defs.raw import NO_RETRY_TAGS
+from booking_assets.defs.raw import COLLECTED_TABLES, NO_RETRY_TAGS, PARTITIONED_TABLES
 from booking_assets.defs.specs import asset_key
+from booking_assets.pipeline.loads import CONTRACTS
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import (
@@ -21,6 +22,7 @@ from booking_assets.tables.raw import (
 )
 from booking_assets_tests.defs.conftest import EVENTS_EACH, Site, materialized
 
+RESOURCES = [rows.table for rows in CONTRACTS.values()]
 ALLOWED = {"ops": {"collect_organizations": {"config": {"allow_shrink": True}}}}
 
 
@@ -54,17 +56,17 @@ def test_one_run_materializes_every_organization(
     assert result.success
     partitions = {
         (f"raw/{name}", slug)
-        for name in ("event_counts", "events", "registrations")
+        for name in ("event_counts", "events", "registrations", "groups", "achievements")
         for slug in site.slugs
     }
     logs = {("raw/rejected_rows", None), ("raw/collections", None)}
     assert materialized(result) == partitions | logs
     assert site.stored_rows(EVENTS) == dict.fromkeys(site.slugs, EVENTS_EACH)
-    for table in (EVENT_COUNTS, EVENTS, REGISTRATIONS):
+    for table in PARTITIONED_TABLES:
         assert site.instance.get_materialized_partitions(asset_key(table)) == set(site.slugs)
 
 
-@pytest.mark.parametrize("table", [EVENTS, REGISTRATIONS], ids=lambda table: table.short_name)
+@pytest.mark.parametrize("table", RESOURCES, ids=lambda table: table.short_name)
 def test_a_partition_shows_the_numbers_of_its_own_collection(
     collected: tuple[Site, dg.ExecuteInProcessResult], table: Table
 ) -> None:
@@ -92,7 +94,7 @@ def test_the_checks_of_the_raw_tables_run_with_it_and_none_stops_it(
     evaluations = result.get_asset_check_evaluations()
     checks = site.definitions.resolve_asset_graph().asset_check_keys
     assert {one.asset_check_key for one in evaluations} == {
-        key for key in checks if key.asset_key.path[0] == "raw"
+        key for key in checks if key.asset_key in {*map(asset_key, COLLECTED_TABLES)}
     }
     assert [one.asset_check_key for one in evaluations if one.blocking and not one.passed] == []
 
@@ -103,7 +105,7 @@ def test_the_log_says_what_was_stored_of_each_organization(
     site, result = collected
     log_rows = site.instance.all_logs(result.run_id)
     said = " ".join(log_row.user_message for log_row in log_rows if not log_row.is_dagster_event)
-    for table in (EVENTS, REGISTRATIONS):
+    for table in RESOURCES:
         for slug, logged in site.log(result.run_id, table.short_name).items():
             rows = logged["rows_loaded"]
             line = f"{slug}: {rows} of {rows} {table.short_name}, 0 rejected, 0 deleted"

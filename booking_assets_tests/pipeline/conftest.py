@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from booking_assets.sandbox.faults.registry import parse_faults
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World, generated_world
-from booking_assets.settings import Api, Organization, Settings
+from booking_assets.settings import Api, Names, Organization, Settings
 from booking_assets.warehouse.warehouse import Warehouse
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,6 +43,7 @@ class Place:
     root: Path
     tenants: tuple[Tenant, ...]
     organizations: tuple[Organization, ...]
+    names: Names = field(default_factory=Names)
 
     @property
     def settings(self) -> Settings:
@@ -51,6 +52,7 @@ class Place:
             source="the test",
             api=Api(base_url="http://127.0.0.1:1", page_size=10),
             organizations=self.organizations,
+            names=self.names,
             warehouse_path=self.root / "booking.duckdb",
             snapshot_path=self.root / "booking.snapshot.duckdb",
         )

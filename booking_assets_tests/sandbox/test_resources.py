@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Kind, Resource
+from booking_assets.sandbox.resources import (
+    ACHIEVEMENTS,
+    EVENTS,
+    GROUPS,
+    REGISTRATIONS,
+    RESOURCES,
+    Kind,
+    Resource,
+)
 from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import generated_world
 from booking_assets.tables import contract, raw
@@ -38,18 +46,29 @@ def test_the_tables_have_the_62_members_of_the_reference_with_types_and_nullabil
     assert list(served) == list(expected)
 
 
-def test_the_tables_take_their_registrations_members_from_the_model() -> None:
+@pytest.mark.parametrize(
+    ("table", "resource"),
+    [
+        (raw.REGISTRATIONS, REGISTRATIONS),
+        (raw.GROUPS, GROUPS),
+        (raw.ACHIEVEMENTS, ACHIEVEMENTS),
+    ],
+    ids=["registrations", "groups", "achievements"],
+)
+def test_the_tables_take_their_members_from_the_model(
+    table: contract.Table, resource: Resource
+) -> None:
     own = {"organization", "collected_at"}
-    names = tuple(name for name in raw.REGISTRATIONS.column_names if name not in own)
-    expected = columns_of(raw.REGISTRATIONS, names)
+    names = tuple(name for name in table.column_names if name not in own)
+    expected = columns_of(table, names)
     assert {member: kind for member, (kind, _) in expected.items()} == {
-        member: KINDS[REGISTRATIONS.kinds[member]] for member in expected
+        member: KINDS[resource.kinds[member]] for member in expected
     }
     never_null = {member for member, (_, nullable) in expected.items() if not nullable}
-    assert never_null <= REGISTRATIONS.required
+    assert never_null <= resource.required
 
 
-@pytest.mark.parametrize("resource", [EVENTS, REGISTRATIONS], ids=lambda one: one.name)
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda one: one.name)
 def test_required_members_are_in_every_row(resource: Resource) -> None:
     assert resource.required <= resource.kinds.keys()
     world = generated_world(1, 100, seed=7, clock=lambda: NOON)

@@ -18,7 +18,9 @@ JOBS = frozenset({RETENTION, COLLECT, DERIVE, REFRESH})
 
 _COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in PARTITIONED_TABLES))
 _RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in COLLECTED_TABLES))
-_DERIVED = dg.AssetSelection.assets(*(asset_key(mart.table) for mart in MARTS), SNAPSHOT_KEY)
+_DERIVED = dg.AssetSelection.assets(
+    *(asset_key(table) for mart in MARTS for table in mart.tables), SNAPSHOT_KEY
+)
 
 # Partials and not functions: Dagster exports no type for what `define_asset_job` returns. Cached,
 # because a job that a sensor requests must be the very one of the definitions.

@@ -95,6 +95,11 @@ class Mart:
     store: Callable[[Warehouse, Settings, Withheld], DerivedMart]
     changes: Table | None = None
 
+    @property
+    def tables(self) -> Mapping[Table, tuple[Table, ...]]:
+        """The tables that it writes, each with its upstream."""
+        return {self.table: self.upstream} | ({self.changes: (self.table,)} if self.changes else {})
+
     def derive(self, warehouse: Warehouse, settings: Settings, withheld: Withheld) -> DerivedMart:
         """Derive the mart from what is stored, in one transaction.
 

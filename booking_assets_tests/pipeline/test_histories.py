@@ -79,7 +79,8 @@ def store(
             events.append(key | {"collected_at": started} | members)
             by_event.append(
                 key
-                | {"lifecycle_status": "Drafted", "registration_state": "Closed", "as_of": started}
+                | {"lifecycle_status": "Drafted", "registration_state": "Closed"}
+                | {"is_locked": False, "as_of": started}
                 | ({} if seats is None else dict.fromkeys(SEATS, 0) | {SEATS[0]: seats})
                 | {"seats_as_of": None if seats is None else seats_at or started}
             )

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from booking_assets.api.authentication import Token
-from booking_assets.collect.collection import NoProgress
 from booking_assets.collect.stats import Mode
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_api
 from booking_assets.pipeline.credentials import credential_reports
 from booking_assets.pipeline.names import name_overrides
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.rebuild import forget, rebuild
 from booking_assets.pipeline.refresh import refresh
 from booking_assets.sandbox.draft import venues_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from booking_assets.tables.marts import CAPACITY_UTILIZATION
+from booking_assets.tables.capacity import CAPACITY_UTILIZATION
 from booking_assets.tables.names import ACHIEVEMENTS, NAME_COLUMNS, ORGANIZATIONS, VENUES
 from booking_assets.tables.raw import ACHIEVEMENTS as RAW_ACHIEVEMENTS
 from booking_assets.tables.raw import GROUPS, NAME_OVERRIDES

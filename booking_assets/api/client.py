@@ -141,7 +141,11 @@ class BookingClient:
             ValueError: As for `collect`.
         """
         return self._page(
-            "search", page, page_size, lambda body: wire.read_identifiers(body, self._resource), sort
+            "search",
+            page,
+            page_size,
+            lambda body: wire.read_identifiers(body, self._resource),
+            sort,
         )
 
     def retrieve(self, identifier: str) -> bytes:

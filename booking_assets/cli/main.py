@@ -17,6 +17,8 @@ COMMANDS = {
     "check": "Verify the settings, and ask every credential what it answers for.",
     "rebuild": "Make a new warehouse and snapshot from the landings alone.",
     "forget": "Remove an organization's rows, history, landings and published versions.",
+    "api": "Ask the API for one organization's rows; nothing is stored.",
+    "export": "Write the published tables as Parquet, CSV or Excel files.",
     "sandbox": "Serve a stand-in Booking API on this machine until stopped.",
 }
 """Each command's summary: to list them, no command has to be imported."""

@@ -187,10 +187,8 @@ def as_text(rows: pl.DataFrame, file_format: Literal["json", "csv"]) -> str:
     """Rows as a JSON array of objects, or as CSV in which no text is a formula (see `export`)."""
     if file_format == "json":
         return json.dumps(json.loads(rows.write_json()), indent=2, ensure_ascii=False) + "\n"
-    texts = (column for column in rows if column.dtype == pl.String)
-    safe = [
-        pl.Series(text.name, [_not_formula(cell) for cell in text], pl.String) for text in texts
-    ]
+    texts = [column for column in rows if column.dtype == pl.String]
+    safe = [pl.Series(one.name, [*map(_not_formula, one)], pl.String) for one in texts]
     return rows.with_columns(safe).write_csv()
 
 

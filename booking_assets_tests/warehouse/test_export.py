@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, get_args
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import duckdb
 import polars as pl
@@ -55,7 +55,7 @@ def exported(
 def sheet(path: Path) -> list[list[tuple[str, str]]]:
     """The kind and the text of each cell of a workbook's sheet, by row."""
     with zipfile.ZipFile(path) as archive:
-        root = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+        root = ET.fromstring(archive.read("xl/worksheets/sheet1.xml"))
     return [
         [(cell.get("t", "n"), "".join(cell.itertext())) for cell in row.iter(f"{CELL}c")]
         for row in root.iter(f"{CELL}row")
@@ -213,7 +213,7 @@ def test_without_a_snapshot_the_command_to_run_is_named(tmp_path: Path) -> None:
         exported(tmp_path / "none.duckdb", tmp_path / "out", "csv")
 
 
-def test_a_publication_meanwhile_does_not_change_what_is_written(
+def test_each_export_is_of_the_version_that_is_published_then(
     warehouse: Warehouse, snapshot: Path, landing: Path, tmp_path: Path
 ) -> None:
     exported(snapshot, tmp_path / "before", "parquet")

@@ -19,6 +19,7 @@ COMMANDS = {
     "forget": "Remove an organization's rows, history, landings and published versions.",
     "api": "Ask the API for one organization's rows; nothing is stored.",
     "export": "Write the published tables as Parquet, CSV or Excel files.",
+    "alert": "Send a test message to those whom [alerts] names.",
     "sandbox": "Serve a stand-in Booking API on this machine until stopped.",
 }
 """Each command's summary: to list them, no command has to be imported."""

@@ -6,6 +6,7 @@ by `pipeline.results`. Why there are two jobs: `docs/decisions/0004-two-jobs.md`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,16 +16,19 @@ import dagster as dg
 
 from booking_assets.collect.collection import Progress
 from booking_assets.collect.stats import Mode
+from booking_assets.defs.alerts import alert_after_runs, starter_tags, step_failure
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
 from booking_assets.defs.raw import run_config
 from booking_assets.defs.retention import apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.connections import open_warehouse
-from booking_assets.pipeline.organizations import withheld_organizations
+from booking_assets.pipeline.organizations import withheld_failures
 from booking_assets.pipeline.results import RunReport, report_run
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
+
+_logger = logging.getLogger(__name__)
 
 # What a person should see is printed from the report; Dagster's own lines are in its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -49,10 +53,14 @@ class RefreshResult:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run that has ended: why it failed where it did, and whether a person ended it."""
+    """A run that has ended: why it failed where it did, and whether a person ended it.
+
+    `alert` is the failure without the texts of unknown errors, which may quote rows.
+    """
 
     run_id: str
     failure: str | None
+    alert: str = ""
     is_interrupted: bool = False
 
 
@@ -80,6 +88,7 @@ def run_refresh(
         tags: of every run, such as those of `process_lock`.
     """
     config = run_config(mode, allow_shrink=allow_shrink)
+    tags = {**tags, **starter_tags(settings)}
     job = _without_checks(definitions, COLLECT)
     runs: list[_Run] = []
     for part in contiguous(settings.slugs, slugs):
@@ -94,11 +103,18 @@ def run_refresh(
     if runs and runs[-1].is_interrupted:
         return RefreshResult(report, (), is_interrupted=True)
     explained = {one.log_row["run_id"] for one in report.failed} if not report.unrecorded else set()
-    failures = [run.failure for run in runs if run.failure and run.run_id not in explained]
+    unexplained = [run for run in runs if run.failure and run.run_id not in explained]
+    failures = [str(run.failure) for run in unexplained]
+    told = {run.run_id: [run.alert] if run in unexplained else [] for run in runs}
     if report.complete:
         run = _execute(definitions.resolve_job_def(DERIVE), instance, {}, tags, {})
-        failures += [run.failure] if run.failure else withheld_failures(settings)
-        return RefreshResult(report, tuple(failures), run.is_interrupted)
+        if run.is_interrupted:
+            return RefreshResult(report, (*failures, str(run.failure)), is_interrupted=True)
+        withheld = [] if run.failure else withheld_failures(open_warehouse(settings), settings)
+        failures += [run.failure] if run.failure else withheld
+        told[run.run_id] = [run.alert] if run.failure else withheld
+    for fault in alert_after_runs(instance, settings, report, told):
+        _logger.warning("an alert was not sent: %s", fault)
     return RefreshResult(report, tuple(failures))
 
 
@@ -110,12 +126,6 @@ def run_derive(
     if run.is_interrupted:
         raise KeyboardInterrupt
     return [run.failure] if run.failure else []
-
-
-def withheld_failures(settings: Settings) -> list[str]:
-    """A sentence for each organization that was not published, because it broke a promise."""
-    withheld = withheld_organizations(open_warehouse(settings), settings)
-    return [f"{slug}: not published. {why} {remedy}" for slug, (why, remedy) in withheld.items()]
 
 
 def retention_failure(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
@@ -155,11 +165,15 @@ def _execute(
     )
     if result.success:
         return _Run(result.run_id, None)
-    reasons = [_reason(event) for event in result.get_step_failure_events()]
-    text = "; ".join(reasons) or "see the Dagster UI"
+    events = result.get_step_failure_events()
+    failure, alert = (
+        f"{job.name} run {result.run_id} failed: {'; '.join(texts) or 'see the Dagster UI'}"
+        for texts in ([*map(_reason, events)], [*map(step_failure, events)])
+    )
     return _Run(
         result.run_id,
-        f"{job.name} run {result.run_id} failed: {text}",
+        failure,
+        alert,
         is_interrupted=any(_is_interruption(event) for event in result.all_events),
     )
 

@@ -13,3 +13,12 @@ EXPLAINED: tuple[type[Exception], ...] = (
     *(OperationRefused, WarehouseError),
 )
 """Each says what happened, to which organization or file, and what to do."""
+
+
+def is_explained(class_name: str) -> bool:
+    """Whether the name is that of such an error, whose text quotes no row."""
+    return any(class_name in _names(kind) for kind in EXPLAINED)
+
+
+def _names(kind: type[Exception]) -> set[str]:
+    return {kind.__name__}.union(*map(_names, kind.__subclasses__()))

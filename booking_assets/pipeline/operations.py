@@ -124,8 +124,8 @@ class Operations:
         """
         if self.contract.is_closed:
             raise OperationRefused(
-                f"{self.organization.slug}: {self.contract.resource.name} hold passwords, grades"
-                " and comments of people, so they are not written to a file as they are sent;"
+                f"{self.organization.slug}: {self.contract.resource.name} have personal members,"
+                " such as passwords or addresses, so they are not written to a file as sent;"
                 " collect shows the members that are stored"
             )
         self.client.collect(1, 1, self._decoder())

@@ -181,7 +181,10 @@ FAULTS = {
     "an unknown service": (f"nope://{SECRET}", "URL 1 of ALERTS is no URL that apprise knows"),
     "no URL": (SECRET, "URL 1 of ALERTS is no URL that apprise knows"),
     "a closed port": (f"json://127.0.0.1:1/{SECRET}", "URL 1 of ALERTS did not accept the message"),
-    "a closed mail port": (f"mailto://u:{SECRET}@127.0.0.1:1?to=a@b.org", "did not accept"),
+    "a closed mail port": (
+        f"mailtos://u:{SECRET}@127.0.0.1:1?from=a@b.org&to=a@b.org",
+        "did not accept",
+    ),
     "nothing": (" ", "ALERTS is unset or blank"),
 }
 

@@ -13,6 +13,7 @@ if reason := unsupported_system():
 
 import dagster as dg
 
+from booking_assets.defs.alerts import alert_sensors
 from booking_assets.defs.checks import raw_checks
 from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
 from booking_assets.defs.marts import mart_assets
@@ -51,7 +52,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         asset_checks=[raw_checks(settings)],
         jobs=[collect_job(), derive_job(), refresh_job(), retention_job()],
         schedules=schedules(settings.schedules),
-        sensors=sensors(enabled=settings.schedules.enabled),
+        sensors=[*sensors(enabled=settings.schedules.enabled), *alert_sensors(settings)],
         resources=resource_definitions(settings),
         # A run is one process: what takes long is requests, and they are concurrent within it.
         executor=dg.in_process_executor,

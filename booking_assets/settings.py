@@ -215,7 +215,28 @@ class Retention(_Section):
     """Warehouse files that a rebuild replaced."""
 
 
-class Settings(_Section):
+class Alerts(_Section):
+    """Who is told when something fails, or works again."""
+
+    url_env: Annotated[tuple[VariableName, ...], Field(strict=False)] = ()
+    """The environment variables that hold apprise URLs, separated by blanks: URLs hold secrets."""
+    failing_hours: Annotated[float, Field(gt=0, le=8_784)] = 24
+    """How long an organization fails until it is told once more."""
+
+
+class _Sections(_Section):
+    """The sections that have defaults."""
+
+    collect: Collect = Collect()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    marts: Marts = Marts()
+    names: Names = Names()
+    schedules: Schedules = Schedules()
+    retention: Retention = Retention()
+    alerts: Alerts = Alerts()
+
+
+class Settings(_Sections):
     """All settings, resolved: paths are absolute, defaults are filled in."""
 
     root: Path
@@ -227,12 +248,6 @@ class Settings(_Section):
     run_limits: Limits | None = None
     """The limits of one run, where its run config overrides those of the file."""
     organizations: tuple[Organization, ...] = ()
-    collect: Collect = Collect()
-    warehouse: WarehouseSettings = WarehouseSettings()
-    marts: Marts = Marts()
-    names: Names = Names()
-    schedules: Schedules = Schedules()
-    retention: Retention = Retention()
     warehouse_path: Path
     snapshot_path: Path
 
@@ -258,17 +273,12 @@ class Settings(_Section):
         return self.warehouse_path.with_name(f"{self.warehouse_path.stem}.landing")
 
 
-class _File(_Section):
+class _File(_Sections):
     """The content of `booking.toml`."""
 
     api: Api
     organizations: Annotated[tuple[Organization, ...], Field(min_length=1, strict=False)]
-    collect: Collect = Collect()
-    warehouse: WarehouseSettings = WarehouseSettings()
-    marts: Marts = Marts()
     names: Annotated[Names, BeforeValidator(_names)] = Names()
-    schedules: Schedules = Schedules()
-    retention: Retention = Retention()
 
 
 def load_settings(

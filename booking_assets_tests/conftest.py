@@ -19,6 +19,7 @@ SLOW = (
     "collect/test_decoding_laws.py",
     "collect/test_incremental.py",
     "collect/test_moving_rows.py",
+    "defs/test_alerts.py",
     "defs/test_derive.py",
     "defs/test_processes.py",
     "defs/test_retention.py",

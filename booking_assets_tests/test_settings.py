@@ -200,6 +200,8 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "a word as a flag": ("schedules.enabled", "yes"),
     "no time zone": ("schedules.timezone", "Mars/Olympus"),
     "no schedule": ("schedules.nightly", "at night"),
+    "one name instead of a list": ("alerts.url_env", "ALERTS"),
+    "no time to fail": ("alerts.failing_hours", 0),
     "an age for ever": ("schedules.max_age_hours", float("inf")),
 }
 
@@ -283,9 +285,10 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
     canary = "s3cret canary"
     value = organization(token_env=canary, token=canary)
     value["api"] = {"base_url": f"https://user:{canary}@api.example.org"}
+    value["alerts"] = {"url_env": [f"json://host/{canary}"]}
     with pytest.raises(SettingsError) as caught:
         loaded(tmp_path, value)
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.faults) == 4
     assert canary not in str(caught.value) + repr(caught.value)
 
 

@@ -7,7 +7,7 @@ of responses in `responses`, request and response bodies in `wire`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +90,9 @@ class BookingClient:
         self._clock = clock
         self.server_time: datetime | None = None
         """The server's clock (header `Date`) at the last count; None where it sends none."""
+        self.criteria: Mapping[str, object] = {}
+        """Members of the rows to ask for; servers parse them and, in all known releases, ignore
+        them."""
         self._transport = Transport(http, base_url, organization)
         self._tokens = TokenCache(self._exchange_secret, clock)
         self._breaker = http.breaker(base_url) if isinstance(http, HttpClient) else CircuitBreaker()
@@ -131,14 +134,18 @@ class BookingClient:
         """
         return self._page("collect", page, page_size, decode, sort, bodies.PAGE)
 
-    def search(self, page: int, page_size: int) -> Page[wire.Listing]:
+    def search(self, page: int, page_size: int, *, sort: str | None = None) -> Page[wire.Listing]:
         """Returns one page of identifiers, in the order of `collect`.
 
         Raises:
             ValueError: As for `collect`.
         """
         return self._page(
-            "search", page, page_size, lambda body: wire.read_identifiers(body, self._resource)
+            "search",
+            page,
+            page_size,
+            lambda body: wire.read_identifiers(body, self._resource),
+            sort,
         )
 
     def retrieve(self, identifier: str) -> bytes:
@@ -200,7 +207,8 @@ class BookingClient:
 
     def _query(self, operation: str, verb: str, **query_filter: str | int) -> Request:
         name, path = f"{self._resource.name}: {operation}", f"{self._resource.path}/{verb}"
-        return Request(name, "POST", path, wire.query_body(self._identifier, **query_filter))
+        body = wire.query_body(self._identifier, self.criteria, **query_filter)
+        return Request(name, "POST", path, body)
 
     def _row_request(self, method: str, verb: str, identifier: str) -> Request:
         operation = f"{self._resource.name}: {verb}"

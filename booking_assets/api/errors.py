@@ -19,6 +19,10 @@ class MalformedBody(Exception):
     """
 
 
+class WrongShape(MalformedBody):
+    """Valid JSON of another shape: likely the same at each request, so it is soon given up."""
+
+
 @dataclass(eq=False, repr=False)
 class BookingError(Exception):
     """An operation that failed after all retries.

@@ -21,7 +21,13 @@ import httpx
 from booking_assets.api.circuit_breaker import CircuitBreaker
 from booking_assets.api.deadline import DeadlineTransport
 from booking_assets.api.errors import CertificateError, InvalidProxy
-from booking_assets.api.proxies import InvalidEnvironment, is_loopback, open_proxy, proxy_variable
+from booking_assets.api.proxies import (
+    InvalidEnvironment,
+    is_loopback,
+    open_proxy,
+    proxy_variable,
+    unreachable_proxy,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +94,15 @@ class _RoutingTransport(httpx.BaseTransport):
                     "booking.toml to the https address.",
                     url.host,
                 )
-            route = self._route(url.scheme, proxy_variable(url, self._proxies))
-        response = route.handle_request(request)
+            key = proxy_variable(url, self._proxies)
+            route = self._route(url.scheme, key)
+        try:
+            response = route.handle_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            # A certificate is not the proxy's: the request went through it.
+            if key is None or "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise
+            raise unreachable_proxy(key, error) from None
         response.extensions[REASON_EXTENSION] = response.extensions.pop("reason_phrase", b"")
         return response
 

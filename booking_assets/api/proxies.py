@@ -14,6 +14,7 @@ import httpx
 from booking_assets.api.errors import BookingError, InvalidProxy
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")
 
 
 class InvalidEnvironment(Exception):
@@ -56,10 +57,26 @@ def open_proxy(key: str, proxies: Mapping[str, str]) -> httpx.Proxy:
         proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
     except (ValueError, httpx.InvalidURL):
         proxy = None
-    if proxy is None or not proxy.url.host:
-        detail = f"{key.upper()}_PROXY is not the address of an http, https or socks5 proxy"
+    if proxy is None or not _HOST.fullmatch(proxy.url.host) or not _is_port(proxy.url.port):
+        detail = (
+            f"{key.upper()}_PROXY is not the address of an http, https or socks5 proxy, such as "
+            "http://host:3128"
+        )
         raise InvalidEnvironment(InvalidProxy, detail)
     return proxy
+
+
+def unreachable_proxy(key: str, error: httpx.TransportError) -> httpx.ConnectError:
+    """Returns the error of a request that did not get through the proxy under `key`."""
+    what = "refuses the request" if isinstance(error, httpx.ProxyError) else "cannot be reached"
+    return httpx.ConnectError(
+        f"the proxy that {key.upper()}_PROXY names {what}; correct or unset the variable, or list "
+        "the host in NO_PROXY"
+    )
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port < 2**16
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

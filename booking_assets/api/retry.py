@@ -15,11 +15,14 @@ from typing import TypeVar
 
 import stamina
 
-from booking_assets.api.errors import MalformedBody, RateLimited, Unavailable
+from booking_assets.api.errors import MalformedBody, RateLimited, Unavailable, WrongShape
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+WRONG_SHAPES = 3
+"""The responses of a wrong shape after which a request is given up."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class RetryableError(Exception):
         status: The HTTP status; None where no response came.
         retry_after: The server's `Retry-After` in seconds, or None.
         throttled: Whether the server named a rate limit.
-        is_final: Whether no further attempt must follow, because the host is down.
+        is_final: Whether no further attempt must follow: the host is down, or a retry cannot help.
     """
 
     detail: str
@@ -78,17 +81,19 @@ def call_with_retries(
         RateLimited: Attempts or time ran out, and the last failure was a rate limit.
         Unavailable: Attempts or time ran out otherwise.
     """
-    started, attempts, longest = clock(), 0, policy.wait_max_seconds
+    started, attempts, wrong_shapes, longest = clock(), 0, 0, policy.wait_max_seconds
 
     def counted() -> T:
-        nonlocal attempts
+        nonlocal attempts, wrong_shapes
         if attempts:
             on_retry()
         attempts += 1
         try:
             return attempt()
         except MalformedBody as error:
-            raise RetryableError(str(error), HTTPStatus.OK.value) from None
+            wrong_shapes += isinstance(error, WrongShape)
+            is_final = wrong_shapes >= WRONG_SHAPES
+            raise RetryableError(str(error), HTTPStatus.OK.value, is_final=is_final) from None
 
     def backoff(error: Exception) -> bool | float:
         """False: give up. A number: `Retry-After`, or the exponential backoff, plus a jitter."""

@@ -1,6 +1,7 @@
 """Wire format: resources, paths, field aliases, request bodies, and parsers of small responses.
 
-Each parser raises `MalformedBody` for any other body, and the client repeats the request. Pages of
+Each parser raises `MalformedBody` for any other body, and the client repeats the request (for
+`WrongShape`, twice). Pages of
 rows are decoded in `collect`; HTTP statuses are classified in `responses`.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from booking_assets.api.errors import MalformedBody
+from booking_assets.api.errors import MalformedBody, WrongShape
 
 TOKEN_PATH = "/security/tokens/generate"  # noqa: S105 - a path, not a password
 PAGINATION_HEADER = "X-Query-Pagination"
@@ -71,12 +72,14 @@ class Listing:
         return len(self.identifiers) + self.without_identifier
 
 
-def query_body(organization: UUID, **query_filter: str | int) -> bytes:
-    """Returns the body of a query: the organization, and `query_filter` as its `Filter`.
+def query_body(
+    organization: UUID, criteria: Mapping[str, object], **query_filter: str | int
+) -> bytes:
+    """Returns the body of a query: criteria, the organization, and `query_filter` as its `Filter`.
 
     An empty filter is left out: an explicit null is a server error.
     """
-    body: dict[str, object] = {"OrganizationIdentifier": str(organization)}
+    body: dict[str, object] = {**criteria, "OrganizationIdentifier": str(organization)}
     if query_filter:
         body["Filter"] = query_filter
     return json.dumps(body).encode()
@@ -101,9 +104,9 @@ def read_count(body: bytes) -> int:
     """Returns the number in `{"Count": n}`, from 0 to 2^53."""
     value = _parse(body)
     if not isinstance(value, dict) or "Count" not in value:
-        raise MalformedBody('the body is not an object with a "Count"')
+        raise WrongShape('the body is not an object with a "Count"')
     if (count := _natural(value["Count"])) is None:
-        raise MalformedBody(f"Count is not a whole number from 0 to {LARGEST_NUMBER}")
+        raise WrongShape(f"Count is not a whole number from 0 to {LARGEST_NUMBER}")
     return count
 
 
@@ -114,7 +117,7 @@ def read_identifiers(body: bytes, resource: Resource) -> Listing:
     """
     value = _parse(body)
     if not isinstance(value, list):
-        raise MalformedBody("the body is not a JSON array")
+        raise WrongShape("the body is not a JSON array")
     names = [
         resource.identifier,
         *(a for a, name in ALIASES.items() if name == resource.identifier),
@@ -134,10 +137,10 @@ def read_object(body: bytes) -> bytes:
         # The same at every request: the row's decoder rejects it and says why.
         is_object = body.strip().startswith(b"{") and body.strip().endswith(b"}")
     except ValueError:
-        is_object = False
+        raise MalformedBody("the body is not JSON, or it is truncated") from None
     if is_object:
         return body
-    raise MalformedBody("the body is not a JSON object")
+    raise WrongShape("the body is not a JSON object")
 
 
 def read_token(body: bytes) -> tuple[str, float]:
@@ -146,9 +149,9 @@ def read_token(body: bytes) -> tuple[str, float]:
     fields = value if isinstance(value, dict) else {}
     token, seconds = fields.get("AccessToken"), fields.get("ExpiresIn")
     if not isinstance(token, str) or not is_header_value(token):
-        raise MalformedBody("the body has no AccessToken that is a valid header value")
+        raise WrongShape("the body has no AccessToken that is a valid header value")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise MalformedBody("the body has no positive ExpiresIn")
+        raise WrongShape("the body has no positive ExpiresIn")
     return token, float(seconds)
 
 

@@ -17,6 +17,9 @@ COMMANDS = {
     "check": "Verify the settings, and ask every credential what it answers for.",
     "rebuild": "Make a new warehouse and snapshot from the landings; keep the histories.",
     "forget": "Remove an organization's rows, history, landings and published versions.",
+    "api": "Ask the API for one organization's rows; nothing is stored.",
+    "export": "Write the published tables as Parquet, CSV or Excel files.",
+    "alert": "Send a test message to those whom [alerts] names.",
     "sandbox": "Serve a stand-in Booking API on this machine until stopped.",
 }
 """Each command's summary: to list them, no command has to be imported."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from booking_assets.defs.alerts import ALERT_TAG, KILLED
 from booking_assets.files import LockTimeout, locked
 
 PROCESS_TAG = "booking-assets/process"
@@ -49,6 +50,9 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         host, _, name = run.tags.get(PROCESS_TAG, "").partition("/")
         if host == socket.gethostname() and _is_free(_folder(instance) / name):
+            # Who was to tell of it is dead: a sensor does.
+            if ALERT_TAG in run.tags:
+                instance.add_run_tags(run.run_id, {ALERT_TAG: KILLED})
             instance.report_run_failed(run, "The process of this run was killed: run it again")
             ended.append(run.run_id)
     return ended

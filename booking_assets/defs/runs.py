@@ -21,13 +21,14 @@ import dagster as dg
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
 from booking_assets.collect.stats import Mode
+from booking_assets.defs.alerts import alert_after_runs, starter_tags, step_failure
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
 from booking_assets.defs.raw import run_config
 from booking_assets.defs.retention import apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.connections import open_warehouse
-from booking_assets.pipeline.organizations import withheld_organizations
+from booking_assets.pipeline.organizations import withheld_failures
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport, report_run
 from booking_assets.pipeline.summary import interruption, published_since
@@ -58,12 +59,18 @@ class RefreshResult:
 
 @dataclass
 class _Runs:
-    """Runs jobs in this process, one after the other; `failures` has why each run failed, if so."""
+    """Runs jobs in this process, one after the other.
+
+    Attributes:
+        failures: why each run failed, None where it did not.
+        alerts: the same for `defs.alerts`, where texts of unknown errors may not go.
+    """
 
     instance: dg.DagsterInstance
     tags: Mapping[str, str]
     progress: Progress
     failures: dict[str, str | None] = field(default_factory=dict)
+    alerts: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Dagster would start two processes for each stream of a run that follow its log. Ctrl-C
@@ -84,7 +91,7 @@ class _Runs:
         """
         run_id = str(uuid4())
         # Known before it ends: an interrupted command reads what the run has stored.
-        self.failures[run_id] = None
+        self.failures[run_id], self.alerts[run_id] = None, ()
         with _signals() as came:
             result = job.execute_in_process(
                 run_config={**config, **_QUIET},
@@ -97,9 +104,12 @@ class _Runs:
             if came():
                 raise KeyboardInterrupt
         if not result.success:
-            reasons = [_reason(event) for event in result.get_step_failure_events()]
-            text = "; ".join(reasons) or "see the Dagster UI"
-            self.failures[run_id] = f"{job.name} run {run_id} failed: {text}"
+            events = result.get_step_failure_events()
+            failure, alert = (
+                f"{job.name} run {run_id} failed: {'; '.join(texts) or 'see the Dagster UI'}"
+                for texts in ([*map(_reason, events)], [*map(step_failure, events)])
+            )
+            self.failures[run_id], self.alerts[run_id] = failure, [alert]
         return result.success
 
 
@@ -129,7 +139,7 @@ def run_refresh(
     Raises:
         KeyboardInterrupt: a person ended it; the message says what is stored and published.
     """
-    runs = _Runs(instance, tags, progress)
+    runs = _Runs(instance, {**tags, **starter_tags(settings)}, progress)
     former_version = published_version(settings.snapshot_path)
     try:
         config = run_config(mode, allow_shrink=allow_shrink)
@@ -139,13 +149,16 @@ def run_refresh(
             runs.execute(job, config, part_tags)
         report = _report(settings, [*runs.failures], slugs)
         if not report.unrecorded:
-            for one in report.failed:
-                runs.failures.pop(one.log_row["run_id"], None)
+            for run_id in {one.log_row["run_id"] for one in report.failed} & runs.failures.keys():
+                runs.failures[run_id], runs.alerts[run_id] = None, ()
         withheld: list[str] = []
         if report.complete and runs.execute(definitions.resolve_job_def(DERIVE)):
-            withheld = withheld_failures(settings)
+            withheld = withheld_failures(open_warehouse(settings), settings)
+            runs.alerts[[*runs.alerts][-1]] = withheld
         failures = [failure for failure in runs.failures.values() if failure]
         notes = retention_failure(instance, settings)
+        unsent = alert_after_runs(instance, settings, report, runs.alerts)
+        notes += [f"an alert was not sent: {fault}" for fault in unsent]
     except KeyboardInterrupt:
         said = interruption(settings, slugs, [*runs.failures], former_version)
         raise KeyboardInterrupt(said) from None
@@ -179,12 +192,6 @@ def run_derive(
         said = published_since(settings, former_version)
         raise KeyboardInterrupt(f"Interrupted: stored; {said}. Run it again.") from None
     return [failure for failure in runs.failures.values() if failure]
-
-
-def withheld_failures(settings: Settings) -> list[str]:
-    """A sentence for each organization that was not published, because it broke a promise."""
-    withheld = withheld_organizations(open_warehouse(settings), settings)
-    return [f"{slug}: not published. {why} {remedy}" for slug, (why, remedy) in withheld.items()]
 
 
 def retention_failure(instance: dg.DagsterInstance, settings: Settings) -> list[str]:

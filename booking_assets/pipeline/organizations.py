@@ -42,6 +42,16 @@ def withheld_organizations(warehouse: Warehouse, settings: Settings) -> Withheld
     return {slug: why for slug, why in withheld.items() if slug in settings.slugs}
 
 
+def withheld_failures(warehouse: Warehouse, settings: Settings) -> list[str]:
+    """A sentence for each organization that was not published, because it broke a promise.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    withheld = withheld_organizations(warehouse, settings)
+    return [f"{slug}: not published. {why} {remedy}" for slug, (why, remedy) in withheld.items()]
+
+
 def only_published(warehouse: Warehouse, settings: Settings, withheld: Withheld) -> Warehouse:
     """The warehouse, restricted to the organizations that are derived and published."""
     return warehouse.only({*settings.slugs} - withheld.keys())

@@ -101,6 +101,43 @@ def attempts(view: View) -> pl.DataFrame:
     )
 
 
+def failing_before(view: View, run_ids: Collection[str], failures: Collection[str]) -> pl.DataFrame:
+    """The organizations and resources whose newest collection before some runs had failed.
+
+    Args:
+        view: The warehouse.
+        run_ids: The runs; rows of other organizations than theirs are left out.
+        failures: The statuses of failures.
+
+    Returns:
+        organization, resource, failing_since (start of the first failure after the last success),
+        and of the last failure failed_at and run_id.
+    """
+    return view.fetch(
+        f"""
+        WITH log AS NOT MATERIALIZED (
+            SELECT *, {ORDER} AS position
+            FROM ({view.select(COLLECTIONS, [*_KEY, "run_id"])}) WHERE status <> 'overtaken'
+        ), reported AS (
+            SELECT organization, resource, min(position) AS first
+            FROM log WHERE list_contains($run_ids, run_id) GROUP BY ALL
+        ), earlier AS NOT MATERIALIZED (
+            SELECT log.* FROM log JOIN reported USING (organization, resource)
+            WHERE position < first
+        ), working AS (
+            SELECT organization, resource, max(position) AS worked
+            FROM earlier WHERE NOT list_contains($failures, status) GROUP BY ALL
+        )
+        SELECT organization, resource, min_by(started_at, position) AS failing_since,
+            max_by(started_at, position) AS failed_at, max_by(run_id, position) AS run_id
+        FROM earlier LEFT JOIN working USING (organization, resource)
+        WHERE worked IS NULL OR position > worked
+        GROUP BY ALL ORDER BY organization, resource
+        """,
+        {"run_ids": [*run_ids], "failures": [*failures]},
+    )
+
+
 def readable_as_of(view: View, resource: str) -> pl.DataFrame:
     """The start of the newest complete collection of a resource: organization, as_of.
 

@@ -69,3 +69,7 @@ class StaleMarts(WarehouseError):
 
 class SnapshotFailed(WarehouseError):
     """The snapshot's path is taken, or the copy differs from its source."""
+
+
+class ExportFailed(WarehouseError):
+    """The folder cannot be written, or a table does not fit into the format."""

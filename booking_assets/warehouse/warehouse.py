@@ -180,6 +180,7 @@ class Warehouse:
     newest_collections = _reads(collections_log.newest_collections)
     attempts = _reads(collections_log.attempts)
     readable_as_of = _reads(collections_log.readable_as_of)
+    failing_before = _reads(collections_log.failing_before)
     seats_as_of = _reads(collections_log.seats_as_of)
     events_without_registrations = _reads(collections_log.events_without_registrations)
     unmatched_registrations = _reads(queries.unmatched_registrations)

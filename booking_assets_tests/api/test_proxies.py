@@ -90,6 +90,40 @@ def test_a_response_through_a_proxy_has_the_deadline_too(
         make_client(http=http, base_url="http://api.example", retry=ONCE).count()
 
 
+UNUSABLE = ["not a url", "http://", "http://proxy:99999", "http://proxy:0", "http://a b:3128"]
+
+
+@pytest.mark.parametrize("value", UNUSABLE)
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_an_unusable_proxy_is_named_without_a_request(
+    make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidProxy, match=f"{variable} is not the address of .*unset") as caught:
+        count(make_client, "http://api.example")
+    assert value not in str(caught.value).replace("http://host:3128", "")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_dead_proxy_is_named_with_the_remedy(
+    make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://user:hunter2@127.0.0.1:1")
+    expected = f"{scheme.upper()}_PROXY names cannot be reached; correct or unset the variable"
+    with pytest.raises(BookingError, match=expected) as caught:
+        count(make_client, f"{scheme}://api.example")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_proxy_that_refuses_the_host_is_named(
+    make_client: ClientFactory, proxy: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    proxy.script(Reply(407))
+    with pytest.raises(BookingError, match="HTTPS_PROXY names refuses the request"):
+        count(make_client, "https://api.example")
+
+
 PROXY = "http://proxy.example:3128"
 EXCLUSIONS = {
     "none": ("", "api.example", False),

@@ -171,6 +171,39 @@ def test_a_page_that_can_never_be_decoded_ends_in_unavailable_with_the_reason(
         client.collect(5, 2, decode)
 
 
+WRONG_SHAPES = {
+    "text instead of a number": {"Count": "seven"},
+    "a list": [7],
+    "another member": {"Total": 7},
+}
+
+
+@pytest.mark.parametrize("body", WRONG_SHAPES.values(), ids=WRONG_SHAPES)
+def test_a_count_of_a_wrong_shape_is_requested_again_twice_and_no_more(
+    make_client: ClientFactory, server: ScriptedServer, clock: Clock, body: object
+) -> None:
+    server.script(json_reply(body))
+    with pytest.raises(Unavailable, match=r"after 3 attempts .*HTTP 200: ") as caught:
+        make_client(retry=RetryPolicy(wait_jitter_seconds=0)).count()
+    assert caught.value.attempts == len(server.received) == 3
+    assert sum(clock.sleeps) < 3
+
+
+def test_a_wrong_shape_that_does_not_stay_is_survived(
+    client: BookingClient, server: ScriptedServer
+) -> None:
+    server.script(json_reply({"error": "busy"}), json_reply([]), SEVEN)
+    assert client.count() == 7
+
+
+def test_a_truncated_count_is_requested_as_often_as_the_policy_allows(
+    make_client: ClientFactory, server: ScriptedServer
+) -> None:
+    server.script(*[Reply(200, b'{"Count": ')] * 8, SEVEN)
+    assert make_client(retry=RetryPolicy(wait_jitter_seconds=0)).count() == 7
+    assert len(server.received) == 9
+
+
 def test_another_exception_of_the_decoder_is_not_retried(
     client: BookingClient, server: ScriptedServer
 ) -> None:

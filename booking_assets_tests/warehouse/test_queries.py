@@ -88,3 +88,55 @@ def test_the_newest_complete_collection_of_each_organization_is_found(
     assert newest.schema == COLLECTIONS.dtypes
     assert newest.select("organization", "started_at").rows() == [("acme", instant(2))]
     assert warehouse.newest_collections("registrations")["run_id"].to_list() == ["run 4"]
+
+
+FAILURES = ("failed", "shrunk")
+
+
+def failing_before(warehouse: Warehouse, *runs: str) -> list[tuple[object, ...]]:
+    columns = ("organization", "resource", "failing_since", "failed_at", "run_id")
+    return warehouse.failing_before(runs, FAILURES).select(columns).rows()
+
+
+def test_what_failed_before_a_run_is_known_with_its_beginning(warehouse: Warehouse) -> None:
+    histories = {
+        "broken": ["complete", "failed", "shrunk", "failed", "failed"],
+        "mended": ["failed", "complete", "access_denied", "complete", "failed"],
+        "never": ["failed", "failed", "failed", "failed", "complete"],
+        "absent": ["failed", "failed"],
+        "well": ["complete"] * 5,
+    }
+    for organization, statuses in histories.items():
+        for round_, status in enumerate(statuses):
+            warehouse.log(collection(organization, round_, status=status))
+    assert failing_before(warehouse, "run 4") == [
+        ("broken", "events", instant(1), instant(3), "run 3"),
+        ("never", "events", instant(0), instant(3), "run 3"),
+    ]
+    assert failing_before(warehouse, "run 0") == failing_before(warehouse, "none") == []
+
+
+def test_what_failed_before_goes_by_ticket_and_not_by_a_clock(warehouse: Warehouse) -> None:
+    for sequence, (round_, status) in enumerate([(9, "complete"), (1, "failed"), (2, "failed")]):
+        warehouse.log(collection("acme", round_, status=status, sequence=sequence))
+    assert failing_before(warehouse, "run 2") == [
+        ("acme", "events", instant(1), instant(1), "run 1")
+    ]
+
+
+def test_an_overtaken_collection_is_neither_a_failure_nor_a_success(warehouse: Warehouse) -> None:
+    for round_, status in enumerate(["failed", "overtaken", "complete"]):
+        warehouse.log(collection("acme", round_, status=status))
+    assert failing_before(warehouse, "run 2") == [
+        ("acme", "events", instant(0), instant(0), "run 0")
+    ]
+    assert failing_before(warehouse, "run 1") == []
+
+
+def test_resources_and_several_runs_are_looked_at_apart(warehouse: Warehouse) -> None:
+    for round_ in range(3):
+        for resource, status in {"events": "complete", "registrations": "failed"}.items():
+            warehouse.log(collection("acme", round_, resource=resource, status=status))
+    assert failing_before(warehouse, "run 1", "run 2") == [
+        ("acme", "registrations", instant(0), instant(0), "run 0")
+    ]

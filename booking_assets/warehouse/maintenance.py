@@ -61,7 +61,7 @@ def rename(con: duckdb.DuckDBPyConnection, renamed: Mapping[str, str]) -> None:
     with registered(con, "names", names):
         con.execute("CREATE OR REPLACE TEMP TABLE renamed AS FROM names")
     _merge(con)
-    stored = ddl.stored_tables(con)
+    stored = ddl.catalog(con)
     for table in TABLES:
         if table.name in stored and "organization" in table.column_names:
             con.execute(

@@ -51,6 +51,7 @@ def extend(
     """
     con = view.con
     ddl.prepare(con, [EVENT_HISTORY])
+    view.require_stored(EVENTS)
     newest = newest_collections(view, EVENTS.short_name)
     rows = max(
         _store_digests(view, "last_digests", EVENT_HISTORY, "valid_from", members, _OPEN),

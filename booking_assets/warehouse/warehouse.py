@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
 
-import duckdb
 import polars as pl
 
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENTS
+from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse import (
     collections_log,
     ddl,
@@ -87,7 +86,7 @@ class Warehouse:
         clock: Seconds, monotonic.
         sleep: Waits for a number of seconds.
         organizations: The organizations to read, derive and publish, see `only`; None: all.
-        _connection: An open connection; see `session` and `replace`.
+        _view: The open warehouse; see `session` and `replace`.
     """
 
     path: Path
@@ -100,7 +99,7 @@ class Warehouse:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     organizations: frozenset[str] | None = None
-    _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+    _view: View | None = field(default=None, repr=False)
 
     def only(self, organizations: Iterable[str]) -> Self:
         """This warehouse, but rows of other organizations are not read, derived or published.
@@ -117,7 +116,7 @@ class Warehouse:
         The reads are consistent: writers wait until the block ends. Do not write in the block.
         """
         with self._file.reading() as con:
-            yield replace(self, _connection=con)
+            yield replace(self, _view=View(con, self.organizations))
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A stored table, or some of its columns, typed by its contract, unordered.
@@ -243,7 +242,7 @@ class Warehouse:
         """
         with self._file.writing() as con:
             ddl.create(con, table)
-            for frame in derive(replace(self, _connection=con)):
+            for frame in derive(replace(self, _view=View(con, self.organizations))):
                 frames.append(con, table, frame)
                 # Released before the next frame is made.
                 del frame
@@ -261,7 +260,6 @@ class Warehouse:
         """
         with self._file.writing() as con:
             view = View(con, self.organizations)
-            view.require_stored(EVENTS)
             return versions.extend(view, members, changed, self.batch_rows)
 
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
@@ -359,8 +357,10 @@ class Warehouse:
     @contextmanager
     def _reading(self) -> Iterator[View]:
         """The session's connection, or one for the block."""
-        if self._connection is not None:
-            yield View(self._connection, self.organizations)
+        view = self._view
+        if view is not None:
+            same = view.organizations == self.organizations
+            yield view if same else View(view.con, self.organizations)
             return
         with self._file.reading() as con:
             yield View(con, self.organizations)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import subprocess
 import sys
 import time
@@ -27,8 +26,7 @@ def file(tmp_path: Path) -> DatabaseFile:
 
 
 def open_files(path: Path) -> list[str]:
-    found = [Path(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")]
-    names = [os.readlink(one) for one in found if one.is_symlink()]
+    names = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
     return [name for name in names if name.startswith(str(path))]
 
 

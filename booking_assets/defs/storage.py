@@ -128,6 +128,10 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             pool_size=1,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
         )
+        # A commit waits for no disk: after a power failure, the last events may be missing.
+        sqlalchemy.event.listen(
+            engine, "connect", lambda sqlite, _: sqlite.execute("PRAGMA synchronous = NORMAL")
+        )
         engine.connect().close()
         return _Database(engine, self._file(shard))
 

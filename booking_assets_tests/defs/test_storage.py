@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+from alembic.script import ScriptDirectory
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
@@ -102,6 +103,28 @@ def test_what_dagsters_own_storage_wrote_is_read_and_continued(
     assert told(pooled, first) == told(dagsters_own, first)
     assert pooled.get_materialized_partitions(seats.key) == {"a", "b"}
     assert {run.run_id for run in pooled.get_runs()} == {first, second}
+
+
+def test_a_commit_waits_for_no_disk_and_its_log_survives_the_process(
+    pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance
+) -> None:
+    run = materialize(pooled)
+    storage = pooled.event_log_storage
+    assert isinstance(storage, PooledSqliteEventLogStorage)
+    for shard in ("index", run):
+        with storage._connect(shard) as connection:
+            (synchronous,) = connection.exec_driver_sql("PRAGMA synchronous").one()
+            assert synchronous == 1  # NORMAL
+        assert Path(f"{storage.path_for_shard(shard)}-wal").stat().st_size
+    assert told(dagsters_own, run) == told(pooled, run)
+
+
+def test_alembics_scripts_are_read_once_for_all_databases(
+    pooled: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    materialize(pooled)
+    monkeypatch.setattr(ScriptDirectory, "_load_revisions", lambda _: pytest.fail("read again"))
+    materialize(pooled, "b")
 
 
 def test_a_database_that_is_open_is_not_opened_again_for_another_event(

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy
-from alembic.script import ScriptDirectory
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.sql import ScriptDirectory  # type: ignore[attr-defined]
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData

@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
-from alembic.script import ScriptDirectory
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
@@ -123,7 +122,8 @@ def test_alembics_scripts_are_read_once_for_all_databases(
     pooled: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     materialize(pooled)
-    monkeypatch.setattr(ScriptDirectory, "_load_revisions", lambda _: pytest.fail("read again"))
+    scripts = f"{PooledSqliteEventLogStorage.__module__}.ScriptDirectory._load_revisions"
+    monkeypatch.setattr(scripts, lambda _: pytest.fail("read again"))
     materialize(pooled, "b")
 
 

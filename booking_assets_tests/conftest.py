@@ -35,6 +35,7 @@ SLOW = (
     "warehouse/test_organizations.py",
     "warehouse/test_processes.py",
     "warehouse/test_retention.py",
+    "warehouse/test_sessions.py",
 )
 """Folders and files of tests that start processes, or collect, store or refresh again and again.
 

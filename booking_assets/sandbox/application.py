@@ -27,7 +27,7 @@ from booking_assets.sandbox import downloads, responses, tokens, wire
 from booking_assets.sandbox.query import Query, query_of_body, query_of_parameters
 from booking_assets.sandbox.resources import Resource
 from booking_assets.sandbox.responses import Refusal
-from booking_assets.sandbox.rows import Row, Rows, members_of
+from booking_assets.sandbox.rows import ReadyPages, Row, Rows, members_of
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
 
@@ -48,9 +48,16 @@ _DIAGNOSTICS = (
 
 
 def application(
-    world: World, *, middleware: Sequence[Middleware] = (), prefix: str = PREFIX
+    world: World,
+    *,
+    middleware: Sequence[Middleware] = (),
+    prefix: str = PREFIX,
+    ready_bytes: int = 0,
 ) -> Starlette:
-    """The stand-in API over a world, below a prefix; faults are middleware before its routes."""
+    """The stand-in API over a world, below a prefix; faults are middleware before its routes.
+
+    Pages of up to `ready_bytes` altogether are kept as they were sent, until a row changes.
+    """
     prefix = prefix.lower()
     routes = [
         *(route for resource in world.resources for route in _routes(prefix, resource)),
@@ -64,6 +71,7 @@ def application(
     )
     app.state.world = world
     app.state.downloads = Counter[Tenant]()
+    app.state.ready_pages = ReadyPages(ready_bytes)
     return app
 
 
@@ -99,7 +107,9 @@ async def _page(write: Write, resource: Resource, request: Request) -> Response:
         "X-Query-Pagination": msgspec.json.encode(numbers).decode(),
         "Access-Control-Expose-Headers": "X-Query-Pagination",
     }
-    return responses.json(request, write(page.rows, resource), headers)
+    ready: ReadyPages = request.app.state.ready_pages
+    body = ready.body((page.key, write), lambda: write(page.rows, resource))
+    return responses.json(request, body, headers)
 
 
 def _whole(rows: Sequence[Row], resource: Resource) -> bytes:  # noqa: ARG001 - a Write

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -32,12 +32,35 @@ Row: TypeAlias = WrittenRow | RegistrationRow
 
 @dataclass(frozen=True)
 class Page:
-    """A page of rows, with the numbers that its pagination header gives."""
+    """A page of rows, with the numbers that its pagination header gives.
+
+    Pages with equal keys have the same rows.
+    """
 
     rows: Sequence[Row]
     number: int
     size: int
     total: int
+    key: Hashable
+
+
+class ReadyPages:
+    """The bodies of the pages that were requested last, up to `limit` bytes altogether."""
+
+    def __init__(self, limit: int) -> None:
+        self._bodies: dict[Hashable, bytes] = {}
+        self._free = limit
+
+    def body(self, key: Hashable, write: Callable[[], bytes]) -> bytes:
+        """The body of that key, written where it is not ready."""
+        body = self._bodies.pop(key, None)
+        if body is None:
+            body = write()
+            self._free -= len(body)
+        self._bodies[key] = body
+        while self._free < 0:
+            self._free += len(self._bodies.pop(next(iter(self._bodies))))
+        return body
 
 
 _ORDER: Callable[[Row], bytes] = attrgetter("order")
@@ -56,6 +79,7 @@ class Rows:
         self.resource = resource
         self._ordered = sorted(rows, key=_ORDER)
         self._sorted: dict[tuple[SortItem, ...], list[Row]] = {}
+        self._version = object()
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self._ordered)
@@ -74,8 +98,10 @@ class Rows:
     def page(self, query: Query) -> Page:
         """The page that a request asks for; a `Refusal` where it cannot be made."""
         total = self.count()
-        rows = self._sorted_by(sort_items(query.sort, self.resource))[query.slice_of(total)]
-        return Page(rows, query.page, query.page_size, total)
+        items, wanted = sort_items(query.sort, self.resource), query.slice_of(total)
+        rows = self._sorted_by(items)[wanted]
+        key = (self._version, items, wanted.start, wanted.stop)
+        return Page(rows, query.page, query.page_size, total, key)
 
     def replace(self, old: Iterable[Row], new: Iterable[Row]) -> None:
         """Remove rows and insert others: O(log n) comparisons each."""
@@ -84,6 +110,7 @@ class Rows:
         for row in new:
             insort(self._ordered, row, key=_ORDER)
         self._sorted.clear()
+        self._version = object()
 
     def _sorted_by(self, items: tuple[SortItem, ...]) -> Sequence[Row]:
         """The rows in the order of the items, ties by identifier; kept until a row changes."""

@@ -23,6 +23,9 @@ from booking_assets.sandbox.world import World
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 5
 _POLL_SECONDS = 0.002
+_READY_BYTES = 256 * 2**20
+"""For programs that are compared over the same sandbox: a server of one run sends a page once."""
+
 _KEEP_ALIVE_SECONDS = 120
 """How long an idle connection stays open, as in IIS, which serves the vendor's API.
 
@@ -88,7 +91,7 @@ def serve(
         OSError: The port is taken.
         FaultError: A fault names an organization that the world does not have.
     """
-    server = uvicorn.Server(_config(world, prefix, faults))
+    server = uvicorn.Server(_config(world, prefix, faults, _READY_BYTES))
     with socket.create_server((HOST, port)) as listening, _stopping_on_signals(server):
         # Garbage collection among 100,000 rows would delay some responses by 0.3 s.
         gc.freeze()
@@ -97,9 +100,10 @@ def serve(
         server.run([listening])
 
 
-def _config(world: World, prefix: str, faults: Faults) -> uvicorn.Config:
+def _config(world: World, prefix: str, faults: Faults, ready_bytes: int = 0) -> uvicorn.Config:
+    middleware = fault_middleware(faults, world)
     return uvicorn.Config(
-        application(world, middleware=fault_middleware(faults, world), prefix=prefix),
+        application(world, middleware=middleware, prefix=prefix, ready_bytes=ready_bytes),
         http=BreakableProtocol if faults.chosen else "auto",
         # The process keeps its own logging configuration.
         log_config=None,

@@ -69,14 +69,17 @@ def declarations(table: Table) -> dict[str, str]:
     }
 
 
-def stored_declarations(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    """Each column's type and NOT NULL in the database in use; empty where there is no table."""
-    if table.name not in stored_tables(con):
-        return {}
+def catalog(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Each column's type and NOT NULL of all tables in the database in use, by `schema.table`."""
+    tables: dict[str, dict[str, str]] = {}
     rows = con.execute(
-        'SELECT name, type, "notnull" FROM pragma_table_info(?)', [qualified(table)]
+        "SELECT schema_name || '.' || table_name, column_name, data_type, is_nullable"
+        " FROM duckdb_columns() WHERE database_name = current_database()"
+        " ORDER BY table_oid, column_index"
     ).fetchall()
-    return {name: f"{kind}{_NOT_NULL}" if required else kind for name, kind, required in rows}
+    for table, name, kind, is_nullable in rows:
+        tables.setdefault(table, {})[name] = kind if is_nullable else kind + _NOT_NULL
+    return tables
 
 
 def differences(table: Table, stored: Mapping[str, str]) -> tuple[str, ...]:
@@ -121,23 +124,15 @@ def contract_values(table: Table, stored: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-def stored_tables(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The names, as `schema.table`, of all tables in the database in use."""
-    rows = con.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
-        " WHERE database_name = current_database()"
-    ).fetchall()
-    return {name for (name,) in rows}
-
-
 def prepare(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
     """Create the tables that do not exist, and migrate those of earlier releases.
 
     Raises:
         SchemaMismatch: A stored table cannot be migrated to its contract.
     """
+    stored_tables = catalog(con)
     for table in tables:
-        stored = stored_declarations(con, table)
+        stored = stored_tables.get(table.name, {})
         if not stored:
             create(con, table)
         elif [*stored.items()] != [*declarations(table).items()]:
@@ -169,7 +164,7 @@ def is_current(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
         " WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
         [table.schema, table.short_name],
     ).fetchall()
-    stored = stored_declarations(con, table)
+    stored = catalog(con).get(table.name, {})
     return dict(rows) == table.meanings and [*stored.items()] == [*declarations(table).items()]
 
 

@@ -109,10 +109,14 @@ def _write(
     tables: Sequence[Table],
     organizations: Collection[str],
 ) -> dict[str, int]:
-    published = ddl.stored_tables(con)
+    published = ddl.catalog(con)
     named = ", ".join(map(literal, organizations))
     only = f"WHERE organization IN ({named})" if named else ""
-    sources = {t: f"FROM {ddl.qualified(t)} {only}" for t in tables if t.name in published}
+    sources = {
+        table: f"FROM {ddl.qualified(table)} {only if 'organization' in table.column_names else ''}"
+        for table in tables
+        if table.name in published
+    }
     if not sources:
         raise TableNotFound("None of these tables is published: run `booking-assets refresh`")
     counts = {t: con.execute(f"SELECT count(*) {q}").fetchall()[0][0] for t, q in sources.items()}
@@ -123,7 +127,7 @@ def _write(
         )
     for table, source in sources.items():
         path = folder / f"{table.name}.{file_format}"
-        types = ddl.stored_declarations(con, table)
+        types = ddl.catalog(con)[table.name]
         if file_format == "xlsx":
             _write_excel(con.execute(f"SELECT * {source}"), table.short_name, types, path)
             continue

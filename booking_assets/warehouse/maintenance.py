@@ -53,7 +53,7 @@ def renames(stored: Mapping[str, UUID], configured: Mapping[str, UUID]) -> dict[
 
 def rename(con: duckdb.DuckDBPyConnection, renamed: Mapping[str, str]) -> None:
     """Move the rows, log and history of organizations to their new slugs."""
-    before = ddl.stored_tables(con)
+    before = ddl.catalog(con)
     # A table of changes that does not exist yet is filled when its history is extended.
     ddl.prepare(con, [*RAW_TABLES, *(one for one in HISTORY_TABLES if one.name in before)])
     names = pl.DataFrame(
@@ -62,8 +62,9 @@ def rename(con: duckdb.DuckDBPyConnection, renamed: Mapping[str, str]) -> None:
     with registered(con, "names", names):
         con.execute("CREATE OR REPLACE TEMP TABLE renamed AS FROM names")
     _merge(con)
+    stored = ddl.catalog(con)
     for table in TABLES:
-        if table.name in ddl.stored_tables(con) and "organization" in table.column_names:
+        if table.name in stored and "organization" in table.column_names:
             con.execute(
                 f"UPDATE {qualified(table)} AS t SET organization = renamed.slug"
                 " FROM renamed WHERE t.organization = renamed.former"
@@ -87,7 +88,7 @@ def _merge(con: duckdb.DuckDBPyConnection) -> None:
                 )
                 """
             )
-    log, stored = qualified(COLLECTIONS), ddl.stored_tables(con)
+    log, stored = qualified(COLLECTIONS), ddl.catalog(con)
     con.execute(
         f"""
         UPDATE {log} AS t SET sequence = NULL FROM renamed
@@ -114,7 +115,7 @@ def _merge_history(con: duckdb.DuckDBPyConnection, history: History) -> None:
         WHERE {matches} AND (valid_to IS NULL OR valid_to > begins);
         """
     )
-    if history.changes and history.changes.name in ddl.stored_tables(con):
+    if history.changes and history.changes.name in ddl.catalog(con):
         con.execute(
             f"DELETE FROM {qualified(history.changes)} AS t USING begun"
             f" WHERE {matches} AND changed_at >= begins"

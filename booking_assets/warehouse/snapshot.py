@@ -222,7 +222,7 @@ def _is_publishable_file(view: View, tables: Sequence[Table]) -> bool:
         and file.stat().st_size >= total * block
         and 3 * free <= total
         and storage.rstrip("+") in STORAGE
-        and ddl.stored_tables(con) == {table.name for table in tables}
+        and view.catalog.keys() == {table.name for table in tables}
         and all(ddl.is_current(con, table) for table in tables)
         and not any(queries.has_hidden_rows(view, table) for table in tables)
     )

@@ -51,6 +51,7 @@ def extend(view: View, history: History, changed: Changed, batch_rows: int) -> t
     """
     con = view.con
     ddl.prepare(con, [history])
+    view.require_stored(history.source)
     newest = newest_collections(view, EVENTS.short_name)
     if stale := set().union(*queries.stale_marts(view, [history.source]).values()):
         newest = newest.filter(~newest["organization"].is_in(stale))

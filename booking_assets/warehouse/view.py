@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -75,18 +76,22 @@ class View:
     con: duckdb.DuckDBPyConnection
     organizations: frozenset[str] | None = None
 
+    @cached_property
+    def catalog(self) -> Mapping[str, dict[str, str]]:
+        """The declarations of the stored tables, read once."""
+        return ddl.catalog(self.con)
+
     def is_stored(self, table: Table) -> bool:
         """Whether the table was ever written."""
-        return bool(ddl.stored_declarations(self.con, table))
+        return table.name in self.catalog
 
     def require_stored(self, table: Table) -> dict[str, str]:
         """The stored declarations of a table."""
-        stored = ddl.stored_declarations(self.con, table)
-        if not stored:
+        if not self.is_stored(table):
             raise TableNotFound(
                 f"The table {table.name} was never written: run `booking-assets refresh` first"
             )
-        return stored
+        return self.catalog[table.name]
 
     def select(self, table: Table, columns: Iterable[str] | None = None) -> str:
         """A SELECT of columns (all by default) of a table's visible rows, to use in a statement."""

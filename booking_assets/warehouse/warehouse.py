@@ -89,7 +89,7 @@ class Warehouse:
         clock: Seconds, monotonic.
         sleep: Waits for a number of seconds.
         organizations: The organizations to read, derive and publish, see `only`; None: all.
-        _connection: An open connection; see `session` and `replace`.
+        _view: The open warehouse; see `session` and `replace`.
     """
 
     path: Path
@@ -102,7 +102,7 @@ class Warehouse:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     organizations: frozenset[str] | None = None
-    _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+    _view: View | None = field(default=None, repr=False)
 
     def only(self, organizations: Iterable[str]) -> Self:
         """This warehouse, but rows of other organizations are not read, derived or published.
@@ -119,7 +119,7 @@ class Warehouse:
         The reads are consistent: writers wait until the block ends. Do not write in the block.
         """
         with self._file.reading() as con:
-            yield replace(self, _connection=con)
+            yield replace(self, _view=View(con, self.organizations))
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A stored table, or some of its columns, typed by its contract, unordered.
@@ -246,7 +246,7 @@ class Warehouse:
         """
         with self._file.writing() as con:
             ddl.create(con, table)
-            for frame in derive(replace(self, _connection=con)):
+            for frame in derive(replace(self, _view=View(con, self.organizations))):
                 frames.append(con, table, frame)
                 # Released before the next frame is made.
                 del frame
@@ -264,7 +264,6 @@ class Warehouse:
         """
         with self._file.writing() as con:
             view = View(con, self.organizations)
-            view.require_stored(history.source)
             return versions.extend(view, history, changed, self.batch_rows)
 
     def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
@@ -391,8 +390,10 @@ class Warehouse:
     @contextmanager
     def _reading(self) -> Iterator[View]:
         """The session's connection, or one for the block."""
-        if self._connection is not None:
-            yield View(self._connection, self.organizations)
+        view = self._view
+        if view is not None:
+            same = view.organizations == self.organizations
+            yield view if same else View(view.con, self.organizations)
             return
         with self._file.reading() as con:
             yield View(con, self.organizations)

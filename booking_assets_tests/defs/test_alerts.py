@@ -21,7 +21,6 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from booking_assets.pipeline.progress import NoProgress
 from booking_assets.defs.alerts import (
     ALERT_TAG,
     BY_STARTER,
@@ -35,6 +34,7 @@ from booking_assets.defs.alerts import (
 from booking_assets.defs.processes import PROCESS_TAG, end_dead_runs
 from booking_assets.defs.runs import RefreshResult, run_refresh
 from booking_assets.pipeline.alerts import Alert
+from booking_assets.pipeline.progress import NoProgress
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets.settings import Alerts
 from booking_assets.warehouse.errors import WarehouseBusy

@@ -104,6 +104,29 @@ def test_what_dagsters_own_storage_wrote_is_read_and_continued(
     assert {run.run_id for run in pooled.get_runs()} == {first, second}
 
 
+def test_a_commit_waits_for_no_disk_and_its_log_survives_the_process(
+    pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance
+) -> None:
+    run = materialize(pooled)
+    storage = pooled.event_log_storage
+    assert isinstance(storage, PooledSqliteEventLogStorage)
+    for shard in ("index", run):
+        with storage._connect(shard) as connection:
+            (synchronous,) = connection.exec_driver_sql("PRAGMA synchronous").one()
+            assert synchronous == 1  # NORMAL
+        assert Path(f"{storage.path_for_shard(shard)}-wal").stat().st_size
+    assert told(dagsters_own, run) == told(pooled, run)
+
+
+def test_alembics_scripts_are_read_once_for_all_databases(
+    pooled: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    materialize(pooled)
+    scripts = f"{PooledSqliteEventLogStorage.__module__}.ScriptDirectory._load_revisions"
+    monkeypatch.setattr(scripts, lambda _: pytest.fail("read again"))
+    materialize(pooled, "b")
+
+
 def test_a_database_that_is_open_is_not_opened_again_for_another_event(
     pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

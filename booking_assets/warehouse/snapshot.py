@@ -1,22 +1,19 @@
-"""Publishes the DuckDB file for analysts: writes and verifies a copy, then moves a symlink to it.
+"""Publishes the DuckDB file for analysts: a verified copy of the warehouse, as a new version.
 
-A published version is never changed: DuckDB opens a path several times, so only the symlink moves.
+How versions replace one another is in `publication`.
 """
 
 # ruff: noqa: S608 - names come quoted from the contracts, values travel as parameters
 
 from __future__ import annotations
 
-import errno
 import filecmp
 import logging
-import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -34,6 +31,7 @@ from booking_assets.warehouse.connection import (
 )
 from booking_assets.warehouse.ddl import column_list, qualified
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts, TableNotFound
+from booking_assets.warehouse.publication import FILE_MODE, publish_version, versions_folder
 from booking_assets.warehouse.view import View
 
 COPY = "snapshot"
@@ -41,10 +39,6 @@ COPY = "snapshot"
 
 FILE = "booking.duckdb"
 """The name of a version's file: DuckDB names the catalog of an opened file after it."""
-
-PARTIAL = ".partial"
-_FOLDER_MODE = 0o750  # The group can read, nobody else.
-_NO_SYMLINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 _log = logging.getLogger(__name__)
 
@@ -93,23 +87,23 @@ def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Sn
             "The raw tables changed after the marts were derived, so nothing was published"
             f" and the last snapshot stays ({named}). Derive the marts again, then publish"
         )
-    folder = path.with_name(f"{path.name}.d")
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(_FOLDER_MODE)
+    folder = versions_folder(path)
     _require_free(path, folder)
-    _remove_partial(folder)
-    # The number orders the versions, the time is for people.
-    numbers = (version.name.partition("-")[0] for version in folder.iterdir())
-    newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
-    name = f"{newest + 1:06d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    partial = folder / f"{name}{PARTIAL}"
+    rows: dict[str, int] = {}
+
+    def write(partial: Path) -> bool:
+        rows.update(write_copy(view, stored, partial / FILE))
+        (partial / FILE).chmod(FILE_MODE)
+        return True
+
+    if path.name.partition(".")[0] != "booking":
+        _log.warning(
+            "The snapshot %s is not named booking.*: DuckDB 1.3 and 1.4 name its catalog after the"
+            " path, later ones booking",
+            path,
+        )
     try:
-        partial.mkdir()
-        partial.chmod(_FOLDER_MODE)
-        rows = write_copy(view, stored, partial / FILE)
-        (partial / FILE).chmod(0o440)
-        sync(partial)
-        partial.rename(folder / name)
+        version = publish_version(path, write, keep=keep, file=FILE) / FILE
     except (OSError, duckdb.Error) as error:
         if not is_write_failure(error):
             raise
@@ -117,18 +111,6 @@ def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Sn
             f"The snapshot could not be written to {folder} ({error}): the last one stays. Make"
             " room on the disk, or correct the folder's permissions, then publish again"
         ) from error
-    finally:
-        _remove_partial(folder)
-    sync(folder)
-    version = folder / name / FILE
-    if path.name.partition(".")[0] != "booking":
-        _log.warning(
-            "The snapshot %s is not named booking.*: DuckDB 1.3 and 1.4 name its catalog after the"
-            " path, later ones booking",
-            path,
-        )
-    point(path, version)
-    _prune(folder, version, keep)
     return Snapshot(
         path=path,
         version=version,
@@ -158,34 +140,6 @@ def write_copy(view: View, tables: Sequence[Table], target: Path) -> dict[str, i
         rows = copy_tables(view.con, sources, target)
     sync(target)
     return rows
-
-
-def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.symlink) -> None:
-    """Point the symlink `path` at `version`, atomically.
-
-    Args:
-        path: The path that analysts open.
-        version: A file in the folder beside it.
-        link: Creates a symlink; where the file system has none, the version is copied instead.
-    """
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    try:
-        link(str(version.relative_to(path.parent)), fresh)
-    except OSError as error:
-        if error.errno not in _NO_SYMLINKS:
-            raise
-        _log.warning(
-            "No symlinks can be made in %s (%s): the snapshot %s is a copy, and opening it while it"
-            " is published may fail once",
-            path.parent,
-            error.strerror,
-            path,
-        )
-        shutil.copyfile(version, fresh)
-        sync(fresh)
-    fresh.replace(path)
-    sync(path.parent)
 
 
 def _require_free(path: Path, folder: Path) -> None:
@@ -319,26 +273,3 @@ def _compare(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:
             " the disk and the memory of this machine"
         )
     return int(expected[0])
-
-
-def _remove_partial(folder: Path) -> None:
-    """Remove unfinished copies of failed and killed runs; the lock is exclusive."""
-    for leftover in folder.glob(f"*{PARTIAL}*"):
-        _remove(leftover)
-
-
-def _prune(folder: Path, current: Path, keep: int) -> None:
-    """Remove all but the newest versions; a version that a reader has open stays readable."""
-    numbered = [p for p in folder.iterdir() if p.name.partition("-")[0].isdecimal()]
-    # The oldest first; files are versions of earlier releases.
-    versions = [*sorted(folder.glob("*.duckdb")), *sorted(p for p in numbered if p.is_dir())]
-    older = [version for version in versions if version != current.parent]
-    for version in older[: max(len(older) - (keep - 1), 0)]:
-        _remove(version)
-
-
-def _remove(version: Path) -> None:
-    if version.is_dir():
-        shutil.rmtree(version, ignore_errors=True)
-    else:
-        version.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import DISTRIBUTION_STATUS
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts
-from booking_assets.warehouse.snapshot import point
+from booking_assets.warehouse.publication import point
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import (
     collection,

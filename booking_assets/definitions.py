@@ -19,6 +19,7 @@ from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
 from booking_assets.defs.marts import mart_assets
 from booking_assets.defs.partitions import organization_partitions
 from booking_assets.defs.raw import log_assets, raw_assets
+from booking_assets.defs.report import report_asset
 from booking_assets.defs.resources import resource_definitions
 from booking_assets.defs.retention import retention_job
 from booking_assets.defs.sandbox import effective_settings
@@ -48,6 +49,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             *log_assets(),
             *mart_assets(settings),
             snapshot_asset(settings),
+            *([report_asset()] if settings.report.enabled else []),
         ],
         asset_checks=[raw_checks(settings)],
         jobs=[collect_job(), derive_job(), refresh_job(), retention_job()],

@@ -197,6 +197,15 @@ class Schedules(_Section):
     """The age at which an organization fails `fresh_enough`, and marts and snapshot are stale."""
 
 
+class Report(_Section):
+    """The HTML report that is written with each snapshot."""
+
+    enabled: bool = True
+    """Write it after each publication."""
+    path: Annotated[str, Field(min_length=1)] | None = None
+    """The folder that people open; by default `report`, beside the snapshot."""
+
+
 _Days = Annotated[float, Field(gt=0, le=36_600)]
 
 
@@ -231,6 +240,7 @@ class _Sections(_Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
     names: Names = Names()
+    report: Report = Report()
     schedules: Schedules = Schedules()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
@@ -271,6 +281,13 @@ class Settings(_Sections):
     def landing_path(self) -> Path:
         """The folder of the Parquet landings, beside the warehouse."""
         return self.warehouse_path.with_name(f"{self.warehouse_path.stem}.landing")
+
+    @property
+    def report_path(self) -> Path:
+        """The folder of the report that people open: a symlink to its newest version."""
+        if self.report.path:
+            return self.root / self.report.path
+        return self.snapshot_path.with_name("report")
 
 
 class _File(_Sections):

@@ -26,7 +26,7 @@ def rule(inside: str, outside: str) -> Rule:
     return Rule(frozenset(inside.split()), frozenset(outside.split()))
 
 
-ALL = "files tables settings transforms api collect warehouse pipeline sandbox"
+ALL = "files tables settings transforms api collect warehouse pipeline report sandbox"
 RULES = {
     "tables": rule("tables", "polars"),
     "files": rule("", ""),
@@ -36,6 +36,7 @@ RULES = {
     "api": rule("api", "httpx stamina"),
     "collect": rule("collect api tables files", "polars msgspec numpy"),
     "warehouse": rule("warehouse tables files", "duckdb polars xlsxwriter"),
+    "report": rule("report tables warehouse files", "polars jinja2"),
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
     "defs": rule(f"defs {ALL}", "dagster apprise polars pydantic sqlalchemy"),

@@ -17,10 +17,11 @@ COMMANDS = {
     "ui": "Open the Dagster UI, with its daemon, on the instance that refresh uses.",
     "check": "Verify the settings, and ask every credential what it answers for.",
     "rebuild": "Make a new warehouse and snapshot from the landings; keep the histories.",
-    "forget": "Remove an organization's rows, history, landings and published versions.",
-    "api": "Ask the API for one organization's rows; nothing is stored.",
+    "report": "Write the HTML report of the published snapshot, and say where it is.",
     "export": "Write the published tables as Parquet, CSV or Excel files.",
+    "api": "Ask the API for one organization's rows; nothing is stored.",
     "alert": "Send a test message to those whom [alerts] names.",
+    "forget": "Remove an organization's rows, history, landings, report page and versions.",
     "sandbox": "Serve a stand-in Booking API on this machine until stopped.",
 }
 """Each command's summary: to list them, no command has to be imported."""

@@ -36,10 +36,14 @@ def print_summary(console: Console, summary: Summary, *, verbose: bool = False) 
         console.print(f"{more} more are complete")
     if verbose:
         _print_rows(console, everyone)
-    published = f"{summary.snapshot} (for analysts: open this one)"
+    published = f"{summary.snapshot} (for analysts)"
     # As they are, so that paths can be copied.
     console.print(f"warehouse: {summary.warehouse} (for this program alone)", soft_wrap=True)
     console.print(f"snapshot:  {published if summary.snapshot else 'none yet'}", soft_wrap=True)
+    if summary.report:
+        console.print(
+            f"report:    {summary.report} (for people: open in a browser)", soft_wrap=True
+        )
     for sentences, style in ((summary.notes, "yellow"), (summary.failures, "red")):
         for sentence in sentences:
             console.print(sentence, style=style, soft_wrap=not console.is_terminal)

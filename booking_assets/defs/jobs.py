@@ -7,7 +7,7 @@ from functools import cache, partial
 import dagster as dg
 
 from booking_assets.defs.raw import COLLECTED_TABLES, PARTITIONED_TABLES
-from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
+from booking_assets.defs.specs import PUBLISHED_GROUP, asset_key
 from booking_assets.pipeline.marts import MARTS
 
 RETENTION = "retention"
@@ -19,8 +19,8 @@ JOBS = frozenset({RETENTION, COLLECT, DERIVE, REFRESH})
 _COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in PARTITIONED_TABLES))
 _RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in COLLECTED_TABLES))
 _DERIVED = dg.AssetSelection.assets(
-    *(asset_key(table) for mart in MARTS for table in mart.tables), SNAPSHOT_KEY
-)
+    *(asset_key(table) for mart in MARTS for table in mart.tables)
+) | dg.AssetSelection.groups(PUBLISHED_GROUP)
 
 # Partials and not functions: Dagster exports no type for what `define_asset_job` returns. Cached,
 # because a job that a sensor requests must be the very one of the definitions.

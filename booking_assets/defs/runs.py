@@ -25,6 +25,7 @@ from booking_assets.defs.alerts import alert_after_runs, starter_tags, step_fail
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
 from booking_assets.defs.raw import run_config
+from booking_assets.defs.report import report_failures
 from booking_assets.defs.retention import apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.connections import open_warehouse
@@ -77,6 +78,11 @@ class _Runs:
         # reaches them too, and they print tracebacks.
         log_manager = self.instance.compute_log_manager
         setattr(log_manager, "capture_logs", NoOpComputeLogManager().capture_logs)  # noqa: B010
+
+    @property
+    def last(self) -> str:
+        """The identifier of the last run."""
+        return [*self.failures][-1]
 
     def execute(
         self,
@@ -152,11 +158,13 @@ def run_refresh(
             for run_id in {one.log_row["run_id"] for one in report.failed} & runs.failures.keys():
                 runs.failures[run_id], runs.alerts[run_id] = None, ()
         withheld: list[str] = []
+        notes: list[str] = []
         if report.complete and runs.execute(definitions.resolve_job_def(DERIVE)):
             withheld = withheld_failures(open_warehouse(settings), settings)
-            runs.alerts[[*runs.alerts][-1]] = withheld
+            runs.alerts[runs.last] = withheld
+            notes += report_failures(instance, runs.last)
         failures = [failure for failure in runs.failures.values() if failure]
-        notes = retention_failure(instance, settings)
+        notes += retention_failure(instance, settings)
         unsent = alert_after_runs(instance, settings, report, runs.alerts)
         notes += [f"an alert was not sent: {fault}" for fault in unsent]
     except KeyboardInterrupt:
@@ -191,7 +199,8 @@ def run_derive(
     except KeyboardInterrupt:
         said = published_since(settings, former_version)
         raise KeyboardInterrupt(f"Interrupted: stored; {said}. Run it again.") from None
-    return [failure for failure in runs.failures.values() if failure]
+    failures = [failure for failure in runs.failures.values() if failure]
+    return failures or report_failures(instance, runs.last)
 
 
 def retention_failure(instance: dg.DagsterInstance, settings: Settings) -> list[str]:

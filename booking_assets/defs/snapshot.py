@@ -9,7 +9,7 @@ from datetime import timedelta
 import dagster as dg
 
 from booking_assets.defs.resources import WarehouseResource
-from booking_assets.defs.specs import OWNERS, SNAPSHOT_KEY, asset_key
+from booking_assets.defs.specs import OWNERS, PUBLISHED_GROUP, SNAPSHOT_KEY, asset_key
 from booking_assets.pipeline.marts import publish
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
@@ -23,7 +23,7 @@ def snapshot_asset(settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         key=SNAPSHOT_KEY,
         description="The published DuckDB file: every table, immutable, swapped whole.",
-        group_name="published",
+        group_name=PUBLISHED_GROUP,
         owners=OWNERS,
         kinds={"duckdb"},
         tags={"layer": "published"},

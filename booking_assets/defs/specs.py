@@ -12,6 +12,8 @@ from booking_assets.warehouse.ddl import types
 
 OWNERS = ["team:data-engineering"]
 SNAPSHOT_KEY = dg.AssetKey(["snapshot"])
+PUBLISHED_GROUP = "published"
+REPORT_KEY = dg.AssetKey(["report"])
 
 
 def asset_key(table: Table) -> dg.AssetKey:

@@ -15,7 +15,7 @@ from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.results import RunReport, report_run
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
-from booking_assets.warehouse.published import published_version
+from booking_assets.warehouse.published import published_summary, published_version
 
 NAMED = 5
 """Organizations that a sentence names; the others are counted."""
@@ -75,6 +75,7 @@ class Summary:
         warehouse: the path of the warehouse.
         snapshot: the path that analysts open; None where nothing is published.
         version: the name of the published version.
+        report: the page that managers open; None where none is written.
     """
 
     organizations: tuple[OrganizationSummary, ...]
@@ -84,6 +85,7 @@ class Summary:
     warehouse: str
     snapshot: str | None
     version: str | None
+    report: str | None
 
     @property
     def is_complete(self) -> bool:
@@ -112,9 +114,13 @@ def summarize(
         failures: besides those of the report.
         notes: besides those of the report.
     """
-    warehouse = open_warehouse(settings)
     version = published_version(settings.snapshot_path)
-    figures, rows = warehouse.published_summary()
+    index = settings.report_path / "index.html"
+    figures, rows = published_summary(
+        settings.snapshot_path,
+        memory_limit=settings.warehouse.memory_limit,
+        threads=settings.warehouse.threads,
+    )
     published = {row["organization"]: row for row in figures.to_dicts()}
     organizations = tuple(
         _organization(
@@ -132,6 +138,7 @@ def summarize(
         warehouse=str(settings.warehouse_path),
         snapshot=str(settings.snapshot_path) if version else None,
         version=version,
+        report=str(index) if index.exists() else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads the published snapshot: the figures of each organization for a summary.
+"""Reads the published snapshot, which no lock protects: a version is never changed.
 
 How a snapshot is published is in `snapshot`.
 """
@@ -7,7 +7,7 @@ How a snapshot is published is in `snapshot`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from booking_assets.tables.marts import (
     ORGANIZATION_FRESHNESS,
 )
 from booking_assets.warehouse import queries
+from booking_assets.warehouse.connection import WAREHOUSE
+from booking_assets.warehouse.errors import SchemaMismatch, TableNotFound, WarehouseUnreadable
 from booking_assets.warehouse.view import View
 
 
@@ -31,19 +33,53 @@ def published_version(path: Path) -> str | None:
 
 
 @contextmanager
-def open_snapshot(path: Path, memory_limit: str, threads: int) -> Iterator[View]:
-    """Open the version that `path` points at, read-only.
+def open_published(snapshot: Path, *, memory_limit: str, threads: int) -> Iterator[View]:
+    """Open the newest published version for reading; the view is of this version to its end.
 
     Raises:
-        OSError: Nothing is published at `path`.
+        TableNotFound: Nothing is published yet.
+        WarehouseUnreadable: The version is damaged or no DuckDB database.
     """
-    # The version and not the link: DuckDB opens a path several times.
-    version = path.resolve(strict=True)
-    with duckdb.connect(
-        version, read_only=True, config={"memory_limit": memory_limit, "threads": threads}
-    ) as con:
+    if not snapshot.exists():
+        raise TableNotFound(
+            f"There is no snapshot at {snapshot} yet: run `booking-assets refresh` first"
+        )
+    con = duckdb.connect(
+        config={
+            "memory_limit": memory_limit,
+            "threads": threads,
+            # Nothing is written beside a published file.
+            "temp_directory": "",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    try:
         con.execute("SET TimeZone = 'UTC'")
+        con.execute(f"ATTACH ? AS {WAREHOUSE} (READ_ONLY)", [str(snapshot.resolve())])
+        con.execute(f"USE {WAREHOUSE}")
         yield View(con)
+    except duckdb.Error as error:
+        raise WarehouseUnreadable(
+            f"The snapshot {snapshot} cannot be read ({error}): publish it again with"
+            " `booking-assets refresh`"
+        ) from error
+    finally:
+        con.close()
+
+
+def published_summary(
+    snapshot: Path, *, memory_limit: str, threads: int
+) -> tuple[pl.DataFrame, Mapping[str, Mapping[str, int]]]:
+    """The figures of each organization in the snapshot, and its rows by table.
+
+    Empty where nothing is published, or by a release with other columns.
+    """
+    try:
+        with open_published(snapshot, memory_limit=memory_limit, threads=threads) as view:
+            return organization_figures(view), rows_by_table(view)
+    except (TableNotFound, WarehouseUnreadable, SchemaMismatch):
+        return pl.DataFrame(), {}
 
 
 def organization_figures(view: View) -> pl.DataFrame:

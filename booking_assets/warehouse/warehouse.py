@@ -26,14 +26,13 @@ from booking_assets.warehouse import (
     ddl,
     frames,
     maintenance,
-    published,
     queries,
     snapshot,
     versions,
 )
 from booking_assets.warehouse import loads as slice_loads
 from booking_assets.warehouse.connection import DatabaseFile, remove_database
-from booking_assets.warehouse.errors import SchemaMismatch, TableNotFound, WarehouseUnreadable
+from booking_assets.warehouse.errors import SchemaMismatch, WarehouseUnreadable
 from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.snapshot import Snapshot
 from booking_assets.warehouse.view import BATCH_ROWS, View, batches
@@ -277,17 +276,6 @@ class Warehouse:
         with self._file.reading(alone=True) as con:
             view = View(con, self.organizations)
             return snapshot.publish(view, tables, path, keep=self.snapshots_kept)
-
-    def published_summary(self) -> tuple[pl.DataFrame, Mapping[str, Mapping[str, int]]]:
-        """The figures of each organization in the snapshot, and its rows by table.
-
-        See `published`. Empty where nothing is published, or by a release with other columns.
-        """
-        try:
-            with published.open_snapshot(self.snapshot, self.memory_limit, self.threads) as view:
-                return published.organization_figures(view), published.rows_by_table(view)
-        except (OSError, duckdb.Error, TableNotFound, SchemaMismatch):
-            return pl.DataFrame(), {}
 
     def rebuild(
         self, loads: Sequence[SliceLoad], collections: pl.DataFrame

@@ -99,7 +99,12 @@ def test_dg_lists_and_checks_a_checkout_and_what_it_scaffolded(checkout: Shell) 
     listed = checkout.run("dg", "list", "defs", "--json", variables=source)
     assert listed.returncode == 0, listed.stderr
     keys = {one["asset_key"] for one in json.loads(listed.stdout)["assets"]}
-    assert keys == {*(table.name.replace(".", "/") for table in TABLES), "snapshot", "seats"}
+    assert keys == {
+        *(table.name.replace(".", "/") for table in TABLES),
+        "snapshot",
+        "report",
+        "seats",
+    }
     checked = checkout.run("dg", "check", "defs", variables=source)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -181,7 +186,7 @@ def test_these_are_all_assets_by_group(graph: dg.AssetGraph) -> None:
             "marts/seat_history",
             "marts/organization_freshness",
         },
-        "published": {"snapshot"},
+        "published": {"snapshot", "report"},
     }
 
 
@@ -230,6 +235,7 @@ def test_every_asset_depends_on_what_it_is_made_of(graph: dg.AssetGraph) -> None
             "raw/groups",
         },
         "snapshot": {f"marts/{table.short_name}" for table in MART_TABLES},
+        "report": {"snapshot"},
     }
 
 
@@ -251,6 +257,7 @@ def test_these_are_all_checks_and_what_each_may_stop(graph: dg.AssetGraph) -> No
         "raw/rejected_rows no_rejected_rows": WARNING,
         "raw/collections no_sharp_shrink": WARNING,
         "raw/collections fresh_enough": WARNING,
+        "report report_written": WARNING,
     }
 
 

@@ -44,7 +44,9 @@ from booking_assets.transforms.rooms import room_utilization
 from booking_assets.transforms.seats import REGISTRATION_COLUMNS
 from booking_assets_tests.defs.conftest import EVENTS_EACH, Site, materialized
 
-DERIVED = {("snapshot", None)} | {(f"marts/{table.short_name}", None) for table in MART_TABLES}
+DERIVED = {("snapshot", None), ("report", None)} | {
+    (f"marts/{table.short_name}", None) for table in MART_TABLES
+}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS
 from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import World, generated_world
 from booking_assets.settings import Organization
+from booking_assets.warehouse.published import published_summary
 from booking_assets_tests.pipeline.conftest import NOON, Place, still_world
 
 AGES = "SELECT DISTINCT organization, seats_as_of = as_of FROM marts.capacity_by_event ORDER BY 1"
@@ -125,7 +126,8 @@ def test_tables_without_an_organization_are_published_whole_for_whoever_is_publi
         == calendar
     )
     assert states
-    _, counted = place.warehouse.published_summary()
+    snapshot = place.settings.snapshot_path
+    _, counted = published_summary(snapshot, memory_limit="192MB", threads=1)
     assert counted["marts.attendance_by_event"].keys() == {one.slug for one in place.organizations}
     assert not counted.keys() & {"marts.calendar", "marts.states"}
     leaving = place.organizations[1]

@@ -22,7 +22,7 @@ from booking_assets.collect.staging import StagingWriter
 from booking_assets.pipeline.marts import derive_all
 from booking_assets.tables.marts import EVENT_CHANGES, EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
-from booking_assets.warehouse import collections_log, loads, snapshot, versions
+from booking_assets.warehouse import collections_log, loads, publication, snapshot, versions
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.commands import SECONDS, Shell, shell
 from booking_assets_tests.reliability.collecting import call_of, return_of
@@ -47,7 +47,7 @@ STAGES = {
     "before the commit": return_of(loads.store),
     "after the commit": return_of(Warehouse.store),
     "snapshot copied": return_of(snapshot.write_copy),
-    "snapshot named and not linked": call_of(snapshot.point),
+    "snapshot named and not linked": call_of(publication.point),
 }
 """Moments in the life of a run, each a function of a room's interface that is called or returns.
 

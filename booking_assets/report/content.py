@@ -1,0 +1,161 @@
+"""What a page is made of: tiles, sections, tables and charts. How they look is in `templates`.
+
+A value of None is an unknown figure, and is shown as `unknown`; what does not apply is a text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from operator import itemgetter
+from typing import Literal
+
+Kind = Literal["text", "number", "percent", "month", "day", "instant", "bar", "curve"]
+LISTED = 50
+"""Rows of a list that a page shows at most: with 1 MB, it can be sent by e-mail."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, and how its values are shown."""
+
+    label: str
+    kind: Kind = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `total` is the number of rows where only the first are shown."""
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[object]]
+    empty: str = "None."
+    total: int | None = None
+    is_behind: bool = False
+    """Whether it is behind a disclosure, such as the table of a chart."""
+
+    @property
+    def hidden_rows(self) -> int:
+        """The number of rows that are not shown."""
+        return max((self.total or 0) - len(self.rows), 0)
+
+
+def listed(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Table:
+    """A table of the first rows of a list."""
+    return Table(caption, columns, rows[:LISTED], total=len(rows))
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A month of a bar chart: a ratio, None where it is unknown or there is nothing to measure."""
+
+    month: date
+    ratio: float | None
+    is_unknown: bool = False
+    is_open: bool = False
+    """Whether the month has not ended: its figure still moves."""
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """A ratio by month."""
+
+    title: str
+    summary: str
+    bars: Sequence[Bar]
+    least_top: float = 1.0
+    """The top of the scale where every bar is lower."""
+
+    @property
+    def top(self) -> float:
+        """The top of the scale: a multiple of a quarter, or `least_top`."""
+        highest = max((bar.ratio for bar in self.bars if bar.ratio is not None), default=0.0)
+        return max(self.least_top, math.ceil(highest * 4) / 4 if highest > self.least_top else 0)
+
+    @property
+    def ticks(self) -> tuple[float, ...]:
+        """The ratios that have a line."""
+        return (0, 0.5, 1) if self.top >= 1 else (0, self.top / 2, self.top)
+
+    def y(self, ratio: float) -> float:
+        """The height of a ratio in the drawing, from its top."""
+        return 8 + 104 * (1 - ratio / self.top)
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Hours of the day by weekday: a table whose cells are shaded."""
+
+    caption: str
+    hours: Sequence[int]
+    cells: Sequence[Sequence[float]]
+    """By hour, then by weekday, from Monday."""
+
+    def shade(self, value: float) -> int:
+        """The shade of a cell, from 0 (nothing) to 5."""
+        most = max(max(row) for row in self.cells)
+        return math.ceil(5 * value / most) if value else 0
+
+
+@dataclass(frozen=True)
+class Section:
+    """A chapter of a page; `as_of` says what its figures are as of."""
+
+    name: str
+    title: str
+    lead: str
+    as_of: str
+    blocks: Sequence[Table | BarChart | HeatMap | str] = ()
+
+    @property
+    def groups(self) -> list[tuple[str, list[Table | BarChart | HeatMap | str]]]:
+        """The blocks by where they stand: charts side by side, rankings in pairs, else below."""
+        kinds = [(self._kind(block), block) for block in self.blocks]
+        return [(kind, [b for _, b in pairs]) for kind, pairs in groupby(kinds, key=itemgetter(0))]
+
+    @property
+    def has_bars(self) -> bool:
+        """Whether the bars of months need a key."""
+        return any(isinstance(block, BarChart) for block in self.blocks)
+
+    def _kind(self, block: object) -> str:
+        if isinstance(block, BarChart):
+            return "charts"
+        is_pair = isinstance(block, Table) and any(c.kind == "bar" for c in block.columns)
+        return "pairs" if is_pair else "plain"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A key figure; `value` is None where it is unknown."""
+
+    label: str
+    value: str | None
+    detail: str
+    section: str
+    is_alert: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Seats taken over time, as steps: (days from as_of, seats); None ends a known stretch."""
+
+    steps: Sequence[tuple[float, int | None]]
+    maximum: int | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """An organization's page, and the figures that the index shows of it, None where unknown."""
+
+    label: str
+    slug: str
+    as_of: str
+    problem: Mapping[str, str | None] | None
+    tiles: Sequence[Tile]
+    sections: Sequence[Section]
+    summary: Mapping[str, float | str | None]

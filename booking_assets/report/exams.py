@@ -1,0 +1,86 @@
+"""Sections about exam packages: their states, the overdue and failed ones, overdue returns."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from booking_assets.report.content import Column, Section, Table, listed
+from booking_assets.report.scope import NOT_APPLICABLE, TITLE, Scope
+from booking_assets.tables.states import DISTRIBUTION
+
+LATE, FAILED = "Overdue", "Failed"
+STATES = (LATE, FAILED, *(state for state in DISTRIBUTION if state not in (LATE, FAILED)))
+"""The states in the order of a page: first those that need a person."""
+_START = Column("Exam starts", "instant")
+
+
+def packages(scope: Scope) -> Section:
+    """Exam packages by state, and those that are overdue or failed."""
+    frame = scope.frames["marts.distribution_by_event"].with_columns(title=TITLE)
+    counts = dict(frame.group_by("distribution_state").len().rows())
+    total = frame.height
+    rows = [(state, counts[state] / total, counts[state]) for state in STATES if counts.get(state)]
+    columns = [Column("State"), Column("Share", "bar"), Column("Packages", "number")]
+    blocks: list[Table | str] = [Table("Exam packages by state", columns, rows)]
+    for state, caption in ((LATE, "Overdue packages"), (FAILED, "Failed packages")):
+        found = frame.filter(distribution_state=state).sort("event_scheduled_start", "title")
+        cells = [
+            (
+                row["event_scheduled_start"] or NOT_APPLICABLE,
+                (row["title"], _number(row["event_number"])),
+                row["distribution_expected"] or NOT_APPLICABLE,
+                row["distribution_status"] or NOT_APPLICABLE,
+            )
+            for row in found.to_dicts()
+        ]
+        heads = [_START, Column("Exam"), Column("Expected", "instant"), Column("Status")]
+        blocks.append(listed(caption, heads, cells))
+    return Section(
+        "packages",
+        "Exam packages",
+        "Where the packages of paper exams are. Overdue: expected to ship and not ordered."
+        " Failed: the distributor refused the order.",
+        scope.says_as_of,
+        blocks,
+    )
+
+
+def returns(scope: Scope) -> Section:
+    """Exam materials that are due back."""
+    frame = scope.frames["marts.distribution_by_event"].with_columns(title=TITLE)
+    found = frame.filter("return_overdue").sort("return_due", "title")
+    cells = [
+        (
+            row["return_due"],
+            (row["title"], _number(row["event_number"])),
+            (scope.as_of - row["return_due"]) // timedelta(days=1),
+            row["return_state"],
+        )
+        for row in found.to_dicts()
+    ]
+    columns = [
+        *(Column("Due", "instant"), Column("Exam")),
+        *(Column("Days overdue", "number"), Column("State")),
+    ]
+    return Section(
+        "returns",
+        "Returns overdue",
+        "Exam materials that are due back and have not all come.",
+        scope.says_as_of,
+        [listed("Returns overdue", columns, cells)],
+    )
+
+
+def counts(scope: Scope) -> tuple[int, int, int]:
+    """The number of overdue packages, failed packages and overdue returns."""
+    frame = scope.frames["marts.distribution_by_event"]
+    state = frame["distribution_state"]
+    return (
+        int((state == LATE).sum()),
+        int((state == FAILED).sum()),
+        int(frame["return_overdue"].sum()),
+    )
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else f"No. {number}"

@@ -1,0 +1,88 @@
+"""Renders pages with Jinja2, which escapes every value; charts and styles are in `templates`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from booking_assets.report.content import Curve, Page
+from booking_assets.report.scope import Clock
+
+TEXT_CHARACTERS = 160
+"""Characters of a text that a cell shows at most."""
+
+_WIDTH, _HEIGHT, _DAYS = 150, 34, 60
+
+
+def organization_html(page: Page, clock: Clock) -> str:
+    """An organization's page."""
+    return _environment().get_template("organization.html").render(page=page, clock=clock)
+
+
+def index_html(entries: Sequence[Mapping[str, Any]], published: datetime | None) -> str:
+    """The index over all organizations."""
+    return (
+        _environment()
+        .get_template("index.html")
+        .render(entries=entries, published=published, clock=Clock())
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"text": _text, "curve_path": curve_path, "curve_y": curve_y, "age": age}
+    return environment
+
+
+@jinja2.pass_context
+def _text(context: jinja2.runtime.Context, value: object, kind: str) -> str:
+    """A value as people read it; what is unknown is shown by the template."""
+    clock: Clock = context["clock"]
+    if isinstance(value, datetime):
+        return clock.instant(value) or ""
+    if isinstance(value, date):
+        return f"{value:%b %Y}" if kind == "month" else clock.day(value) or ""
+    if isinstance(value, float):
+        return f"{value:.0%}" if kind in ("percent", "bar") else f"{value:,.1f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = str(value)
+    return text if kind == "whole" or len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS]}…"
+
+
+def age(minutes: float) -> str:
+    """An age as people say it: `25 min`, `3 h`, `2 days`."""
+    if minutes < 120:  # noqa: PLR2004 - two hours
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days"
+
+
+def curve_y(curve: Curve, number: int) -> str:
+    """The height of a number of seats in the drawing."""
+    top = max([curve.maximum or 0, 1, *(seats for _, seats in curve.steps if seats is not None)])
+    return f"{1 + _HEIGHT * (1 - number / top):.1f}"
+
+
+def curve_path(curve: Curve) -> str:
+    """The steps as an SVG path; unknown stretches are gaps."""
+    path, is_drawing = "", False
+    for day, seats in curve.steps:
+        if seats is None:
+            is_drawing = False
+            continue
+        x, y = f"{_WIDTH * (1 + day / _DAYS):.1f}", curve_y(curve, seats)
+        path += f"H{x}V{y}" if is_drawing else f"M{x} {y}"
+        is_drawing = True
+    return path

@@ -1,0 +1,194 @@
+"""An organization's frames from the snapshot, the instants that they are for, and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from booking_assets.tables import capacity, marts, raw
+from booking_assets.tables.contract import Table
+
+NOT_APPLICABLE = "\u2013"
+"""Where a figure has no meaning, which is not the same as unknown."""
+UPCOMING = timedelta(days=60)
+"""How far ahead a page looks."""
+MONTHS_BACK, MONTHS_AHEAD = 11, 6
+"""The months around the newest one that charts show."""
+
+COLUMNS: Mapping[Table, tuple[str, ...]] = {
+    capacity.CAPACITY_BY_EVENT: (
+        *("event_identifier", "event_number", "event_title", "event_type"),
+        *("achievement_identifier", "achievement_title", "venue_location_identifier"),
+        *("venue_name", "venue_room", "event_scheduled_start", "event_scheduled_end"),
+        *("local_date", "lifecycle_status", "capacity_minimum", "capacity_maximum"),
+        *("seats_taken", "seats_waitlisted", "seats_as_of", "is_below_minimum"),
+        *("registration_state", "as_of"),
+    ),
+    capacity.CAPACITY_UTILIZATION: (
+        *("month", "event_type", "venue_location_identifier", "venue_name", "events"),
+        *("events_cancelled", "events_unlimited", "seats_offered", "seats_offered_known"),
+        *("seats_taken", "events_unknown"),
+    ),
+    capacity.COURSE_UTILIZATION: (
+        *("month", "achievement_identifier", "achievement_title", "events"),
+        *("seats_offered", "seats_offered_known", "seats_taken", "events_unknown"),
+    ),
+    marts.DISTRIBUTION_BY_EVENT: (
+        *("event_identifier", "event_number", "event_title", "event_scheduled_start"),
+        *("distribution_state", "distribution_status", "distribution_expected"),
+        *("distribution_ordered", "return_state", "return_due", "return_overdue", "as_of"),
+    ),
+    marts.SEAT_HISTORY: (
+        *("event_identifier", "valid_from", "valid_to", "seats_confirmed", "seats_invited"),
+    ),
+    capacity.ATTENDANCE_BY_EVENT: (
+        *("local_date", "lifecycle_status", "taken", "present", "absent", "incomplete"),
+        *("unmarked", "other", "seats_as_of"),
+    ),
+    marts.EVENT_CHANGES: (
+        *("event_identifier", "changed_at", "change", "column_name", "old_value", "new_value"),
+    ),
+    raw.EVENTS: ("event_identifier", "event_scheduled_start_offset_minutes"),
+}
+"""The columns of each table that a page is made from."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The organization's time zone, else UTC; it writes instants and days for people."""
+
+    zone: str | None = None
+
+    def local(self, instant: datetime) -> datetime:
+        """An instant in the zone."""
+        return instant.astimezone(ZoneInfo(self.zone) if self.zone else UTC)
+
+    def instant(self, instant: datetime | None) -> str | None:
+        """`26 Nov 2026, 21:13 UTC`; None stays None."""
+        if instant is None:
+            return None
+        local = self.local(instant)
+        return f"{local.day} {local:%b %Y, %H:%M %Z}"
+
+    @staticmethod
+    def day(day: date | None) -> str | None:
+        """`Thu 26 Nov 2026`; None stays None."""
+        return None if day is None else f"{day:%a} {day.day} {day:%b %Y}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an organization's page is made from.
+
+    Attributes:
+        slug: The organization.
+        organization: Its label and time zone.
+        freshness: Its row of `marts.organization_freshness`.
+        frames: The frames by the table's name.
+        since: What the last report was as of; None where this is the first.
+    """
+
+    slug: str
+    organization: Mapping[str, Any]
+    freshness: Mapping[str, Any]
+    frames: Mapping[str, pl.DataFrame]
+    since: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """The organization's name, else its slug."""
+        return str(self.organization.get("label") or self.slug)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock by which its instants are written."""
+        return Clock(self.organization.get("timezone"))
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant that the figures are for."""
+        found: datetime = self.freshness["events_as_of"]
+        return found
+
+    @cached_property
+    def seats_as_of(self) -> datetime | None:
+        """The instant that the seats are for; None where they are unknown."""
+        return self.events["seats_as_of"].max()  # type: ignore[return-value]
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """`marts.capacity_by_event`."""
+        return self.frames["marts.capacity_by_event"]
+
+    @cached_property
+    def upcoming(self) -> pl.DataFrame:
+        """Events of the next 60 days that are not cancelled, in the order of their start."""
+        start = pl.col("event_scheduled_start")
+        return self.events.filter(
+            pl.col("lifecycle_status") != "Cancelled",
+            start > self.as_of,
+            start <= self.as_of + UPCOMING,
+        ).sort("event_scheduled_start", "event_identifier")
+
+    @property
+    def says_as_of(self) -> str:
+        """What figures about events are as of."""
+        return f"As of {self.clock.instant(self.as_of)}."
+
+    @property
+    def says_seats_as_of(self) -> str:
+        """What figures about seats are as of."""
+        if self.seats_as_of is None:
+            return f"{self.says_as_of} Seats are unknown: {self._why_unknown}"
+        return f"Seats as of {self.clock.instant(self.seats_as_of)}."
+
+    @property
+    def _why_unknown(self) -> str:
+        if not self.events.height:
+            return "there are no events."
+        return "no registrations could be read for this organization."
+
+    @cached_property
+    def newest_month(self) -> date:
+        """The month of as_of, or that of the newest event where all events are older."""
+        today = self.clock.local(self.as_of).date()
+        newest = self.events["local_date"].max()
+        day = min(today, newest) if isinstance(newest, date) else today
+        return day.replace(day=1)
+
+    @property
+    def months(self) -> list[date]:
+        """The months that charts show: up to a year back and half a year ahead."""
+        return [
+            add_months(self.newest_month, number)
+            for number in range(-MONTHS_BACK, MONTHS_AHEAD + 1)
+        ]
+
+    def is_open(self, month: date) -> bool:
+        """Whether a month has not ended as of as_of."""
+        return add_months(month, 1) > self.clock.local(self.as_of).date()
+
+
+def add_months(month: date, number: int) -> date:
+    """The first day of the month so many months later."""
+    index = month.year * 12 + month.month - 1 + number
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def label(name: str, identifier: str, nothing: str) -> pl.Expr:
+    """A name, else the first 8 characters of the identifier, else `nothing`."""
+    return pl.coalesce(pl.col(name), pl.col(identifier).str.slice(0, 8), pl.lit(nothing))
+
+
+TITLE = pl.coalesce(
+    pl.col("event_title").str.strip_chars().replace("", None),
+    pl.format("Event {}", "event_number"),
+    pl.format("Event {}", pl.col("event_identifier").str.slice(0, 8)),
+)
+"""An event's title, else its number, else the first characters of its identifier."""

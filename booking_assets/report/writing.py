@@ -1,0 +1,276 @@
+"""Writes the report of a snapshot: pages whose figures changed are drawn, the others are linked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from booking_assets.files import LockTimeout, locked, pauses, sync
+from booking_assets.report.organization import organization_page
+from booking_assets.report.pages import index_html, organization_html
+from booking_assets.report.scope import COLUMNS, Scope
+from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
+from booking_assets.tables.names import ORGANIZATIONS
+from booking_assets.warehouse.errors import WarehouseError
+from booking_assets.warehouse.publication import (
+    FILE_MODE,
+    FOLDER_MODE,
+    publish_version,
+    versions_folder,
+)
+from booking_assets.warehouse.published import open_published
+from booking_assets.warehouse.view import View
+
+INDEX = "index.html"
+PAGES = "organizations"
+MANIFEST = "report.json"
+"""What was drawn from which figures, beside the pages."""
+
+LOCK_SECONDS = 60
+VERSIONS_KEPT = 2
+
+
+class ReportFailed(WarehouseError):
+    """The report could not be written; the last one, and the snapshot, are as they were."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written report.
+
+    Attributes:
+        path: The folder that people open: a symlink to its version.
+        pages: The page of each published organization, by slug.
+        drawn: The organizations whose page was drawn, because figures changed.
+        seconds: The duration of writing.
+    """
+
+    path: Path
+    pages: Mapping[str, Path]
+    drawn: tuple[str, ...]
+    seconds: float
+
+    @property
+    def index(self) -> Path:
+        """The index over all organizations."""
+        return self.path / INDEX
+
+
+@dataclass
+class _Writer:
+    """Writes one version of the report; `manifest` has an entry for each published organization.
+
+    An entry has the digest of the figures, what they are as of, what the report before was as of,
+    and the figures that the index shows.
+    """
+
+    view: View
+    former: Path
+    manifest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    drawn: list[str] = field(default_factory=list)
+
+    def write(self, folder: Path) -> bool:
+        """Write pages, index and manifest; false where nothing differs from the last version."""
+        former = _read_manifest(self.former)
+        pages = folder / PAGES
+        pages.mkdir()
+        pages.chmod(FOLDER_MODE)
+        freshness = _rows(self.view, ORGANIZATION_FRESHNESS)
+        organizations = _rows(self.view, ORGANIZATIONS)
+        for slug, fresh in freshness.items():
+            if fresh["is_published"] and fresh["events_as_of"]:
+                entry = former.get(slug, {})
+                self._page(slug, fresh, organizations.get(slug, {}), entry, pages)
+        sync(pages)
+        published = max(map(_published_at, freshness.values()), default=None)
+        entries = [
+            {"slug": slug, "label": slug, "freshness": fresh, **self.manifest.get(slug, {})}
+            for slug, fresh in freshness.items()
+        ]
+        entries.sort(key=lambda entry: str(entry["label"]).casefold())
+        index = index_html(entries, published)
+        if not self.drawn and former.keys() == self.manifest.keys():
+            last = self.former / INDEX
+            if last.is_file() and last.read_text(encoding="utf-8") == index:
+                return False
+        _write(folder / INDEX, index)
+        _write(folder / MANIFEST, json.dumps(self.manifest, default=str, indent=1))
+        return True
+
+    def _page(
+        self,
+        slug: str,
+        fresh: Mapping[str, Any],
+        organization: Mapping[str, Any],
+        former: Mapping[str, Any],
+        folder: Path,
+    ) -> None:
+        """Draw a page, or link the last one where its figures are the same."""
+        own = View(self.view.con, frozenset({slug}))
+        frames = {table.name: own.read(table, names) for table, names in COLUMNS.items()}
+        shown = {name: fresh[name] for name in _SHOWN}
+        digest = _digest([organization, shown], frames)
+        last = self.former / PAGES / f"{slug}.html"
+        if former.get("digest") == digest and last.is_file():
+            self.manifest[slug] = dict(former)
+            _link(last, folder / last.name)
+            return
+        as_of: datetime = fresh["events_as_of"]
+        # A page that is drawn again for the same instant still says what changed up to it.
+        newer = former and former["as_of"] != as_of.isoformat()
+        since = former.get("as_of") if newer else former.get("since")
+        scope = Scope(
+            slug, organization, fresh, frames, datetime.fromisoformat(since) if since else None
+        )
+        page = organization_page(scope)
+        _write(folder / f"{slug}.html", organization_html(page, scope.clock))
+        self.manifest[slug] = {
+            "label": page.label,
+            "digest": digest,
+            "as_of": as_of.isoformat(),
+            "since": since,
+            "summary": page.summary,
+        }
+        self.drawn.append(slug)
+
+
+_SHOWN = ("events_as_of", "is_current", "failing_since", "reason", "remedy")
+"""What a page shows of `marts.organization_freshness`; the age is shown by the index."""
+
+
+def write_report(
+    snapshot: Path,
+    path: Path,
+    *,
+    memory_limit: str,
+    threads: int,
+    keep: int = VERSIONS_KEPT,
+) -> Report:
+    """Write the report of a snapshot; where no figure changed, the last one stays.
+
+    Args:
+        snapshot: The path that analysts open.
+        path: The folder that people open: a symlink into `<path>.d/`.
+        memory_limit: DuckDB's bound on its buffers.
+        threads: DuckDB's threads.
+        keep: The number of versions to keep, this one included.
+
+    Raises:
+        ReportFailed: `path` was not written here, another process writes it, or the disk is full.
+        WarehouseError: The snapshot does not exist, or cannot be read by this release.
+    """
+    started = time.monotonic()
+    path = path.absolute()
+    try:
+        with (
+            _locked(path),
+            open_published(snapshot, memory_limit=memory_limit, threads=threads) as view,
+        ):
+            _require_free(path)
+            writer = _Writer(view, path.resolve())
+            publish_version(path, writer.write, keep=keep)
+    except OSError as error:
+        raise ReportFailed(
+            f"The report could not be written to {path} ({error}): the last one stays, and the"
+            " snapshot is published. Make room on the disk, or correct the folder's permissions,"
+            " then run `booking-assets report`"
+        ) from error
+    return Report(
+        path,
+        {slug: path / PAGES / f"{slug}.html" for slug in writer.manifest},
+        tuple(writer.drawn),
+        time.monotonic() - started,
+    )
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = versions_folder(path) / ".lock"
+    try:
+        with locked(lock, waiting=pauses(LOCK_SECONDS, time.monotonic, time.sleep)):
+            yield
+    except LockTimeout as error:
+        raise ReportFailed(
+            f"Another run of booking-assets ({error.holder}) writes the report {path}, still after"
+            f" {LOCK_SECONDS} s. The last one stays: try again when that run has ended"
+        ) from error
+
+
+def _require_free(path: Path) -> None:
+    """Check that `path` is a symlink, does not exist, or is a copy of a report."""
+    if path.is_symlink() or not path.exists() or (path / MANIFEST).is_file():
+        return
+    raise ReportFailed(
+        f"{path} exists and was not written by booking-assets: move it away, or name another place"
+        " with path under [report] in booking.toml"
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a version; none where there is no version, or it cannot be read."""
+    try:
+        found: dict[str, dict[str, Any]] = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _rows(view: View, table: Table) -> dict[str, dict[str, Any]]:
+    """The rows of a table with one row for each organization, by slug."""
+    rows = view.read(table, table.column_names).to_dicts()
+    return {row["organization"]: row for row in rows}
+
+
+def _published_at(fresh: Mapping[str, Any]) -> datetime:
+    """When the marts were derived, to which the age of the data is counted; else the last try."""
+    if fresh["events_as_of"] is None:
+        return fresh["last_attempt_at"] or datetime.min.replace(tzinfo=UTC)
+    as_of: datetime = fresh["events_as_of"]
+    return as_of + timedelta(minutes=fresh["age_minutes"])
+
+
+def _digest(values: object, frames: Mapping[str, pl.DataFrame]) -> str:
+    """A digest of the figures that a page shows, and of the code that draws it."""
+    digest = hashlib.sha256(_code_digest())
+    digest.update(json.dumps(values, default=str, sort_keys=True).encode())
+    for name, frame in frames.items():
+        # The sum is the same in any order of the rows.
+        rows = int(frame.hash_rows().sum()) if frame.height else 0
+        digest.update(f"{name} {frame.height} {rows}".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _code_digest() -> bytes:
+    digest = hashlib.sha256(pl.__version__.encode())
+    for path in sorted(Path(__file__).parent.rglob("*")):
+        if path.suffix in {".py", ".html", ".css"}:
+            digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link an unchanged file; copy it where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(FILE_MODE)
+    sync(path)

@@ -272,12 +272,13 @@ class _TableLoad:
     def _require_counts(self, con: duckdb.DuckDBPyConnection) -> None:
         wrong = con.execute(
             f"""
-            SELECT expected.organization, expected.rows, count(stored.organization)
+            SELECT expected.organization, expected.resource, expected.rows,
+                count(stored.organization)
             FROM expected LEFT JOIN {qualified(self.table)} AS stored USING ({self._slice})
             GROUP BY ALL HAVING count(stored.organization) <> expected.rows
             """
         ).fetchall()
-        for organization, rows, stored in wrong:
+        for organization, _, rows, stored in wrong:
             fault = f"{self.table.name} would have {stored} rows of it instead of {rows}"
             raise SliceLoadFailed(organization, fault)
 

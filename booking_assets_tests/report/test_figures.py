@@ -160,10 +160,10 @@ def test_booking_curves(world: World, own: str) -> None:
         "DELETE FROM marts.seat_history",
         """
         INSERT INTO marts.seat_history (organization, event_identifier, valid_from, valid_to,
-            seats_confirmed, seats_invited, seats_waitlisted)
+            seats_confirmed, seats_invited, seats_waitlisted, seats_other)
         SELECT organization, event_identifier, as_of - to_days(20 - 9 * step::INTEGER),
             CASE WHEN step < 2 THEN as_of - to_days(11 - 9 * step::INTEGER) END,
-            (seats_taken * (step + 1)) // 3, 0, 0
+            (seats_taken * (step + 1)) // 3, 0, 0, 0
         FROM marts.capacity_by_event, range(3) AS steps(step) WHERE seats_taken IS NOT NULL
         """,
     )

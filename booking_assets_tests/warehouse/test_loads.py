@@ -121,6 +121,10 @@ def test_rejected_rows_are_replaced_by_organization_and_resource(
         [slice_load(landing, "acme", events("acme", [1]), 1, unfit=rejected("acme", 1))]
     )
     assert warehouse.row_counts(REJECTED_ROWS) == {"acme": 3}
+    as_many = slice_load(landing, "acme", events("acme", [1]), 2, unfit=rejected("acme", 2))
+    seats = dataclasses.replace(seats, collection=collection("acme", 2, resource="registrations"))
+    warehouse.store([as_many, seats])
+    assert warehouse.row_counts(REJECTED_ROWS) == {"acme": 4}
 
 
 ODD_NAMES = ("a[1]", "st*r", "qu?st", "it's", "organization=x", "{a,b}", "back\\slash", "a b#%")

@@ -56,7 +56,7 @@ def api(
     sort: str | None,
     out: Path | None,
 ) -> None:
-    """Ask the API for one organization's rows: count, search, collect, retrieve, exists, download.
+    """Ask the API for rows of one organization, by one of its operations.
 
     retrieve and exists take the row's IDENTIFIER. Nothing is stored.
     """

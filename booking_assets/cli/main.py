@@ -19,7 +19,7 @@ COMMANDS = {
     "rebuild": "Make a new warehouse and snapshot from the landings; keep the histories.",
     "report": "Write the HTML report of the published snapshot, and say where it is.",
     "export": "Write the published tables to a new FOLDER, a file for each, whole or not at all.",
-    "api": "Ask the API for one organization's rows: count, search, collect, retrieve, exists, download.",
+    "api": "Ask the API for rows of one organization, by one of its operations.",
     "alert": "Send a test message to those whom booking.toml names under [alerts].",
     "forget": "Remove an organization's rows, history, landings, report page and versions.",
     "sandbox": "Serve a stand-in Booking API on this machine until stopped.",

@@ -24,6 +24,8 @@ from booking_assets.pipeline.progress import NoProgress, Phase, Progress
 SHOWN = 20
 """Organizations that are listed from the start; of more, only those at work."""
 FAILURES_SHOWN = 5
+ECHO_COLUMNS = 3
+"""Left free: a terminal writes ^C at the end of the last line, which must not begin another."""
 BAR_COLUMNS, SLUG_COLUMNS, LINE_COLUMNS = 20, 24, 120
 FAILED = ("failed", "red")
 _OUTCOMES = {
@@ -166,7 +168,7 @@ class Display:
             ]
         overflow = "crop" if self._is_ascii else "ellipsis"
         for line in lines:
-            line.truncate(self._console.width, overflow=overflow)
+            line.truncate(self._console.width - ECHO_COLUMNS, overflow=overflow)
         return Text("\n").join(lines)
 
     @property

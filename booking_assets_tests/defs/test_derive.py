@@ -30,6 +30,7 @@ from booking_assets.tables.marts import (
     ROOM_CONFLICTS,
     ROOM_UTILIZATION,
 )
+from booking_assets.tables.names import name_columns
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
 from booking_assets.transforms.attendance import attendance_by_event
 from booking_assets.transforms.calendar import calendar, states
@@ -40,11 +41,13 @@ from booking_assets.transforms.capacity import (
 )
 from booking_assets.transforms.conflicts import room_conflicts
 from booking_assets.transforms.distribution import distribution_by_event, distribution_status
+from booking_assets.transforms.names import with_names
 from booking_assets.transforms.rooms import room_utilization
 from booking_assets.transforms.seats import REGISTRATION_COLUMNS
 from booking_assets_tests.defs.conftest import EVENTS_EACH, Site, materialized
 
-DERIVED = {("snapshot", None), ("report", None)} | {
+OVERRIDES = ("raw/name_overrides", None)
+DERIVED = {("snapshot", None), ("report", None), OVERRIDES} | {
     (f"marts/{table.short_name}", None) for table in MART_TABLES
 }
 
@@ -109,7 +112,10 @@ def test_the_stored_marts_are_what_the_transforms_make_of_the_stored_rows(
     }
     assert capacity.height == 3 * EVENTS_EACH
     for table, frame in expected.items():
-        assert_frame_equal(warehouse.read(table), frame, check_row_order=False)
+        columns = name_columns(table)
+        found = {name: (column, warehouse.read(column.table)) for name, column in columns.items()}
+        named = with_names(frame, table, found)
+        assert_frame_equal(warehouse.read(table), named, check_row_order=False)
 
 
 def test_the_history_begins_with_what_is_stored(
@@ -166,7 +172,8 @@ def test_a_run_of_everything_derives_nothing_where_an_organization_is_refused(
     monkeypatch.delenv(token_variable(site.slugs[0]))
     result = site.run("refresh", site.slugs)
     assert not result.success
-    assert not materialized(result) & DERIVED
+    # A person's names wait for no collection.
+    assert materialized(result) & DERIVED == {OVERRIDES}
     # What is stored is derived by the next run.
     assert site.run("derive").success
     marts = site.warehouse.read(CAPACITY_BY_EVENT)

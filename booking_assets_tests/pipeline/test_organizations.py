@@ -144,4 +144,4 @@ def test_an_organization_that_is_not_configured_any_more_is_named(place: Place) 
     with place.collector() as collector:
         report = collector.collect(["gone", place.organizations[0].slug], "run")
     assert dict(report.unrecorded) == {"gone": "it is not in booking.toml any more"}
-    assert len(report.complete) == 2
+    assert len(report.complete) == 4

@@ -234,6 +234,7 @@ def installed(
     api: str = PAGES_OF_TEN,
     sections: str = "",
     registrations: bool = False,
+    names: bool = False,
     tenants: tuple[Tenant, ...] = (),
 ) -> Iterator[Installation]:
     """The project in a folder while the API has these faults; what the folder holds stays.
@@ -246,14 +247,16 @@ def installed(
         api: lines for [api] in booking.toml.
         sections: sections for its end.
         registrations: whether they are collected beside the events.
+        names: whether groups and achievements are.
         tenants: the organizations to configure, with their tokens; those of the world by default.
     """
     tenants = tenants or world.tenants
     server = FaultySandbox(world, *faults, seed=seed)
     with server:
         settings = booking_toml(server.base_url, tenants).replace("[api]\n", f"[api]\n{api}\n")
-        if not registrations:
-            settings = settings.replace("\nslug =", "\nregistrations = false\nslug =")
+        for switch, is_on in (("registrations", registrations), ("names", names)):
+            if not is_on:
+                settings = settings.replace("\nslug =", f"\n{switch} = false\nslug =")
         (where.folder / "booking.toml").write_text(f"{settings}\n{sections}\n", encoding="utf-8")
         (where.folder / ".env").write_text(dotenv(tenants), encoding="utf-8")
         yield Installation(where, server, tenants)

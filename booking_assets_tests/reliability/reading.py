@@ -35,13 +35,17 @@ QUESTIONS = {
         WHERE resource = 'events' AND status = 'complete' GROUP BY ALL
     """,
     "seats of other registrations": """
-        SELECT organization, sum(seats_confirmed + seats_invited + seats_waitlisted) AS seats
+        SELECT organization,
+            sum(seats_confirmed + seats_invited + seats_waitlisted + seats_other) AS seats
         FROM marts.capacity_by_event GROUP BY ALL
         EXCEPT SELECT organization, count(*) FROM raw.registrations
-        SEMI JOIN raw.events USING (organization, event_identifier)
+        JOIN raw.events USING (organization, event_identifier)
         WHERE lower(trim(attendance_status)) IS DISTINCT FROM 'withdrawn/cancelled'
         AND lower(trim(coalesce(approval_status, '')))
-            IN ('', 'registered', 'invitation sent', 'waitlisted')
+            NOT IN ('moved', 'invitation expired', 'invitation declined', 'not eligible')
+        OR lower(trim(attendance_status)) IS DISTINCT FROM 'withdrawn/cancelled'
+        AND lower(trim(event_type)) = 'exam' AND lower(trim(approval_status)) = 'not eligible'
+        AND lower(trim(eligibility_status)) LIKE 'eligible%'
         GROUP BY ALL
     """,
     "a slice of two collections": """

@@ -110,6 +110,11 @@ def derive(warehouse: Warehouse, configured: tuple[str, ...]) -> None:
     put(warehouse, ORGANIZATION_FRESHNESS, frame(ORGANIZATION_FRESHNESS, rows))
 
 
+WITHOUT_ROWS = {
+    f"raw.{name}" for name in ("rejected_rows", "groups", "achievements", "name_overrides")
+}
+
+
 def organizations(path: Path) -> dict[str, list[str]]:
     """The organizations of each table of a published file."""
     with duckdb.connect(str(path), read_only=True) as con:
@@ -122,7 +127,7 @@ def organizations(path: Path) -> dict[str, list[str]]:
                 for (slug,) in con.execute(f"SELECT DISTINCT organization FROM {name}").fetchall()
             )
             for (name,) in names
-            if name != "raw.rejected_rows"
+            if name not in WITHOUT_ROWS | {"marts.calendar", "marts.states"}
         }
 
 

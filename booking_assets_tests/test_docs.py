@@ -12,7 +12,7 @@ from booking_assets.tables.documentation import page
 
 PACKAGE = Path(booking_assets.__file__).parent
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")])
 DOCUMENT = re.compile(r'(docs/[\w/-]+\.md)`?(?:,\s+"([^"]+)")?')
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +45,16 @@ def test_a_link_leads_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     assert dead == []
+
+
+def test_every_document_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "docs/zensical.toml").read_text(encoding="utf-8")
+    pages = {
+        path.relative_to(ROOT / "docs").as_posix()
+        for path in PAGES
+        if ROOT / "docs" in path.parents
+    }
+    assert set(re.findall(r'"([\w/-]+\.md)"', navigation)) == pages
 
 
 def test_the_readme_names_every_command() -> None:

@@ -98,7 +98,7 @@ class HeatMap:
     def shade(self, value: float) -> int:
         """The shade of a cell, from 0 (nothing) to 5."""
         most = max(max(row) for row in self.cells)
-        return math.ceil(5 * value / most) if value else 0
+        return math.ceil(5 * round(value, 1) / round(most, 1)) if value else 0
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,17 @@ def organization_html(page: Page, clock: Clock) -> str:
 
 
 def index_html(entries: Sequence[Mapping[str, Any]], published: datetime | None) -> str:
-    """The index over all organizations."""
-    return (
-        _environment()
-        .get_template("index.html")
-        .render(entries=entries, published=published, clock=Clock())
-    )
+    """The index over all organizations; those with the same problem share a row."""
+    clock = Clock()
+    problems: dict[tuple[object, ...], list[str]] = {}
+    for entry in entries:
+        fresh = entry["freshness"]
+        if not (fresh["is_current"] and fresh["is_published"]):
+            since = clock.instant(fresh["failing_since"])
+            key = (since, fresh["reason"], fresh["remedy"], not fresh["is_published"])
+            problems.setdefault(key, []).append(entry["label"])
+    template = _environment().get_template("index.html")
+    return template.render(entries=entries, problems=problems, published=published, clock=clock)
 
 
 @cache

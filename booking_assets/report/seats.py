@@ -121,13 +121,15 @@ def rankings(scope: Scope) -> Section:
             .sort("ratio", "seats_offered_known", "name", descending=[True, True, False])
             .to_dicts()
         )
-        fullest, others = known[:RANKED], known[RANKED:]
-        blocks += [
-            _ranking(f"Fullest {what}", fullest),
-            _ranking(f"Emptiest {what}", others[-RANKED:][::-1]),
-        ]
-        if unknown := groups.height - len(known):
-            blocks.append(f"{unknown} {what} are not ranked: their seats are unknown.")
+        # With fewer than twice as many, each half.
+        shown = min(RANKED, (len(known) + 1) // 2)
+        fullest, others = known[:shown], known[shown:]
+        unknown = groups.height - len(known)
+        if known or not unknown:
+            blocks.append(_ranking(f"Fullest {what}", fullest))
+            blocks.append(_ranking(f"Emptiest {what}", others[-RANKED:][::-1]))
+        if unknown:
+            blocks.append(f"{unknown:,} {what} are not ranked: their seats are unknown.")
     return Section(
         "rankings",
         "Fullest and emptiest courses and venues",
@@ -146,7 +148,7 @@ def _ranking(caption: str, rows: Sequence[Row]) -> Table:
         Column("Offered", "number"),
     ]
     cells = [(r["name"], r["ratio"], r["seats_taken"], r["seats_offered_known"]) for r in rows]
-    return Table(caption, columns, cells, "No others.")
+    return Table(caption, columns, cells)
 
 
 def below_minimum(scope: Scope) -> tuple[Section, int | None]:

@@ -278,6 +278,16 @@ def test_an_organization_that_fails_says_since_when_why_and_what_to_do(world: Wo
     assert "Set another one." in said
 
 
+def test_organizations_with_the_same_problem_share_a_row_of_the_index(world: World) -> None:
+    world.change(
+        "UPDATE marts.organization_freshness SET is_current = false, reason = 'Not reachable.',"
+        " remedy = 'Try again.', failing_since = TIMESTAMPTZ '2026-02-27 08:05:00+00'"
+    )
+    index = parsed(world.write().index)
+    expected = [", ".join(world.slugs), "27 Feb 2026, 08:05 UTC", "Not reachable.", "Try again."]
+    assert table(index, "Organizations that are not current") == [expected]
+
+
 def test_a_withheld_organization_is_in_the_index_with_the_reason_and_without_figures(
     world: World,
 ) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import pyte
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
@@ -64,19 +64,25 @@ def ui(where: Shell) -> Iterator[str]:
 @contextmanager
 def opened(browser: Browser, url: str, width: int, faults: list[str]) -> Iterator[Page]:
     """Open a page; errors in its console and requests to elsewhere are added to `faults`."""
-    where = f"{url} at {width} pixels"
-    own = "file:" if url.startswith("file:") else url[: url.index("/", 7)]
-    page = browser.new_page(viewport={"width": width, "height": 1000})
-    page.on("request", lambda asked: is_own(asked.url) or add(f"requests {asked.url}"))
-    page.on("console", lambda said: said.type == "error" and add(f"console: {said.text}"))
-    page.on("pageerror", lambda error: add(f"script: {error}"))
-
-    def is_own(asked: str) -> bool:
-        return asked.startswith("data:") or asked.removeprefix("blob:").startswith(own)
+    own = "file:" if url.startswith("file:") else url[: url.index("/", len("http://"))]
 
     def add(fault: str) -> None:
-        faults.append(f"{where}: {fault}")
+        faults.append(f"{url} at {width} pixels: {fault}")
 
+    def asked(request: Request) -> None:
+        if not request.url.startswith("data:") and not request.url.removeprefix("blob:").startswith(
+            own
+        ):
+            add(f"requests {request.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            add(f"console: {message.text}")
+
+    page = browser.new_page(viewport={"width": width, "height": 1000})
+    page.on("request", asked)
+    page.on("console", said)
+    page.on("pageerror", lambda error: add(f"script: {error}"))
     page.goto(url)
     page.wait_for_load_state("networkidle")
     if not url.startswith("file:"):
@@ -173,4 +179,5 @@ def main() -> None:
     sys.exit(bool(faults))
 
 
-main()
+if __name__ == "__main__":
+    main()

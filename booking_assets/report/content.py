@@ -11,19 +11,26 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import Literal
 
-Kind = Literal["text", "number", "percent", "month", "day", "instant", "bar", "curve"]
 LISTED = 50
 """Rows of a list that a page shows at most: with 1 MB, it can be sent by e-mail."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its heading, and how its values are shown."""
+    """A column of a table: its heading, and how its values are shown, by default as text.
+
+    The kinds are those of `templates`: number, percent, month, day, instant, bar, curve.
+    """
 
     label: str
-    kind: Kind = "text"
+    kind: str
+
+
+def columns(*headings: str) -> list[Column]:
+    """Columns from `Heading` or `Heading:kind`."""
+    parts = (heading.partition(":") for heading in headings)
+    return [Column(label, kind or "text") for label, _, kind in parts]
 
 
 @dataclass(frozen=True)
@@ -67,19 +74,11 @@ class BarChart:
     title: str
     summary: str
     bars: Sequence[Bar]
-    least_top: float = 1.0
-    """The top of the scale where every bar is lower."""
 
     @property
     def top(self) -> float:
-        """The top of the scale: a multiple of a quarter, or `least_top`."""
-        highest = max((bar.ratio for bar in self.bars if bar.ratio is not None), default=0.0)
-        return max(self.least_top, math.ceil(highest * 4) / 4 if highest > self.least_top else 0)
-
-    @property
-    def ticks(self) -> tuple[float, ...]:
-        """The ratios that have a line."""
-        return (0, 0.5, 1) if self.top >= 1 else (0, self.top / 2, self.top)
+        """The top of the scale: 1, or the next multiple of a quarter."""
+        return max([1.0, *(math.ceil((bar.ratio or 0) * 4) / 4 for bar in self.bars)])
 
     def y(self, ratio: float) -> float:
         """The height of a ratio in the drawing, from its top."""
@@ -131,10 +130,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Tile:
-    """A key figure; `value` is None where it is unknown."""
+    """A key figure: a number, a ratio or a text; None where it is unknown."""
 
     label: str
-    value: str | None
+    value: float | str | None
     detail: str
     section: str
     is_alert: bool = False

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from booking_assets.report.content import Column, Section, Table, listed
+from booking_assets.report.content import Section, Table, columns, listed
 from booking_assets.report.scope import NOT_APPLICABLE, TITLE, Scope
 from booking_assets.tables.states import DISTRIBUTION
 
 LATE, FAILED = "Overdue", "Failed"
 STATES = (LATE, FAILED, *(state for state in DISTRIBUTION if state not in (LATE, FAILED)))
 """The states in the order of a page: first those that need a person."""
-_START = Column("Exam starts", "instant")
 
 
 def packages(scope: Scope) -> Section:
@@ -20,8 +19,8 @@ def packages(scope: Scope) -> Section:
     counts = dict(frame.group_by("distribution_state").len().rows())
     total = frame.height
     rows = [(state, counts[state] / total, counts[state]) for state in STATES if counts.get(state)]
-    columns = [Column("State"), Column("Share", "bar"), Column("Packages", "number")]
-    blocks: list[Table | str] = [Table("Exam packages by state", columns, rows)]
+    heads = columns("State", "Share:bar", "Packages:number")
+    blocks: list[Table | str] = [Table("Exam packages by state", heads, rows)]
     for state, caption in ((LATE, "Overdue packages"), (FAILED, "Failed packages")):
         found = frame.filter(distribution_state=state).sort("event_scheduled_start", "title")
         cells = [
@@ -33,7 +32,7 @@ def packages(scope: Scope) -> Section:
             )
             for row in found.to_dicts()
         ]
-        heads = [_START, Column("Exam"), Column("Expected", "instant"), Column("Status")]
+        heads = columns("Exam starts:instant", "Exam", "Expected:instant", "Status")
         blocks.append(listed(caption, heads, cells))
     return Section(
         "packages",
@@ -58,16 +57,13 @@ def returns(scope: Scope) -> Section:
         )
         for row in found.to_dicts()
     ]
-    columns = [
-        *(Column("Due", "instant"), Column("Exam")),
-        *(Column("Days overdue", "number"), Column("State")),
-    ]
+    heads = columns("Due:instant", "Exam", "Days overdue:number", "State")
     return Section(
         "returns",
         "Returns overdue",
         "Exam materials that are due back and have not all come.",
         scope.says_as_of,
-        [listed("Returns overdue", columns, cells)],
+        [listed("Returns overdue", heads, cells)],
     )
 
 

@@ -14,10 +14,10 @@ def organization_page(scope: Scope) -> Page:
     late, failed, overdue = exams.counts(scope)
     attendance, no_show = usage.attendance(scope)
     changes, changed = usage.changes(scope)
-    ratio = _percent(taken / offered) if taken is not None and offered else None
+    ratio: float | str | None = taken / offered if taken is not None and offered else None
     seats_said = f"{taken or 0:,} of {offered:,} seats" if offered else ""
     if unknown:
-        seats_said += f" {unknown:,} events are unknown"
+        seats_said = f"{seats_said or 'no seats are known'}; {unknown:,} events are unknown"
     elif not offered:
         ratio, seats_said = NOT_APPLICABLE, "no seats are offered"
     waiting = scope.upcoming["seats_waitlisted"].drop_nulls()
@@ -25,13 +25,13 @@ def organization_page(scope: Scope) -> Page:
     horizon = "next 60 days"
     tiles = [
         Tile(f"Seats taken, {horizon}", ratio, seats_said, "curves"),
-        Tile(f"Waitlisted, {horizon}", _count(waitlisted), "registrations", "curves"),
-        Tile(f"Below minimum, {horizon}", _count(below), "events", "minimum", bool(below)),
-        Tile("No-show rate, last 90 days", _percent(no_show), "of those marked", "attendance"),
-        Tile("Packages overdue", _count(late), "not ordered in time", "packages", bool(late)),
-        Tile("Packages failed", _count(failed), "the order failed", "packages", bool(failed)),
-        Tile("Returns overdue", _count(overdue), "exam materials", "returns", bool(overdue)),
-        Tile("Events changed", _count(changed), "since the last report", "changes"),
+        Tile(f"Waitlisted, {horizon}", waitlisted, "registrations", "curves"),
+        Tile(f"Below minimum, {horizon}", below, "events", "minimum", bool(below)),
+        Tile("No-show rate, last 90 days", no_show, "of those marked", "attendance"),
+        Tile("Packages overdue", late, "not ordered in time", "packages", bool(late)),
+        Tile("Packages failed", failed, "the order failed", "packages", bool(failed)),
+        Tile("Returns overdue", overdue, "exam materials", "returns", bool(overdue)),
+        Tile("Events changed", changed, "since the last report", "changes"),
     ]
     sections: list[Section] = [
         seats.utilization(scope),
@@ -71,11 +71,3 @@ def _problem(scope: Scope) -> dict[str, str | None] | None:
     names = ("reason", "remedy")
     since = scope.clock.instant(scope.freshness["failing_since"])
     return {"since": since, **{name: scope.freshness[name] for name in names}}
-
-
-def _count(number: int | str | None) -> str | None:
-    return f"{number:,}" if isinstance(number, int) else number
-
-
-def _percent(ratio: float | None) -> str | None:
-    return None if ratio is None else f"{ratio:.0%}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from booking_assets.report.content import Bar, BarChart, Column, Curve, Section, Table, listed
+from booking_assets.report.content import Bar, BarChart, Curve, Section, Table, columns, listed
 from booking_assets.report.scope import NOT_APPLICABLE, TITLE, Scope, add_months, label
 
 CHARTED_TYPES = 4
@@ -60,12 +60,11 @@ def utilization(scope: Scope) -> Section:
         _utilization_chart(scope, rows.filter(kind=total["kind"]), total)
         for total in charted.sort("seats_offered", "kind", descending=[True, False]).to_dicts()
     ]
-    columns = [
-        *(Column("Month", "month"), Column("Type"), Column("Events", "number")),
-        *(Column("Cancelled", "number"), Column("Without a maximum", "number")),
-        *(Column("Seats offered", "number"), Column("… of events with known seats", "number")),
-        *(Column("Seats taken", "number"), Column("Utilization", "percent")),
-    ]
+    heads = columns(
+        *("Month:month", "Type", "Events:number", "Cancelled:number", "Without a maximum:number"),
+        *("Seats offered:number", "… of events with known seats:number", "Seats taken:number"),
+        "Utilization:percent",
+    )
     counts = ("month", "kind", "events", "events_cancelled", "events_unlimited", "seats_offered")
     cells = [
         (*(row[name] for name in counts), row["seats_offered_known"], _taken(row), _ratio(row))
@@ -77,7 +76,7 @@ def utilization(scope: Scope) -> Section:
         "Seats taken as a share of the seats offered, by the month in which an event starts."
         " Cancelled events and events without a maximum are left out.",
         scope.says_seats_as_of,
-        [*charts, Table("Utilization by month and type", columns, cells, is_behind=bool(charts))],
+        [*charts, Table("Utilization by month and type", heads, cells, is_behind=bool(charts))],
     )
 
 
@@ -141,14 +140,9 @@ def rankings(scope: Scope) -> Section:
 
 
 def _ranking(caption: str, rows: Sequence[Row]) -> Table:
-    columns = [
-        Column("Name"),
-        Column("Utilization", "bar"),
-        Column("Taken", "number"),
-        Column("Offered", "number"),
-    ]
+    heads = columns("Name", "Utilization:bar", "Taken:number", "Offered:number")
     cells = [(r["name"], r["ratio"], r["seats_taken"], r["seats_offered_known"]) for r in rows]
-    return Table(caption, columns, cells)
+    return Table(caption, heads, cells)
 
 
 def below_minimum(scope: Scope) -> tuple[Section, int | None]:
@@ -156,10 +150,10 @@ def below_minimum(scope: Scope) -> tuple[Section, int | None]:
     limited = scope.upcoming.filter(pl.col("capacity_minimum").is_not_null())
     found = limited.filter(pl.col("is_below_minimum"))
     unknown = limited["is_below_minimum"].null_count()
-    columns = [
-        *(Column("Starts", "day"), Column("Event"), Column("Registered", "number")),
-        *(Column("Minimum", "number"), Column("Missing", "number"), Column("Registration")),
-    ]
+    heads = columns(
+        *("Starts:day", "Event", "Registered:number"),
+        *("Minimum:number", "Missing:number", "Registration"),
+    )
     cells = [
         (
             row["local_date"],
@@ -171,7 +165,7 @@ def below_minimum(scope: Scope) -> tuple[Section, int | None]:
         )
         for row in found.with_columns(title=TITLE, course=_COURSE, venue=_VENUE).to_dicts()
     ]
-    table = listed("Events below their minimum", columns, cells)
+    table = listed("Events below their minimum", heads, cells)
     notes = [f"{unknown} more have a minimum, and their seats are unknown."] if unknown else []
     section = Section(
         "minimum",
@@ -195,11 +189,10 @@ def booking_curves(scope: Scope) -> Section:
         .sort("valid_from")
     )
     versions = history.partition_by("event_identifier", as_dict=True)
-    columns = [
-        *(Column("Starts", "day"), Column("Event"), Column("Last 60 days", "curve")),
-        *(Column(f"{days} days before", "number") for days in EARLIER),
-        *(Column("Now", "number"), Column("Maximum", "number")),
-    ]
+    before = [f"{days} days before:number" for days in EARLIER]
+    heads = columns(
+        *("Starts:day", "Event", "Last 60 days:curve", *before, "Now:number", "Maximum:number")
+    )
     cells = []
     for row in upcoming.to_dicts():
         own = versions.get((row["event_identifier"],), history.clear()).to_dicts()
@@ -219,7 +212,7 @@ def booking_curves(scope: Scope) -> Section:
         f"Seats taken in the next {CURVES} classes and other events with a maximum that start"
         " within 60 days; the dashed line is the maximum. What was not seen yet is unknown.",
         scope.says_seats_as_of,
-        [Table("Booking curves", columns, cells, total=limited.height)],
+        [Table("Booking curves", heads, cells, total=limited.height)],
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from booking_assets.report.content import Bar, BarChart, Column, HeatMap, Section, Table, listed
+from booking_assets.report.content import Bar, BarChart, HeatMap, Section, Table, columns, listed
 from booking_assets.report.scope import NOT_APPLICABLE, TITLE, Scope
 
 WEEKS = 13
@@ -91,10 +91,21 @@ def _local_bookings(scope: Scope) -> pl.DataFrame:
     )
 
 
+_ATTENDANCE = {
+    "events": "Events",
+    "taken": "Registered",
+    "present": "Present",
+    "absent": "Absent",
+    "incomplete": "Incomplete",
+    "unmarked": "Not marked",
+    "other": "Other",
+}
+
+
 def attendance(scope: Scope) -> tuple[Section, float | None]:
     """No-show rate by month, and that of the last 90 days."""
     ended = scope.frames["marts.attendance_by_event"].filter(lifecycle_status="Completed")
-    sums = pl.col("taken", "present", "absent", "incomplete", "unmarked", "other").sum()
+    sums = pl.col([name for name in _ATTENDANCE if name != "events"]).sum()
     months = [month for month in scope.months if month <= scope.newest_month]
     by_month = {
         row["month"]: row
@@ -108,19 +119,14 @@ def attendance(scope: Scope) -> tuple[Section, float | None]:
         rate = _no_show_rate(row) if row else None
         bars.append(Bar(month, rate, row is not None and rate is None, scope.is_open(month)))
         if row:
-            names = ("events", "taken", "present", "absent", "incomplete", "unmarked", "other")
-            cells.append((month, *(row[name] for name in names), rate))
+            cells.append((month, *(row[name] for name in _ATTENDANCE), rate))
     recent = ended.filter(
         pl.col("local_date") > scope.clock.local(scope.as_of).date() - timedelta(days=NO_SHOW_DAYS)
     )
     recent_rate = _no_show_rate(recent.select(sums).row(0, named=True)) if recent.height else None
-    heads = ("Events", "Registered", "Present", "Absent", "Incomplete", "Not marked", "Other")
-    columns = [
-        Column("Month", "month"),
-        *(Column(head, "number") for head in heads),
-        Column("No-show rate", "percent"),
-    ]
-    table = Table("Attendance by month", columns, cells[::-1], is_behind=bool(cells))
+    counts = [f"{heading}:number" for heading in _ATTENDANCE.values()]
+    heads = columns("Month:month", *counts, "No-show rate:percent")
+    table = Table("Attendance by month", heads, cells[::-1], is_behind=bool(cells))
     known = [rate for rate in (bar.ratio for bar in bars) if rate is not None]
     chart = BarChart("No-show rate", f"highest {max(known):.0%}" if known else "unknown", bars)
     section = Section(
@@ -170,17 +176,14 @@ def changes(scope: Scope) -> tuple[Section, int | str]:
         )
         for row in found.to_dicts()
     ]
-    columns = [
-        *(Column("Seen", "instant"), Column("Change"), Column("Event")),
-        *(Column("What"), Column("Before"), Column("After")),
-    ]
+    heads = columns("Seen:instant", "Change", "Event", "What", "Before", "After")
     counted = ", ".join(f"{events.get(c, 0):,} {word.lower()}" for c, word in CHANGES.items())
     section = Section(
         "changes",
         "What changed since the last report",
         f"The last report was as of {scope.clock.instant(scope.since)}. Events since: {counted}.",
         scope.says_as_of,
-        [listed("Changes since the last report", columns, cells)],
+        [listed("Changes since the last report", heads, cells)],
     )
     return section, found["event_identifier"].n_unique()
 

@@ -126,11 +126,10 @@ def pictures(browser: Browser, where: Shell, folder: Path) -> list[str]:
         page.set_viewport_size({"width": 1200, "height": 1060})
         page.screenshot(path=folder / "report.png")
     with ui(where) as url, opened(browser, url + LINEAGE, 1600, faults) as page:
-        page.set_viewport_size({"width": 2000, "height": 1100})
         page.get_by_role("button", name="All", exact=True).click()
-        page.wait_for_timeout(1000)
-        page.reload()  # fits the whole graph into the view
-        page.wait_for_timeout(5000)
+        page.wait_for_timeout(3000)
+        page.mouse.dblclick(1200, 800)  # on the ground: fits the graph into the view
+        page.wait_for_timeout(2000)
         page.screenshot(path=folder / "lineage.png")
     console = Console(record=True, width=80, file=io.StringIO())
     with terminal(where, "booking-assets", "refresh", lines=40) as shown:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from benchmarks import contestants
 from benchmarks.growth import summary
 from benchmarks.measure import Measurement, run
-from benchmarks.sandbox import Case, Server, serving
+from benchmarks.sandbox import STILL, Case, Server, serving
 from benchmarks.throttle import Request, throttled
 from booking_assets.settings import load_settings
 
@@ -102,10 +102,10 @@ def beside_requests(
     say: Callable[[str], None],
 ) -> Iterator[Compared]:
     """Refresh on a slow network, then send the same requests alone; in turn, `repeats` times."""
-    options = ("--still", "--fault", f"latency={network.latency:g}")
+    slow = (*STILL, "--fault", f"latency={network.latency:g}")
     for case in cases:
         runs: dict[str, list[Measurement]] = {OURS: [], REQUESTS: []}
-        with serving(case, home, page_size, options) as server:
+        with serving(case, home, page_size, slow) as server:
             for repeat in range(repeats + 1):
                 with (
                     throttled(server.base_url, network.bytes_a_second) as link,

@@ -6,6 +6,8 @@ Each point is one refresh, the whole process; those of `history` share one wareh
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from booking_assets.settings import load_settings
 EVENTS_AN_ORGANIZATION = 20
 REGISTRATIONS_AN_EVENT = 6.4
 """About; the sandbox draws them. The exact number is the sum that the warehouse holds."""
-HISTORY_CASE = Case(1, 2_000, registrations=True)
+HISTORY_CASE = Case(1, 400, registrations=True)
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,22 @@ def _alone(axis: str, size: int, home: Path, page_size: int) -> Point:
 
 def _history(sizes: Sequence[int], home: Path, page_size: int) -> Iterator[Point]:
     """The refresh after so many collections of a sandbox whose events change with the clock."""
+    again = (sys.executable, "-m", "benchmarks.recollect")
     done = 0
     with (
-        serving(HISTORY_CASE, home, page_size, options=()) as server,
+        serving(
+            HISTORY_CASE, home, page_size, (sys.executable, "-m", "benchmarks.hourly")
+        ) as server,
         server.fresh_folder() as folder,
     ):
         for size in sorted(sizes):
-            if size - 1 > done:
-                again = (sys.executable, "-m", "benchmarks.recollect", str(size - 1 - done))
-                run(again, folder, server.process)
-            measured = run(REFRESH, folder, server.process)
-            done = max(size, done + 1)
-            yield Point("collections", size, measured, _stored_mib(folder))
+            if times := size - 1 - done:
+                run((*again, str(times), str(server.process)), folder, server.process)
+            os.kill(server.process, signal.SIGUSR1)
+            yield Point(
+                "collections", size, run(REFRESH, folder, server.process), _stored_mib(folder)
+            )
+            done = size
 
 
 def _stored_mib(folder: Path) -> float:

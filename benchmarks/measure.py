@@ -17,8 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _SET_CHILD_SUBREAPER = 36
-_TICKS, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-_SAMPLE_SECONDS = 0.05
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SAMPLE_SECONDS = 0.1
 _ORPHANS_END_WITHIN = 30.0
 _NOT_PASSED_ON = ("BOOKING_", "DAGSTER_", "DBT_", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
 """Variables that are not passed on: other configuration, and what would recompile each import."""
@@ -31,7 +31,7 @@ class Measurement:
     Attributes:
         seconds: From the start of the process to its end.
         cpu_seconds: User and system, of all processes of the tree.
-        peak_mib: Most resident memory of the tree at one instant.
+        peak_mib: Most memory of the tree at one instant, each shared page counted once.
         server_cpu_seconds: What the sandbox used meanwhile.
         other_load: Cores that other programs of the machine used meanwhile.
         output: What the program printed.
@@ -62,7 +62,7 @@ def run(command: Sequence[str], folder: Path, server: int) -> Measurement:
     started = time.perf_counter()
     with (folder / "output.log").open("wb") as output, _Peak(server) as peak:
         process = subprocess.Popen(
-            command, cwd=folder, env=_environment(), stdout=output, stderr=subprocess.STDOUT
+            command, cwd=folder, env=environment(), stdout=output, stderr=subprocess.STDOUT
         )
         try:
             code = process.wait()
@@ -110,18 +110,25 @@ class _Peak:
 
 
 def _resident(server: int) -> Iterator[int]:
-    """The resident bytes of each descendant of this process but the server's."""
-    children: dict[int, list[tuple[int, int]]] = {}
+    """The bytes of each descendant of this process but the server's, shared pages divided."""
+    children: dict[int, list[int]] = {}
     for process in _processes():
-        fields = _stat(process)
-        if fields:
-            children.setdefault(int(fields[1]), []).append((process, int(fields[21])))
+        if fields := _stat(process):
+            children.setdefault(int(fields[1]), []).append(process)
     parents = [os.getpid()]
     while parents:
-        for process, pages in children.get(parents.pop(), ()):
+        for process in children.get(parents.pop(), ()):
             if process != server:
                 parents.append(process)
-                yield pages * _PAGE_BYTES
+                yield _proportional(process)
+
+
+def _proportional(process: int) -> int:
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(text.partition("\nPss:")[2].split(maxsplit=1)[0]) * 1024 if "Pss:" in text else 0
 
 
 def _await_orphans(servers: Collection[int]) -> None:
@@ -172,7 +179,7 @@ def _busy() -> float:
     return (user + nice + system + sum(interrupts)) / _TICKS
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment with this package importable, without the project's variables."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)

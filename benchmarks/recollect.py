@@ -1,10 +1,13 @@
 """Refreshes a folder's warehouse again and again in one process, without Dagster, to age it.
 
-`python -m benchmarks.recollect TIMES`, in a folder with a `booking.toml`.
+`python -m benchmarks.recollect TIMES SERVER`, in a folder with a `booking.toml`. Before each
+refresh, an hour passes in the process SERVER, `hourly`.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +27,9 @@ def main() -> None:
     load_dotenv(Path(".env"))
     settings = load_settings(environment={}, folder=Path.cwd())
     with open_configured_api(settings) as connect:
-        for _ in range(int(sys.argv[1])):
+        times, server = map(int, sys.argv[1:])
+        for _ in range(times):
+            os.kill(server, signal.SIGUSR1)
             collector = Collector(
                 connect=connect,
                 warehouse=open_warehouse(settings),

@@ -140,7 +140,7 @@ def _growth(findings: Findings) -> Iterator[str]:
         "A refresh each, the whole process, into an empty warehouse. `events`: of one organization"
         f" without registrations. `organizations`: of {EVENTS_AN_ORGANIZATION} events with"
         " registrations. `registrations`: about so many, of one organization. `collections`: the"
-        f" last of so many into one warehouse, of {HISTORY_CASE}, which change with the clock."
+        f" last of so many into one warehouse, of {HISTORY_CASE}; between two, an hour of changes."
     )
     for axis, points in findings.by_axis().items():
         yield f"### {axis.capitalize()}"

@@ -14,7 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measure import environment
+
 COMMAND = str(Path(sys.executable).with_name("booking-assets"))
+STILL = (COMMAND, "sandbox", "--still")
 _STARTED = b"Booking API:"
 _CONFIGURATION = ("booking.toml", ".env")
 _WRITTEN = re.compile(r"(\d+)x(\d+)(\+?)")
@@ -71,15 +74,15 @@ class Server:
 
 @contextmanager
 def serving(
-    case: Case, home: Path, page_size: int, options: Sequence[str] = ("--still",)
+    case: Case, home: Path, page_size: int, program: Sequence[str] = STILL
 ) -> Iterator[Server]:
     """Serve the case until the block ends; its configuration is in `home` meanwhile."""
     home.mkdir(parents=True, exist_ok=True)
     for name in _CONFIGURATION:
         (home / name).unlink(missing_ok=True)
-    command = [COMMAND, "sandbox", *options, "--write-config", str(home)]
+    command = [*program, "--write-config", str(home)]
     command += ["--organizations", str(case.organizations), "--events", str(case.events)]
-    with subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=home, env=environment(), stdout=subprocess.PIPE) as process:
         try:
             if process.stdout is None or not any(
                 line.startswith(_STARTED) for line in process.stdout

@@ -93,14 +93,15 @@ def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **option
     command = f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
     findings = Findings(command, network, note)
     output.mkdir(parents=True, exist_ok=True)
-    for _ in _answers(parts or PARTS, findings, **options | (QUICK if quick else {})):
-        # A long run that is interrupted leaves its findings so far.
-        (output / "RESULTS.md").write_text(written(findings), encoding="utf-8")
-    for axis, found in findings.by_axis().items():
+    try:
+        for _ in _answers(parts or PARTS, findings, **options | (QUICK if quick else {})):
+            # A long run that is interrupted leaves its findings so far.
+            (output / "RESULTS.md").write_text(written(findings), encoding="utf-8")
+    finally:
         # Not imported before: programs start from this process, which should be small.
         from benchmarks.plot import draw  # noqa: PLC0415
 
-        if len(found) > 1:
+        for axis, found in findings.by_axis().items():
             draw(axis, found, output / picture(axis))
     click.echo(output / "RESULTS.md")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _SET_CHILD_SUBREAPER = 36
-_TICKS = os.sysconf("SC_CLK_TCK")
+_TICKS, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 _SAMPLE_SECONDS = 0.1
 _ORPHANS_END_WITHIN = 30.0
 _NOT_PASSED_ON = ("BOOKING_", "DAGSTER_", "DBT_", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
@@ -31,7 +31,7 @@ class Measurement:
     Attributes:
         seconds: From the start of the process to its end.
         cpu_seconds: User and system, of all processes of the tree.
-        peak_mib: Most memory of the tree at one instant, each shared page counted once.
+        peak_mib: Most memory of the tree at one instant, pages of files counted once.
         server_cpu_seconds: What the sandbox used meanwhile.
         other_load: Cores that other programs of the machine used meanwhile.
         output: What the program printed.
@@ -106,29 +106,36 @@ class _Peak:
 
     def _sample(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            self.bytes = max(self.bytes, sum(_resident(self._server)))
+            self.bytes = max(self.bytes, _memory(self._server))
 
 
-def _resident(server: int) -> Iterator[int]:
-    """The bytes of each descendant of this process but the server's, shared pages divided."""
+def _memory(server: int) -> int:
+    """The bytes of this process's descendants but the server.
+
+    Of file pages, libraries above all, those of the process with most: the others share them.
+    """
     children: dict[int, list[int]] = {}
     for process in _processes():
         if fields := _stat(process):
             children.setdefault(int(fields[1]), []).append(process)
-    parents = [os.getpid()]
+    parents, own, shared = [os.getpid()], 0, 0
     while parents:
         for process in children.get(parents.pop(), ()):
             if process != server:
                 parents.append(process)
-                yield _proportional(process)
+                resident, of_files = _pages(process)
+                own, shared = own + resident - of_files, max(shared, of_files)
+    return (own + shared) * _PAGE_BYTES
 
 
-def _proportional(process: int) -> int:
+def _pages(process: int) -> tuple[int, int]:
+    """Resident pages, and those of them that belong to files."""
     try:
-        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8")
+        text = Path(f"/proc/{process}/statm").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(text.partition("\nPss:")[2].split(maxsplit=1)[0]) * 1024 if "Pss:" in text else 0
+        return 0, 0
+    _, resident, of_files, *_ = map(int, text.split())
+    return resident, of_files
 
 
 def _await_orphans(servers: Collection[int]) -> None:

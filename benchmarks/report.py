@@ -163,8 +163,7 @@ def _growth(findings: Findings) -> Iterator[str]:
                 for before, point in zip([None, *points], points, strict=False)
             ),
         )
-        if len(points) > 1:
-            yield f"![What a refresh costs by {axis}]({picture(axis)})"
+        yield f"![What a refresh costs by {axis}]({picture(axis)})"
 
 
 def picture(axis: str) -> str:

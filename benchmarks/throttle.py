@@ -59,14 +59,8 @@ class Throttle:
             body = await reader.readexactly(int(length[1])) if length else b""
             method, path, _ = head.split(b" ", 2)
             token = _AUTHORIZATION.search(head)
-            self.requests.append(
-                Request(
-                    method.decode(),
-                    path.decode(),
-                    token[1].decode() if token else "",
-                    body.decode(),
-                )
-            )
+            sent = (method, path, token[1] if token else b"", body)
+            self.requests.append(Request(*(part.decode() for part in sent)))
             writer.write(head + body)
             await writer.drain()
 

@@ -20,7 +20,6 @@ TARGET = json.loads((FOLDER / "peer.json").read_text(encoding="utf-8"))
 os.environ |= {
     "PEER_DATABASE": str(FOLDER / "peer.duckdb"),
     "PEER_REGISTRATIONS": json.dumps("registrations" in TARGET["resources"]),
-    "DAGSTER_DBT_PARSE_PROJECT_ON_LOAD": "",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "ERROR",
     "EXTRACT__WORKERS": str(TARGET["extract_workers"]),
@@ -33,6 +32,14 @@ os.environ |= {
 if TARGET["normalize_workers"] > 1:
     # Enough files for every worker.
     os.environ["DATA_WRITER__FILE_MAX_ITEMS"] = "10000"
+
+_INSTANCE = """
+telemetry:
+  enabled: false
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
 
 
 def source() -> Any:
@@ -146,7 +153,7 @@ def run() -> None:
     home = FOLDER / "dagster_home"
     home.mkdir(exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
     with dg.DagsterInstance.from_config(str(home)) as instance:
         job = definitions().get_implicit_global_asset_job_def()
         if not job.execute_in_process(instance=instance).success:

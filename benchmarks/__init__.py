@@ -1,5 +1,4 @@
-"""The benchmarks: what a refresh costs, beside a floor and a peer, in one run.
+"""The benchmarks: what a refresh costs beside a peer, on a slow network, and as data grows.
 
-They start programs, measure them and write `RESULTS.md` and its plot. Nothing imports this package.
-How to run them: `benchmarks/README.md`.
+Nothing imports this package. What is measured and how to run it: `benchmarks/README.md`.
 """

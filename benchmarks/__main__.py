@@ -1,150 +1,128 @@
-"""The command `python -m benchmarks`: options, the order of the measurements, `RESULTS.md`.
-
-What is measured is in `suite`, how in `measure`.
-"""
+"""The command `python -m benchmarks`: options, the order of the measurements, `RESULTS.md`."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks import suite
-from benchmarks.report import PICTURE, Findings, written
+from benchmarks.comparison import Network, beside_peer, beside_requests
+from benchmarks.growth import points
+from benchmarks.report import Findings, picture, written
 from benchmarks.sandbox import Case
 
 HERE = Path(__file__).resolve().parent
+PARTS = ("peer", "network", "growth")
+CASES = ("3x400+", "1x10000+", "5x20000", "50x200+")
+GROWTH = {
+    "events": (10_000, 100_000, 300_000, 1_000_000),
+    "organizations": (1, 10, 100, 500, 2_000),
+    "collections": (1, 10, 100, 250, 500),
+    "registrations": (100_000, 500_000, 1_500_000, 5_000_000),
+}
+QUICK: dict[str, Any] = {
+    "cases": (Case(3, 40, registrations=True),),
+    "network_cases": (Case(3, 100, registrations=True),),
+    "repeats": 1,
+    "events": (1_000, 2_000),
+    "organizations": (1, 3),
+    "collections": (1, 3),
+    "registrations": (1_000, 2_000),
+}
+"""What `--quick` measures: that everything works."""
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_EVENTS = click.IntRange(min=0)
-_NAMES = [one.name for one in suite.CONTESTANTS]
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to measure; 0 events skip a measurement."""
+class _Case(click.ParamType):  # type: ignore[type-arg]
+    name = "ORGANIZATIONSxEVENTS[+]"
 
-    sizes: tuple[int, ...]
-    organizations: tuple[int, ...]
-    shared: int
-    page_sizes: tuple[int, ...]
-    contestants: tuple[str, ...]
-    no_limits: bool
-    repeats: int
-    publish: int
-    recollect: int
-    collections: int
-    profile: int
-    note: str
-    work: Path
-    output: Path
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            return Case.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
-    def cases(self) -> Iterator[Case]:
-        """Every size with one organization, then the shared events by number of organizations."""
-        for page_size in self.page_sizes:
-            for events in self.sizes:
-                if events:
-                    yield Case(events, 1, page_size)
-        for organizations in self.organizations:
-            if self.shared:
-                yield Case(self.shared, organizations, self.page_sizes[0])
 
-    def contestants_of(self, case: Case) -> list[suite.Contestant]:
-        """The contestants of a case."""
-        return [
-            one
-            for one in suite.CONTESTANTS
-            if one.name in (self.contestants or _NAMES) and (self.no_limits or one.takes(case))
-        ]
-
-    def alone(self, events: int) -> Case:
-        """A case of one organization."""
-        return Case(events, 1, self.page_sizes[0])
+def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        f"--{axis}",
+        multiple=True,
+        type=click.IntRange(min=1),
+        default=GROWTH[axis],
+        help=f"Growth: {axis}; may be given several times.",
+    )
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option(
-    "--size",
-    "sizes",
+    "--case",
+    "cases",
     multiple=True,
-    type=_EVENTS,
-    default=(10_000, 100_000, 300_000, 1_000_000),
-    help="Events of one organization; may be given several times.",
+    type=_Case(),
+    default=CASES,
+    help="Beside the peer; + means with registrations. May be given several times.",
 )
 @click.option(
-    "--organizations",
+    "--network-case",
+    "network_cases",
     multiple=True,
-    type=click.IntRange(min=1),
-    default=(1, 10, 200, 1_000),
-    help="Organizations that share the events of --shared; may be given several times.",
+    type=_Case(),
+    default=("3x10000+",),
+    help="On a slow network.",
 )
-@click.option("--shared", type=_EVENTS, default=20_000, help="Events that organizations share.")
-@click.option(
-    "--page-size",
-    "page_sizes",
-    multiple=True,
-    type=click.IntRange(min=1),
-    default=(1_000,),
-    help="Rows a request; each --size is run with every one of them.",
-)
-@click.option(
-    "--contestant",
-    "contestants",
-    multiple=True,
-    type=click.Choice(_NAMES),
-    help="Only these; may be given several times.",
-)
-@click.option("--no-limits", is_flag=True, help="Run dlt and the naive script at any size.")
-@click.option("--repeats", type=click.IntRange(min=1), default=3, help="Runs of a small case.")
-@click.option("--publish", type=_EVENTS, default=1_000_000, help="Events to publish.")
-@click.option("--recollect", type=_EVENTS, default=20_000, help="Events to collect repeatedly.")
-@click.option("--collections", type=click.IntRange(min=1), default=50, help="How often.")
-@click.option("--profile", type=_EVENTS, default=100_000, help="Events of the timed refresh.")
+@click.option("--latency", default=0.15, help="Seconds before each response of the network cases.")
+@click.option("--bandwidth", default=10.0, help="MB a second of the network cases.")
+@_sizes("events")
+@_sizes("organizations")
+@_sizes("collections")
+@_sizes("registrations")
+@click.option("--repeats", type=click.IntRange(min=1), default=5, help="Pairs of a case.")
+@click.option("--page-size", type=click.IntRange(min=1), default=1_000, help="Rows a request.")
+@click.option("--quick", is_flag=True, help="Tiny cases, one pair each.")
 @click.option("--note", default="", help="A sentence for the top of RESULTS.md.")
 @click.option("--work", type=_FOLDER, default=HERE / "work", help="Scratch; on a real disk.")
 @click.option("--output", type=_FOLDER, default=HERE, help="Where RESULTS.md goes.")
-def main(**options: Any) -> None:
-    """Measure a floor, this project and dlt on the same pages, in one run.
-
-    Zero events skip a measurement: `--size 0 --shared 0` compares nothing.
-    """
-    asked = Options(**options)
-    asked.work.mkdir(parents=True, exist_ok=True)
-    asked.output.mkdir(parents=True, exist_ok=True)
-    findings = Findings(f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip(), asked.note)
-    for _ in _answers(asked, findings):
-        # A long run that is interrupted leaves its findings so far.
-        (asked.output / "RESULTS.md").write_text(written(findings), encoding="utf-8")
-    if findings.results:
-        # Not before: a parent's memory counts for the children that it starts.
+def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **options: Any) -> None:
+    """Measure a refresh: beside the peer, on a slow network, and as data grows; all by default."""
+    network = Network(options.pop("latency"), options.pop("bandwidth") * 1e6)
+    command = f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
+    findings = Findings(command, network, note)
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        for _ in _answers(parts or PARTS, findings, **options | (QUICK if quick else {})):
+            # A long run that is interrupted leaves its findings so far.
+            (output / "RESULTS.md").write_text(written(findings), encoding="utf-8")
+    finally:
+        # Not imported before: programs start from this process, which should be small.
         from benchmarks.plot import draw  # noqa: PLC0415
 
-        draw(findings, asked.output / PICTURE)
-    click.echo(asked.output / "RESULTS.md")
+        for axis, found in findings.by_axis().items():
+            draw(axis, found, output / picture(axis))
+    click.echo(output / "RESULTS.md")
 
 
-def _answers(asked: Options, findings: Findings) -> Iterator[None]:
+def _answers(parts: Sequence[str], findings: Findings, **asked: Any) -> Iterator[None]:
     """Run the measurements; yield after each."""
-    for case in dict.fromkeys(asked.cases()):
-        contestants = asked.contestants_of(case)
-        findings.results += suite.compared(case, contestants, asked.repeats, asked.work, click.echo)
-        yield
-    if asked.profile:
-        case = asked.alone(asked.profile)
-        findings.profiled.append(suite.profiled(case, asked.work, click.echo))
-        yield
-    if asked.recollect:
-        case = asked.alone(asked.recollect)
-        findings.grown.append(suite.grown(case, asked.collections, asked.work, click.echo))
-        yield
-    if asked.publish:
-        case = asked.alone(asked.publish)
-        findings.published.append(suite.published(case, asked.repeats, asked.work, click.echo))
-        yield
+    each = {"home": asked["work"].resolve(), "page_size": asked["page_size"], "say": click.echo}
+    if "peer" in parts:
+        for found in beside_peer(asked["cases"], asked["repeats"], **each):
+            findings.compared.append(found)
+            yield
+    if "network" in parts:
+        for found in beside_requests(
+            asked["network_cases"], findings.network, asked["repeats"], **each
+        ):
+            findings.on_network.append(found)
+            yield
+    if "growth" in parts:
+        for point in points({axis: asked[axis] for axis in GROWTH}, **each):
+            findings.points.append(point)
+            yield
 
 
 if __name__ == "__main__":

@@ -1,22 +1,26 @@
-"""Runs a program and measures it with `wait4`: wall and CPU seconds, peak resident memory.
+"""Runs a program and measures its process tree: seconds, CPU, peak memory; Linux alone.
 
-Heavy imports do not belong here: Linux counts a parent's peak memory to the child that it starts.
+This process adopts the orphans of the programs that it starts, so that their CPU time counts too.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from benchmarks.outcome import stopwatch, told
 
 ROOT = Path(__file__).resolve().parent.parent
-_KIB_A_MIB = 1024
-_NOT_PASSED_ON = ("BOOKING_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
+_SET_CHILD_SUBREAPER = 36
+_TICKS, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+_SAMPLE_SECONDS = 0.1
+_ORPHANS_END_WITHIN = 30.0
+_NOT_PASSED_ON = ("BOOKING_", "DAGSTER_", "DBT_", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
 """Variables that are not passed on: other configuration, and what would recompile each import."""
 
 
@@ -25,59 +29,164 @@ class Measurement:
     """One run of one program.
 
     Attributes:
-        seconds: The work as the program timed it; else the whole process.
-        process_seconds: From start to end, interpreter and imports included.
-        cpu_seconds: User and system, of the process and of those that it waited for.
-        peak_mib: Peak resident memory, of the largest process where there were several.
-        outcome: The other values that the program printed.
+        seconds: From the start of the process to its end.
+        cpu_seconds: User and system, of all processes of the tree.
+        peak_mib: Most memory of the tree at one instant, pages of files counted once.
+        server_cpu_seconds: What the sandbox used meanwhile.
+        other_load: Cores that other programs of the machine used meanwhile.
+        output: What the program printed.
     """
 
     seconds: float
-    process_seconds: float
     cpu_seconds: float
     peak_mib: float
-    outcome: dict[str, Any] = field(default_factory=dict)
+    server_cpu_seconds: float
+    other_load: float
+    output: str
 
 
 class Failed(Exception):
     """A program ended with an error; the message has the end of its output."""
 
 
-def run(command: Sequence[str], folder: Path, name: str) -> Measurement:
-    """Run a program in a folder, with its output in `NAME.log` there.
+def run(command: Sequence[str], folder: Path, server: int) -> Measurement:
+    """Run a program in a folder; `server` is the process of the sandbox.
 
     Raises:
-        Failed: It ended with another code than 0.
+        Failed: It ended with another code than 0, or left processes behind.
     """
-    log = folder / f"{name}.log"
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
     # Earlier writes must not be flushed during this program's time.
     os.sync()
-    elapsed = stopwatch()
-    with log.open("wb") as output:
+    before, server_before, busy_before = _cpu(), _cpu_of(server), _busy()
+    started = time.perf_counter()
+    with (folder / "output.log").open("wb") as output, _Peak(server) as peak:
         process = subprocess.Popen(
-            command, cwd=folder, env=_environment(), stdout=output, stderr=subprocess.STDOUT
+            command, cwd=folder, env=environment(), stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            code = process.wait()
         except BaseException:
             process.kill()
             raise
-    process_seconds = elapsed()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    text = log.read_text(encoding="utf-8", errors="replace")
-    if process.returncode:
-        raise Failed(f"{name} ended with {process.returncode}:\n{text[-2000:]}")
-    outcome = told(text)
+        seconds = time.perf_counter() - started
+        busy = _busy() - busy_before
+    _await_orphans({server})
+    text = (folder / "output.log").read_text(encoding="utf-8", errors="replace")
+    if code:
+        raise Failed(f"{' '.join(command)} ended with {code}:\n{text[-3000:]}")
+    (own, children), server_cpu = _cpu(), _cpu_of(server) - server_before
+    cpu = children - before[1]
     return Measurement(
-        seconds=outcome.pop("seconds", process_seconds),
-        process_seconds=process_seconds,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        peak_mib=usage.ru_maxrss / _KIB_A_MIB,
-        outcome=outcome,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        peak_mib=peak.bytes / 2**20,
+        server_cpu_seconds=server_cpu,
+        other_load=max(0.0, busy - cpu - server_cpu - (own - before[0])) / seconds,
+        output=text,
     )
 
 
-def _environment() -> dict[str, str]:
+class _Peak:
+    """Samples the resident memory of this process's descendants but the server."""
+
+    def __init__(self, server: int) -> None:
+        self.bytes = 0
+        self._server = server
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> _Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            self.bytes = max(self.bytes, _memory(self._server))
+
+
+def _memory(server: int) -> int:
+    """The bytes of this process's descendants but the server.
+
+    Of file pages, libraries above all, those of the process with most: the others share them.
+    """
+    children: dict[int, list[int]] = {}
+    for process in _processes():
+        if fields := _stat(process):
+            children.setdefault(int(fields[1]), []).append(process)
+    parents, own, shared = [os.getpid()], 0, 0
+    while parents:
+        for process in children.get(parents.pop(), ()):
+            if process != server:
+                parents.append(process)
+                resident, of_files = _pages(process)
+                own, shared = own + resident - of_files, max(shared, of_files)
+    return (own + shared) * _PAGE_BYTES
+
+
+def _pages(process: int) -> tuple[int, int]:
+    """Resident pages, and those of them that belong to files."""
+    try:
+        text = Path(f"/proc/{process}/statm").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
+    _, resident, of_files, *_ = map(int, text.split())
+    return resident, of_files
+
+
+def _await_orphans(servers: Collection[int]) -> None:
+    """Wait until this process has no children but the servers."""
+    ends = time.monotonic() + _ORPHANS_END_WITHIN
+    while left := {
+        process
+        for process in _processes()
+        if (fields := _stat(process)) and int(fields[1]) == os.getpid() and process not in servers
+    }:
+        for process in left:
+            os.waitpid(process, os.WNOHANG)
+        if time.monotonic() > ends:
+            raise Failed(f"the program left processes behind: {sorted(left)}")
+        time.sleep(_SAMPLE_SECONDS)
+
+
+def _processes() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - quicker
+
+
+def _stat(process: int) -> list[str]:
+    """The fields of `/proc/PID/stat` from the state on; empty where the process has ended."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def _cpu() -> tuple[float, float]:
+    """CPU seconds of this process, and of its children that have ended, theirs included."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own, children = (usage.ru_utime + usage.ru_stime for usage in usages)
+    return own, children
+
+
+def _cpu_of(process: int) -> float:
+    fields = _stat(process)
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _busy() -> float:
+    """CPU seconds of the whole machine since its start, without idle and waiting."""
+    user, nice, system, _, _, *interrupts = map(
+        int, Path("/proc/stat").read_text(encoding="utf-8").split(maxsplit=9)[1:9]
+    )
+    return (user + nice + system + sum(interrupts)) / _TICKS
+
+
+def environment() -> dict[str, str]:
     """This process's environment with this package importable, without the project's variables."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)

@@ -26,6 +26,7 @@ SLOW = (
     "defs/test_retention.py",
     "defs/test_sensors.py",
     "defs/test_storage.py",
+    "pipeline/test_analysts.py",
     "pipeline/test_organizations.py",
     "pipeline/test_publishing.py",
     "pipeline/test_rebuild.py",

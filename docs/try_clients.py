@@ -162,7 +162,7 @@ def _python(client: Client, snapshot: Path) -> tuple[str, str, str]:
         done = _run("env/bin/python", "-c", code, folder=folder, check=False)
     told = [line[1:] for line in done.stdout.splitlines() if line.startswith("\t")]
     errors = [line for line in done.stderr.splitlines() if "Error" in line]
-    return told[0], client.line, told[1] if len(told) > 1 else errors[-1][:120]
+    return told[0], client.line, told[1] if len(told) > 1 else errors[-1][:160]
 
 
 def _node(snapshot: Path) -> tuple[str, str, str]:

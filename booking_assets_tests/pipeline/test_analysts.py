@@ -48,14 +48,14 @@ WEDNESDAY = datetime(2026, 3, 11, 12, tzinfo=UTC)
 ACME, GLOBEX, INITECH = (UUID(int=number) for number in (1, 2, 3))
 HARBOUR, NORTHGATE, NAMELESS = (UUID(int=number << 96) for number in (0xA1, 0xA2, 0xA3))
 WELDING, FIRST_AID = UUID(int=0xB1), UUID(int=0xB2)
-CLASS = {
+CLASS: dict[str, Any] = {
     "EventType": "Class",
     "EventPublicationStatus": "Published",
     "EventSchedulingStatus": "Active",
 }
 EXAM = CLASS | {"EventType": "Exam", "EventFormat": "Paper", "CapacityMaximum": 20}
 EXAM |= {"ExamType": "Class"}
-AT_HARBOUR = CLASS | {"VenueLocationIdentifier": HARBOUR, "VenueRoom": "Shop A"}
+AT_HARBOUR: dict[str, Any] = CLASS | {"VenueLocationIdentifier": HARBOUR, "VenueRoom": "Shop A"}
 AT_NORTHGATE = CLASS | {"VenueLocationIdentifier": NORTHGATE, "VenueRoom": "Room 1"}
 
 
@@ -73,17 +73,24 @@ def event(number: int, title: str, start: str, end: str, **members: Any) -> dict
 def welding(
     number: int, title: str, first: str, last: str, least: int, most: int
 ) -> dict[str, Any]:
-    start, end = f"{first}T09:00-06:00", f"{last}T16:00-06:00"
-    limits = {"CapacityMinimum": least, "CapacityMaximum": most}
-    return event(number, title, start, end, **AT_HARBOUR, **limits, AchievementIdentifier=WELDING)
+    return event(
+        number,
+        title,
+        f"{first}T09:00-06:00",
+        f"{last}T16:00-06:00",
+        **AT_HARBOUR,
+        AchievementIdentifier=WELDING,
+        CapacityMinimum=least,
+        CapacityMaximum=most,
+    )
 
 
 def events(organization: UUID, *, changed: bool) -> list[dict[str, Any]]:
     """The events on Tuesday, or as they are `changed` on Wednesday."""
     if organization == GLOBEX:
         day = {"start": "2026-04-14T09:00-05:00", "end": "2026-04-14T12:00-05:00"}
-        where = {"VenueLocationIdentifier": NAMELESS, "VenueRoom": "Bay 2"}
-        limits = {"CapacityMinimum": 5, "CapacityMaximum": 10}
+        where: dict[str, Any] = {"VenueLocationIdentifier": NAMELESS, "VenueRoom": "Bay 2"}
+        limits: dict[str, Any] = {"CapacityMinimum": 5, "CapacityMaximum": 10}
         return [event(31, "Forklift", **day, **CLASS, **where, **limits)]
     if organization == INITECH:
         day = {"start": "2026-04-16T10:00+00:00", "end": "2026-04-16T12:00+00:00"}
@@ -183,7 +190,7 @@ def registrations(organization: UUID, *, changed: bool) -> list[dict[str, Any]]:
     return [*both, made(1, "Invitation Sent", "2026-03-10T18:00+00:00")] if changed else both
 
 
-def groups(organization: UUID, **_: bool) -> list[dict[str, Any]]:
+def groups(organization: UUID, *, changed: bool) -> list[dict[str, Any]]:
     names = {HARBOUR: "Harbour Campus", NORTHGATE: "Northgate Centre"}
     own = names if organization == ACME else {}
     return [
@@ -192,7 +199,7 @@ def groups(organization: UUID, **_: bool) -> list[dict[str, Any]]:
     ]
 
 
-def achievements(organization: UUID, **_: bool) -> list[dict[str, Any]]:
+def achievements(organization: UUID, *, changed: bool) -> list[dict[str, Any]]:
     titles = {WELDING: "Welding", FIRST_AID: "First Aid"}
     own = titles if organization == ACME else {}
     return [

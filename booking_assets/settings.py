@@ -7,14 +7,11 @@ are not read here: `pipeline.connections` reads them from the variables that the
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +23,13 @@ from pydantic import (
     model_validator,
 )
 
-from booking_assets.settings_faults import fault_text, follows_from_others, repeated_values
+from booking_assets.settings_faults import (
+    fault_text,
+    follows_from_others,
+    known_time_zone,
+    repeated_values,
+    usable_address,
+)
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
@@ -61,14 +64,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def _time_zone(name: str) -> str:
-    # Two names of tzdata that are no place; polars does not know them.
-    if name not in available_timezones() - {"Factory", "localtime"}:
-        raise ValueError("no such time zone; give an IANA name such as America/Edmonton")
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
+TimeZone = Annotated[str, AfterValidator(known_time_zone)]
 
 
 class Organization(_Section):
@@ -100,20 +96,6 @@ class Organization(_Section):
         return self.token_env or self.secret_env or ""
 
 
-def _address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[?#@]", url):
-        raise ValueError(
-            "no address that can be asked; give all that precedes /booking, such as "
-            "https://host/v2/E01, without a user, a query or a fragment"
-        )
-    return url
-
-
 class Limits(_Section):
     """Limits of requests to the API."""
 
@@ -128,7 +110,7 @@ class Limits(_Section):
 class Api(Limits):
     """The API's base URL, and the limits of requests."""
 
-    base_url: Annotated[str, AfterValidator(_address)]
+    base_url: Annotated[str, AfterValidator(usable_address)]
     """Everything before `/booking`, such as `https://host/v2/E01`."""
 
 
@@ -206,6 +188,13 @@ class Report(_Section):
     """The folder that people open; by default `report`, beside the snapshot."""
 
 
+class Publish(_Section):
+    """Who may read the snapshot, the report and exports, besides their owner."""
+
+    group: Annotated[str, Field(min_length=1)] | None = None
+    """The group of the files; by default, the process's own."""
+
+
 _Days = Annotated[float, Field(gt=0, le=36_600)]
 
 
@@ -240,6 +229,7 @@ class _Sections(_Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
     names: Names = Names()
+    publish: Publish = Publish()
     report: Report = Report()
     schedules: Schedules = Schedules()
     retention: Retention = Retention()

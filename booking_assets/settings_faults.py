@@ -1,4 +1,4 @@
-"""Finds repeated values in `booking.toml`, and says each fault in a sentence; see `settings`."""
+"""Checks values of `booking.toml`, and says each fault in a sentence; see `settings`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import available_timezones
 
 
 def repeated_values(document: Mapping[str, Any]) -> list[str]:
@@ -67,3 +69,26 @@ def fault_text(detail: Mapping[str, Any]) -> str:
     silent = isinstance(found, dict | list | tuple) or re.search("_env|base_url", key)
     shown = "" if silent else f" (found {found!r})"
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def known_time_zone(name: str) -> str:
+    """The name of a time zone; a ValueError with the remedy where it is none."""
+    # Two names of tzdata that are no place; polars does not know them.
+    if name not in available_timezones() - {"Factory", "localtime"}:
+        raise ValueError("no such time zone; give an IANA name such as America/Edmonton")
+    return name
+
+
+def usable_address(url: str) -> str:
+    """A base URL; a ValueError with the remedy where nothing can be asked there."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[?#@]", url):
+        raise ValueError(
+            "no address that can be asked; give all that precedes /booking, such as "
+            "https://host/v2/E01, without a user, a query or a fragment"
+        )
+    return url

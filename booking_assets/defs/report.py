@@ -35,6 +35,7 @@ def written_report(settings: Settings, *, keep: int = 2) -> "Report":
         memory_limit=settings.warehouse.memory_limit,
         threads=settings.warehouse.threads,
         keep=keep,
+        group=settings.publish.group,
     )
 
 

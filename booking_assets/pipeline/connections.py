@@ -84,4 +84,5 @@ def open_warehouse(settings: Settings) -> Warehouse:
         memory_limit=settings.warehouse.memory_limit,
         threads=settings.warehouse.threads,
         busy_timeout_seconds=settings.warehouse.busy_timeout_seconds,
+        readers_group=settings.publish.group,
     )

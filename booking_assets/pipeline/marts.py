@@ -14,7 +14,13 @@ from functools import partial
 import polars as pl
 
 from booking_assets.pipeline.names import name_overrides
-from booking_assets.pipeline.organizations import Withheld, only_published, withheld_organizations
+from booking_assets.pipeline.organizations import (
+    Withheld,
+    hidden_resources,
+    only_published,
+    readable_organizations,
+    withheld_organizations,
+)
 from booking_assets.pipeline.progress import SILENT, Progress
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
@@ -145,7 +151,8 @@ def publish(warehouse: Warehouse, settings: Settings, progress: Progress = SILEN
 
 def _publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
     withheld = withheld_organizations(warehouse, settings)
-    return only_published(warehouse, settings, withheld).publish()
+    hidden = hidden_resources(warehouse, settings)
+    return only_published(warehouse, settings, withheld).publish(hidden=hidden)
 
 
 def _replaced_mart(
@@ -178,9 +185,9 @@ def _named_mart(table: Table, column: str, derive: Callable[..., pl.DataFrame]) 
 
     def frames(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
         rows = warehouse.referred_rows(NAME_COLUMNS[column])
-        readable = warehouse.readable_as_of(source.short_name)["organization"]
+        readable = readable_organizations(warehouse, settings, source)["organization"]
         overrides = warehouse.read(raw.NAME_OVERRIDES)
-        yield derive(rows, overrides, settings.named & {*readable}, _as_of(warehouse))
+        yield derive(rows, overrides, frozenset(readable), _as_of(warehouse))
 
     return _replaced_mart(table, (raw.EVENTS, source, raw.NAME_OVERRIDES), frames)
 
@@ -347,8 +354,8 @@ def _changed_versions(
 
 def _seats_as_of(warehouse: Warehouse, settings: Settings) -> pl.DataFrame:
     """The instant that each organization's seats are for: (organization, seats_as_of)."""
-    wanted = [one.slug for one in settings.organizations if one.registrations]
-    return warehouse.seats_as_of().filter(pl.col("organization").is_in(wanted))
+    readable = readable_organizations(warehouse, settings, raw.REGISTRATIONS)
+    return readable.rename({"as_of": "seats_as_of"})
 
 
 def _as_of(warehouse: Warehouse) -> pl.DataFrame:

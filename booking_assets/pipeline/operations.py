@@ -217,7 +217,13 @@ def export(
     chosen = [table for table in TABLES if not tables or table.name in tables]
     limits = settings.warehouse.model_dump(include={"memory_limit", "threads"})
     return export_snapshot(
-        settings.snapshot_path, folder, file_format, chosen, organizations, limits
+        settings.snapshot_path,
+        folder,
+        file_format,
+        chosen,
+        organizations,
+        limits,
+        settings.publish.group,
     )
 
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+import polars as pl
+
 from booking_assets.collect.errors import CollectionFailed
 from booking_assets.pipeline.checks import data_checks
 from booking_assets.settings import Organization, Settings
+from booking_assets.tables.contract import Table
+from booking_assets.tables.raw import ACHIEVEMENTS, GROUPS, REGISTRATIONS
 from booking_assets.warehouse.errors import OrganizationConflict
 from booking_assets.warehouse.warehouse import Warehouse
 
@@ -55,6 +59,36 @@ def withheld_failures(warehouse: Warehouse, settings: Settings) -> list[str]:
 def only_published(warehouse: Warehouse, settings: Settings, withheld: Withheld) -> Warehouse:
     """The warehouse, restricted to the organizations that are derived and published."""
     return warehouse.only({*settings.slugs} - withheld.keys())
+
+
+def readable_organizations(warehouse: Warehouse, settings: Settings, table: Table) -> pl.DataFrame:
+    """The organizations whose stored rows of a resource may be used: (organization, as_of).
+
+    They ask for the resource in the settings, and its newest answer was not that access is denied;
+    `as_of` is the start of its newest complete collection.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    registered = [one.slug for one in settings.organizations if one.registrations]
+    wanted = registered if table is REGISTRATIONS else settings.named
+    readable = warehouse.readable_as_of(table.short_name)
+    return readable.filter(readable["organization"].is_in([*wanted]))
+
+
+def hidden_resources(warehouse: Warehouse, settings: Settings) -> set[tuple[str, str]]:
+    """The organizations and resources whose raw rows are stored, but not published.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    with warehouse.session() as session:
+        return {
+            (slug, table.short_name)
+            for table in (REGISTRATIONS, GROUPS, ACHIEVEMENTS)
+            for slug in {*settings.slugs}
+            - {*readable_organizations(session, settings, table)["organization"]}
+        }
 
 
 def adopt_renamed(warehouse: Warehouse, settings: Settings) -> None:

@@ -158,6 +158,7 @@ def write_report(
     memory_limit: str,
     threads: int,
     keep: int = VERSIONS_KEPT,
+    group: str | None = None,
 ) -> Report:
     """Write the report of a snapshot; where no figure changed, the last one stays.
 
@@ -167,6 +168,7 @@ def write_report(
         memory_limit: DuckDB's bound on its buffers.
         threads: DuckDB's threads.
         keep: The number of versions to keep, this one included.
+        group: The group of the files; unchanged by default.
 
     Raises:
         ReportFailed: `path` was not written here, another process writes it, or the disk is full.
@@ -181,7 +183,7 @@ def write_report(
         ):
             _require_free(path)
             writer = _Writer(view, path.resolve())
-            publish_version(path, writer.write, keep=keep)
+            publish_version(path, writer.write, keep=keep, group=group)
     except OSError as error:
         raise ReportFailed(
             f"The report could not be written to {path} ({error}): the last one stays, and the"

@@ -188,6 +188,9 @@ class Registrations(Schema):
     attendance_status = Text("Pending, Present, Absent, Withdrawn/Cancelled, ...; open vocabulary.")
     grading_status = Text("Assigned, Released, Cancelled, ...; it frees no seat.")
     eligibility_status = Text("Eligibility of an exam candidate; open vocabulary.")
+    registration_requested_on = Instant(
+        "When the registration was requested (UTC); null in rows of earlier releases."
+    )
     last_change_time = Instant("Last change to the registration (UTC).")
     collected_at = Instant(COLLECTED_AT, nullable=False)
 

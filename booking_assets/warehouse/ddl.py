@@ -7,7 +7,7 @@ https://duckdb.org/docs/2.0/sql/data_types/overview
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import duckdb
 
@@ -182,10 +182,12 @@ def projection(table: Table, stored: Mapping[str, str], columns: Iterable[str]) 
     )
 
 
-def insert(table: Table) -> str:
-    """An INSERT of a table's columns, cast to their types; FROM with the source goes after it."""
+def insert(table: Table, columns: Collection[str] | None = None) -> str:
+    """An INSERT of columns (all by default), cast to their types; FROM with the source follows."""
     values = ", ".join(
-        f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}" for name, kind in types(table).items()
+        f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}"
+        for name, kind in types(table).items()
+        if columns is None or name in columns
     )
     return f"INSERT INTO {qualified(table)} BY NAME SELECT {values}"
 

@@ -71,5 +71,9 @@ class SnapshotFailed(WarehouseError):
     """The snapshot's path is taken, or the copy differs from its source."""
 
 
+class GroupUnusable(WarehouseError):
+    """The group of `[publish]` is unknown, or this user may not give files to it."""
+
+
 class ExportFailed(WarehouseError):
     """The folder cannot be written, or a table does not fit into the format."""

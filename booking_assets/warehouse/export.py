@@ -24,6 +24,7 @@ from booking_assets.warehouse import ddl
 from booking_assets.warehouse.connection import is_write_failure
 from booking_assets.warehouse.ddl import literal
 from booking_assets.warehouse.errors import ExportFailed, TableNotFound
+from booking_assets.warehouse.publication import give_to_group
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format
@@ -56,6 +57,7 @@ def export_snapshot(
     tables: Sequence[Table],
     organizations: Collection[str],
     config: Mapping[str, Any],
+    group: str | None = None,
 ) -> dict[str, int]:
     """Write tables of the snapshot to a new folder, whole or not at all; gives their rows.
 
@@ -66,11 +68,13 @@ def export_snapshot(
         tables: Those that are not published are left out.
         organizations: Whose rows are written; everybody's where none is named.
         config: DuckDB's.
+        group: The group of the files; unchanged by default.
 
     Raises:
         TableNotFound: Nothing is published yet, or none of the tables.
         ExportFailed: The folder is not empty or cannot be written, a table does not fit into Excel,
             or xlsxwriter is not installed.
+        GroupUnusable: The files cannot be given to the group.
     """
     if not snapshot.exists():
         raise TableNotFound(f"There is no snapshot at {snapshot}: run `booking-assets refresh`")
@@ -89,6 +93,7 @@ def export_snapshot(
             file.chmod(_FILE_MODE)
             sync(file)
         partial.chmod(_FOLDER_MODE)
+        give_to_group(partial, group)
         partial.rename(folder)
         sync(folder.parent)
     except (OSError, duckdb.Error) as error:

@@ -12,6 +12,7 @@ import glob
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ import polars as pl
 
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, REGISTRATIONS
 from booking_assets.warehouse import collections_log, ddl
 from booking_assets.warehouse.ddl import column_list, qualified, quoted
 from booking_assets.warehouse.errors import SliceLoadFailed
@@ -29,6 +30,9 @@ from booking_assets.warehouse.frames import append, registered, require_distinct
 
 OWNER = "organization_identifier"
 """The column with the identifier of the organization that owns a row, in tables that have it."""
+
+_ADDED = {REGISTRATIONS: {"registration_requested_on"}}
+"""By table: the columns that landings of earlier releases lack; they are null."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class _TableLoad:
         )
         with registered(con, "expected", expected), registered(con, "files", files):
             if self._paths:
-                self._require_columns(con)
+                shapes = self._require_columns(con)
                 self._require_rows(con)
             if self.table.grain:
                 con.execute(
@@ -172,8 +176,9 @@ class _TableLoad:
                 f" WHERE ({self._slice}) IN (SELECT ({self._slice}) FROM expected)"
             )
             if self._paths:
-                source = "read_parquet($files, hive_partitioning = false)"
-                self._read(con, f"{ddl.insert(self.table)} FROM {source}")
+                options = f"hive_partitioning = false, union_by_name = {len(shapes) > 1}"
+                insert = ddl.insert(self.table, {*chain.from_iterable(shapes)})
+                self._read(con, f"{insert} FROM read_parquet($files, {options})")
             self._require_counts(con)
             if not self.table.grain:
                 return {}
@@ -204,8 +209,8 @@ class _TableLoad:
             str(path.absolute()): load for load in self.loads for path in load.slices[self.table]
         }
 
-    def _require_columns(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Check names and types in every file, without reading rows."""
+    def _require_columns(self, con: duckdb.DuckDBPyConnection) -> list[set[str]]:
+        """Check names and types in every file, without reading rows; returns the sets of names."""
         # Identifiers are text in Parquet files.
         types = ddl.types(self.table)
         expected = {name: "VARCHAR" if kind == "UUID" else kind for name, kind in types.items()}
@@ -218,8 +223,9 @@ class _TableLoad:
             ) GROUP BY columns
             """,
         )
+        added = {name: expected[name] for name in _ADDED.get(self.table, ())}
         for columns, file in shapes:
-            found = dict(columns)
+            found = added | dict(columns)
             faults = [
                 f"{name} is {found.get(name, 'absent')} instead of {expected.get(name, 'absent')}"
                 for name in sorted({*found, *expected})
@@ -228,6 +234,7 @@ class _TableLoad:
             if faults:
                 fault = f"the landing file {file} does not fit {self.table.name}: "
                 raise SliceLoadFailed(self._paths[file].organization, fault + "; ".join(faults))
+        return [{name for name, _ in columns} for columns, _ in shapes]
 
     def _require_rows(self, con: duckdb.DuckDBPyConnection) -> None:
         """Check each file's rows: required values, UUIDs, and the organization that owns them."""

@@ -6,6 +6,7 @@ A published version is never changed: readers open a path several times, so only
 from __future__ import annotations
 
 import errno
+import grp
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from booking_assets.files import sync
+from booking_assets.warehouse.errors import GroupUnusable
 
 PARTIAL = ".partial"
 FOLDER_MODE = 0o750
@@ -22,6 +24,33 @@ FILE_MODE = 0o440
 _NO_SYMLINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 _log = logging.getLogger(__name__)
+
+
+def give_to_group(path: Path, group: str | None) -> None:
+    """Give a file or a folder, with all that is in it, to a group; None changes nothing.
+
+    Raises:
+        GroupUnusable: There is no such group, or this user may not give the files to it.
+    """
+    if group is None:
+        return
+    try:
+        number = grp.getgrnam(group).gr_gid
+        for one in (path, *(() if path.is_symlink() else path.rglob("*"))):
+            os.chown(one, -1, number, follow_symlinks=False)
+    except (KeyError, PermissionError) as error:
+        fault, remedy = (
+            ("does not exist on this machine", "create it, or correct the name")
+            if isinstance(error, KeyError)
+            else (
+                f"cannot be given {path}: this user is not a member of it, or not the owner",
+                "add the user to the group and start a new session, or name another group",
+            )
+        )
+        raise GroupUnusable(
+            f"Nothing was written, and what was published before stays, since the group {group!r}"
+            f" of [publish] in booking.toml {fault}. To publish, {remedy}"
+        ) from error
 
 
 def versions_folder(path: Path) -> Path:
@@ -33,7 +62,12 @@ def versions_folder(path: Path) -> Path:
 
 
 def publish_version(
-    path: Path, write: Callable[[Path], bool], *, keep: int, file: str = ""
+    path: Path,
+    write: Callable[[Path], bool],
+    *,
+    keep: int,
+    file: str = "",
+    group: str | None = None,
 ) -> Path:
     """Publish a version at `path`, and remove all but the newest `keep` versions.
 
@@ -45,12 +79,17 @@ def publish_version(
             there is nothing new, and the last version stays.
         keep: The number of versions to keep, this one included.
         file: The file in the version that `path` points at; the version itself by default.
+        group: The group of all versions, their folder and the symlink; unchanged by default.
 
     Returns:
         The folder of the newest version.
+
+    Raises:
+        GroupUnusable: As `give_to_group`; nothing is published.
     """
     folder = versions_folder(path)
     _remove_partial(folder)
+    give_to_group(folder, group)
     # The number orders the versions, the time is for people.
     numbers = (version.name.partition("-")[0] for version in folder.iterdir())
     newest = max((int(number) for number in numbers if number.isdecimal()), default=0)
@@ -61,6 +100,7 @@ def publish_version(
         partial.chmod(FOLDER_MODE)
         version = folder / name
         if write(partial):
+            give_to_group(partial, group)
             sync(partial)
             partial.rename(version)
         else:
@@ -69,18 +109,24 @@ def publish_version(
         _remove_partial(folder)
     if version.parent == folder and version.name == name:
         sync(folder)
-        point(path, version / file if file else version)
+        point(path, version / file if file else version, group=group)
     _prune(folder, version, keep)
     return version
 
 
-def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.symlink) -> None:
+def point(
+    path: Path,
+    version: Path,
+    link: Callable[[str, Path], None] = os.symlink,
+    group: str | None = None,
+) -> None:
     """Point the symlink `path` at `version`, atomically.
 
     Args:
         path: The path that people open.
         version: A file or folder in the folder beside it.
         link: Creates a symlink; where the file system has none, the version is copied instead.
+        group: The group of the symlink or the copy.
     """
     fresh = path.with_name(f".{path.name}.new")
     _remove(fresh)
@@ -99,8 +145,9 @@ def point(path: Path, version: Path, link: Callable[[str, Path], None] = os.syml
         if version.is_dir():
             shutil.copytree(version, fresh)
         else:
-            shutil.copyfile(version, fresh)
+            shutil.copy(version, fresh)
         sync(fresh)
+    give_to_group(fresh, group)
     if any(one.is_dir() and not one.is_symlink() for one in (path, fresh)):
         # No rename replaces a folder, or puts one in place of a symlink.
         _remove(path)

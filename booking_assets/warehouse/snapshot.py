@@ -62,7 +62,9 @@ class Snapshot:
     seconds: float
 
 
-def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Snapshot:
+def publish(
+    view: View, tables: Sequence[Table], path: Path, *, keep: int, group: str | None = None
+) -> Snapshot:
     """Publish the stored tables at `path`, and remove all but the newest `keep` versions.
 
     Args:
@@ -71,8 +73,10 @@ def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Sn
         tables: The tables to publish; those that were never written are left out.
         path: The path that analysts open.
         keep: The number of versions to keep, this one included.
+        group: The group of the files; unchanged by default.
 
     Raises:
+        GroupUnusable: The files cannot be given to the group.
         TableNotFound: None of the tables is stored.
         SnapshotFailed: `path` was not published here, the copy differs, or it cannot be written.
         StaleMarts: A mart is not derived from the stored raw tables.
@@ -103,7 +107,7 @@ def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Sn
             path,
         )
     try:
-        version = publish_version(path, write, keep=keep, file=FILE) / FILE
+        version = publish_version(path, write, keep=keep, file=FILE, group=group) / FILE
     except (OSError, duckdb.Error) as error:
         if not is_write_failure(error):
             raise

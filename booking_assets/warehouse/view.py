@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from booking_assets.tables.contract import Table, Text
+from booking_assets.tables.raw import REJECTED_ROWS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import literal, qualified, quoted
 from booking_assets.warehouse.errors import TableNotFound
@@ -68,6 +69,8 @@ def batches(key: Sequence[str], rows: int, batch_rows: int) -> Iterator[Batch]:
 class View:
     """A connection to the warehouse, and the organizations whose rows are visible; None: all.
 
+    Raw and rejected rows of a resource in `hidden` (organization, resource) are not visible either.
+
     Methods that take a table raise `TableNotFound` where it does not exist, and those that take
     columns `SchemaMismatch` where the stored ones do not fit the contract. Tables of an earlier
     release are read as their contracts have them now.
@@ -75,6 +78,7 @@ class View:
 
     con: duckdb.DuckDBPyConnection
     organizations: frozenset[str] | None = None
+    hidden: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def catalog(self) -> Mapping[str, dict[str, str]]:
@@ -102,12 +106,19 @@ class View:
 
     def condition(self, table: Table) -> str:
         """The condition for a table's visible rows."""
-        if self.organizations is None or "organization" not in table.column_names:
-            return "true"
-        visible = ", ".join(map(literal, sorted(self.organizations))) or "NULL"
-        # A row of no organization in particular is visible to all.
-        default = "false" if "organization" in table.required else "true"
-        return f"coalesce(organization IN ({visible}), {default})"
+        conditions = ["true"]
+        if self.organizations is not None and "organization" in table.column_names:
+            visible = ", ".join(map(literal, sorted(self.organizations))) or "NULL"
+            # A row of no organization in particular is visible to all.
+            default = "false" if "organization" in table.required else "true"
+            conditions.append(f"coalesce(organization IN ({visible}), {default})")
+        resource = "resource" if table is REJECTED_ROWS else literal(table.short_name)
+        conditions += [
+            f"(organization <> {literal(slug)} OR {resource} <> {literal(hidden)})"
+            for slug, hidden in sorted(self.hidden)
+            if table is REJECTED_ROWS or table.name == f"raw.{hidden}"
+        ]
+        return " AND ".join(conditions)
 
     def read(
         self,

@@ -84,6 +84,7 @@ class Warehouse:
         threads: DuckDB's threads.
         busy_timeout_seconds: How long to wait for the locks, ours and DuckDB's together.
         snapshots_kept: The number of published versions to keep.
+        readers_group: The group of the published files; the process's own by default.
         batch_rows: The rows of a batch in `read_batches`, on average.
         clock: Seconds, monotonic.
         sleep: Waits for a number of seconds.
@@ -97,6 +98,7 @@ class Warehouse:
     threads: int = 2
     busy_timeout_seconds: float = 60
     snapshots_kept: int = 3
+    readers_group: str | None = None
     batch_rows: int = BATCH_ROWS
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
@@ -265,17 +267,26 @@ class Warehouse:
             view = View(con, self.organizations)
             return versions.extend(view, history, changed, self.batch_rows)
 
-    def publish(self, tables: Sequence[Table] = TABLES) -> Snapshot:
+    def publish(
+        self, tables: Sequence[Table] = TABLES, hidden: Iterable[tuple[str, str]] = ()
+    ) -> Snapshot:
         """Publish the stored tables for analysts, as a new file behind the symlink.
+
+        Args:
+            tables: The tables to publish.
+            hidden: Organizations and resources whose raw rows are left out.
 
         Raises:
             SnapshotFailed: The snapshot's path is taken, or the copy differs from its source.
+            GroupUnusable: The published files cannot be given to `readers_group`.
             StaleMarts: A mart is not derived from the stored raw tables.
         """
         path = self.snapshot.absolute()
         with self._file.reading(alone=True) as con:
-            view = View(con, self.organizations)
-            return snapshot.publish(view, tables, path, keep=self.snapshots_kept)
+            view = View(con, self.organizations, frozenset(hidden))
+            return snapshot.publish(
+                view, tables, path, keep=self.snapshots_kept, group=self.readers_group
+            )
 
     def rebuild(
         self, loads: Sequence[SliceLoad], collections: pl.DataFrame

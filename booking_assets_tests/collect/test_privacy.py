@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -41,8 +42,16 @@ def seen(page: DecodedPage) -> str:
 
 
 def test_listed_members_are_typed_and_the_others_dropped() -> None:
-    page = decoded(registration(1), registration(2, Novelty=CANARY, **{CANARY: 1}))
+    requested = "2026-03-01T09:30:00.1234567-07:00"
+    page = decoded(
+        registration(1, RegistrationRequestedOn=requested),
+        registration(2, Novelty=CANARY, **{CANARY: 1}),
+    )
     assert dict(page.rows.schema) == REGISTRATIONS.dtypes
+    assert page.rows["registration_requested_on"].to_list() == [
+        datetime(2026, 3, 1, 16, 30, 0, 123456, UTC),
+        None,
+    ]
     assert page.rows["event_identifier"].to_list() == [identifier(101), identifier(102)]
     assert CANARY not in seen(page)
 

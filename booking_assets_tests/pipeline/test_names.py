@@ -124,8 +124,9 @@ def test_names_that_may_not_be_read_are_unknown_and_no_failure(
     assert len(place.ask(f"{hidden} '{second}'")) > 1
     current = "SELECT bool_and(is_current) FROM marts.organization_freshness"
     assert place.ask(current) == [(True,)]
-    # The stored rows stay, and count again once they may be read.
-    assert place.ask("SELECT count(*) FROM raw.groups") == [(62,)]
+    # The stored rows stay, are not published, and count again once they may be read.
+    assert place.ask("SELECT count(*) FROM raw.groups", snapshot=False) == [(62,)]
+    assert place.ask("SELECT count(*), min(organization) FROM raw.groups") == [(31, second)]
     place.refresh()
     assert place.ask(f"{hidden} '{first}'") != [(None, None)]
 

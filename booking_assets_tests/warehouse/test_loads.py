@@ -12,18 +12,27 @@ from uuid import UUID
 import polars as pl
 import pytest
 
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, EVENTS, REJECTED_ROWS
+from booking_assets.tables.raw import (
+    COLLECTIONS,
+    EVENT_COUNTS,
+    EVENTS,
+    REGISTRATIONS,
+    REJECTED_ROWS,
+)
 from booking_assets.warehouse.errors import (
     FrameMismatch,
     SliceLoadFailed,
     WarehouseOutOfMemory,
     WarehouseUnwritable,
 )
+from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import (
     collection,
     event_count,
     events,
+    frame,
+    instant,
     keys,
     land,
     rejected,
@@ -125,6 +134,41 @@ def test_rejected_rows_are_replaced_by_organization_and_resource(
     seats = dataclasses.replace(seats, collection=collection("acme", 2, resource="registrations"))
     warehouse.store([as_many, seats])
     assert warehouse.row_counts(REJECTED_ROWS) == {"acme": 4}
+
+
+@pytest.mark.parametrize("newer", [True, False], ids=["beside newer ones", "alone"])
+def test_a_landing_of_registrations_without_their_request_is_loaded_with_null(
+    warehouse: Warehouse, landing: Path, newer: bool
+) -> None:
+    """Landings of releases before `registration_requested_on` do not have the column."""
+
+    def registrations(organization: str) -> pl.DataFrame:
+        row = {
+            "organization": organization,
+            "registration_identifier": str(UUID(int=7)),
+            "registration_requested_on": instant(3),
+            "collected_at": instant(0),
+        }
+        return frame(REGISTRATIONS, [row])
+
+    def load(organization: str, rows: pl.DataFrame) -> SliceLoad:
+        return dataclasses.replace(
+            slice_load(landing, organization, events(organization, [])),
+            slices={REGISTRATIONS: land(landing, rows)},
+            rows={REGISTRATIONS: 1},
+            event_count=None,
+            collection=collection(organization, 0, 1, resource="registrations"),
+        )
+
+    expected = {"acme": None} | ({"globex": instant(3)} if newer else {})
+    loads = [load("acme", registrations("acme").drop("registration_requested_on"))]
+    loads += [load("globex", registrations("globex"))] if newer else []
+    warehouse.store(loads)
+    stored = warehouse.read(REGISTRATIONS, ["organization", "registration_requested_on"])
+    assert dict(stored.iter_rows()) == expected
+    spoiled = load("acme", registrations("acme").drop("approval_status"))
+    with pytest.raises(SliceLoadFailed, match="approval_status is absent instead of VARCHAR"):
+        warehouse.store([spoiled])
 
 
 ODD_NAMES = ("a[1]", "st*r", "qu?st", "it's", "organization=x", "{a,b}", "back\\slash", "a b#%")

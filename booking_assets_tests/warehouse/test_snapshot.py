@@ -15,7 +15,7 @@ import pytest
 from booking_assets.tables.capacity import CAPACITY_UTILIZATION
 from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import DISTRIBUTION_STATUS
-from booking_assets.tables.raw import COLLECTIONS, EVENTS
+from booking_assets.tables.raw import COLLECTIONS, EVENTS, REJECTED_ROWS
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts
 from booking_assets.warehouse.publication import point
 from booking_assets.warehouse.warehouse import Warehouse
@@ -24,7 +24,9 @@ from booking_assets_tests.warehouse.slice_loads import (
     events,
     frame,
     instant,
+    land,
     put,
+    rejected,
     slice_load,
 )
 
@@ -232,6 +234,34 @@ def test_a_table_may_be_published_alone(warehouse: Warehouse, landing: Path) -> 
     refreshed(warehouse, landing)
     only: list[Table] = [EVENTS]
     assert warehouse.publish(only).rows == {"raw.events": 4}
+
+
+def test_rejected_rows_of_a_hidden_resource_are_stored_and_not_published(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    refreshed(warehouse, landing)
+    for name in ("acme", "globex"):
+        for resource in ("registrations", "groups"):
+            rows = land(landing, rejected(name, 2, resource))
+            load = dataclasses.replace(
+                slice_load(landing, name, events(name, [])),
+                slices={REJECTED_ROWS: rows},
+                rows={REJECTED_ROWS: 2},
+                event_count=None,
+                collection=collection(name, resource=resource),
+            )
+            warehouse.store([load])
+    stored = warehouse.read(REJECTED_ROWS)
+    published = warehouse.publish(hidden={("acme", "registrations")})
+    assert warehouse.read(REJECTED_ROWS).height == stored.height == 8
+    with duckdb.connect(str(published.version), read_only=True) as con:
+        found = con.execute("SELECT organization, resource FROM raw.rejected_rows").fetchall()
+        log = con.execute("SELECT count(*) FROM raw.collections").fetchall()
+    assert sorted({*found}) == [
+        ("acme", "groups"),
+        *[("globex", r) for r in ("groups", "registrations")],
+    ]
+    assert (len(found), log) == (6, [(6,)])
 
 
 def test_a_published_file_opens_as_the_catalog_booking(warehouse: Warehouse, landing: Path) -> None:

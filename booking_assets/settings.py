@@ -42,6 +42,9 @@ _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 Slug = Annotated[str, Field(pattern=rf"\A{SLUG}\z")]
 Cron = Annotated[str, Field(pattern=r"\A[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}\z")]
+Owner = Annotated[
+    str, Field(pattern=r"\A(team:[\w.-]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+)\z")
+]
 VariableName = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
@@ -213,6 +216,13 @@ class Retention(_Section):
     """Warehouse files that a rebuild replaced."""
 
 
+class Dagster(_Section):
+    """What Dagster shows of this project."""
+
+    owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
+    """Who owns every asset: e-mail addresses, or teams as `team:NAME`."""
+
+
 class Alerts(_Section):
     """Who is told when something fails, or works again."""
 
@@ -234,6 +244,7 @@ class _Sections(_Section):
     schedules: Schedules = Schedules()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    dagster: Dagster = Dagster()
 
 
 class Settings(_Sections):

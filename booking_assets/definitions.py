@@ -15,7 +15,7 @@ import dagster as dg
 
 from booking_assets.defs.alerts import alert_sensors
 from booking_assets.defs.checks import raw_checks
-from booking_assets.defs.jobs import collect_job, derive_job, refresh_job
+from booking_assets.defs.jobs import collect_job, derive_job
 from booking_assets.defs.marts import mart_assets
 from booking_assets.defs.partitions import organization_partitions
 from booking_assets.defs.raw import log_assets, raw_assets
@@ -43,16 +43,18 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     settings = settings or effective_settings()
     if faults := cron_faults(settings.schedules):
         raise SettingsError(settings.source, faults)
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+        raw_assets(organization_partitions(settings.slugs)),
+        *log_assets(),
+        *mart_assets(settings),
+        snapshot_asset(settings),
+        *([report_asset()] if settings.report.enabled else []),
+    ]
+    owners = settings.dagster.owners
     return dg.Definitions(
-        assets=[
-            raw_assets(organization_partitions(settings.slugs)),
-            *log_assets(),
-            *mart_assets(settings),
-            snapshot_asset(settings),
-            *([report_asset()] if settings.report.enabled else []),
-        ],
+        assets=dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), assets),
         asset_checks=[raw_checks(settings)],
-        jobs=[collect_job(), derive_job(), refresh_job(), retention_job()],
+        jobs=[collect_job(), derive_job(), retention_job()],
         schedules=schedules(settings.schedules),
         sensors=[*sensors(enabled=settings.schedules.enabled), *alert_sensors(settings)],
         resources=resource_definitions(settings),

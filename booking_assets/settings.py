@@ -7,12 +7,10 @@ are not read here: `pipeline.connections` reads them from the variables that the
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -26,7 +24,12 @@ from pydantic import (
     model_validator,
 )
 
-from booking_assets.settings_faults import fault_text, follows_from_others, repeated_values
+from booking_assets.settings_faults import (
+    fault_text,
+    follows_from_others,
+    repeated_values,
+    usable_address,
+)
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
@@ -39,6 +42,9 @@ _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 Slug = Annotated[str, Field(pattern=rf"\A{SLUG}\z")]
 Cron = Annotated[str, Field(pattern=r"\A[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}\z")]
+Owner = Annotated[
+    str, Field(pattern=r"\A(team:[\w.-]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+)\z")
+]
 VariableName = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
@@ -100,20 +106,6 @@ class Organization(_Section):
         return self.token_env or self.secret_env or ""
 
 
-def _address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[?#@]", url):
-        raise ValueError(
-            "no address that can be asked; give all that precedes /booking, such as "
-            "https://host/v2/E01, without a user, a query or a fragment"
-        )
-    return url
-
-
 class Limits(_Section):
     """Limits of requests to the API."""
 
@@ -128,7 +120,7 @@ class Limits(_Section):
 class Api(Limits):
     """The API's base URL, and the limits of requests."""
 
-    base_url: Annotated[str, AfterValidator(_address)]
+    base_url: Annotated[str, AfterValidator(usable_address)]
     """Everything before `/booking`, such as `https://host/v2/E01`."""
 
 
@@ -224,6 +216,13 @@ class Retention(_Section):
     """Warehouse files that a rebuild replaced."""
 
 
+class Dagster(_Section):
+    """What Dagster shows of this project."""
+
+    owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
+    """Who owns every asset: e-mail addresses, or teams as `team:NAME`."""
+
+
 class Alerts(_Section):
     """Who is told when something fails, or works again."""
 
@@ -244,6 +243,7 @@ class _Sections(_Section):
     schedules: Schedules = Schedules()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    dagster: Dagster = Dagster()
 
 
 class Settings(_Sections):

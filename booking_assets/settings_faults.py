@@ -1,4 +1,4 @@
-"""Finds repeated values in `booking.toml`, and says each fault in a sentence; see `settings`."""
+"""Finds faults of `booking.toml`, and says each in a sentence; see `settings`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 
@@ -67,3 +68,18 @@ def fault_text(detail: Mapping[str, Any]) -> str:
     silent = isinstance(found, dict | list | tuple) or re.search("_env|base_url", key)
     shown = "" if silent else f" (found {found!r})"
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def usable_address(url: str) -> str:
+    """The URL, where requests can be sent to it; a ValueError with the remedy otherwise."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[?#@]", url):
+        raise ValueError(
+            "no address that can be asked; give all that precedes /booking, such as "
+            "https://host/v2/E01, without a user, a query or a fragment"
+        )
+    return url

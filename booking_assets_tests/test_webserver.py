@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import dagster as dg
 import duckdb
 import httpx
 import pytest
@@ -99,31 +100,34 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     assert not answers()
 
 
-def test_a_run_that_is_launched_in_the_ui_collects_derives_and_publishes(ui: Ui) -> None:
+def run_in_ui(ui: Ui, job: str, tags: Mapping[str, str]) -> str:
+    """Launches a job; gives how its run ended."""
     launched = ui.ask(
         LAUNCH,
         parameters={
             "selector": {
                 "repositoryLocationName": "booking_assets",
                 "repositoryName": "__repository__",
-                "jobName": "refresh",
+                "jobName": job,
             },
             "executionMetadata": {
-                "tags": [
-                    {"key": key, "value": value} for key, value in range_tags(FIRST, LAST).items()
-                ]
+                "tags": [{"key": key, "value": value} for key, value in tags.items()]
             },
         },
     )["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run = launched["run"]["runId"]
-    ended = {"SUCCESS", "FAILURE", "CANCELED"}
 
     def status() -> str:
         return str(ui.ask(STATUS, run=run)["runOrError"]["status"])
 
-    assert eventually(lambda: status() in ended)
-    assert status() == "SUCCESS"
+    assert eventually(lambda: status() in {"SUCCESS", "FAILURE", "CANCELED"})
+    return status()
+
+
+def test_runs_that_are_launched_in_the_ui_collect_derive_and_publish(ui: Ui) -> None:
+    assert run_in_ui(ui, "collect", range_tags(FIRST, LAST)) == "SUCCESS"
+    assert run_in_ui(ui, "derive", {}) == "SUCCESS"
 
     nodes = ui.ask(ASSETS)["assetsOrError"]["nodes"]
     never = ["/".join(one["key"]["path"]) for one in nodes if not one["assetMaterializations"]]
@@ -134,3 +138,28 @@ def test_a_run_that_is_launched_in_the_ui_collects_derives_and_publishes(ui: Ui)
         found = con.execute("SELECT DISTINCT organization FROM marts.capacity_by_event").fetchall()
     assert {FIRST, LAST} < {organization for (organization,) in found}
     assert not ui.shell.network_log.exists()
+
+
+TIMELINE = """
+    query Timeline($selector: RepositorySelector!) {
+        repositoryOrError(repositorySelector: $selector) {
+            ... on Repository { pipelines { name runs(limit: 5) { id repositoryOrigin { id } } } }
+        }
+    }
+"""
+
+
+def test_runs_of_the_command_line_stand_under_their_jobs(ui: Ui) -> None:
+    refreshed = ui.shell.run("booking-assets", "refresh", "-o", FIRST)
+    assert refreshed.returncode == 0, refreshed.stderr
+    with dg.DagsterInstance.from_config(str(ui.shell.folder / ".dagster")) as instance:
+        own = {run.job_name: run.run_id for run in reversed(instance.get_runs(limit=2))}
+    selector = {"repositoryLocationName": "booking_assets", "repositoryName": "__repository__"}
+    jobs = ui.ask(TIMELINE, selector=selector)["repositoryOrError"]["pipelines"]
+    listed = {
+        job["name"]: {run["id"]: run["repositoryOrigin"] for run in job["runs"]} for job in jobs
+    }
+    assert own.keys() == {"collect", "derive"}
+    for job, run_id in own.items():
+        # The timeline leaves out runs without an origin.
+        assert listed[job][run_id] is not None

@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from booking_assets.defs.jobs import starter_tags_of
 from booking_assets.defs.specs import SNAPSHOT_KEY
 from booking_assets.pipeline.alerts import Alert, alert_of
 from booking_assets.pipeline.connections import open_warehouse
@@ -157,7 +158,7 @@ def _alert_sensor(
     )
     def alert_after(context: dg.RunStatusSensorContext) -> dg.SkipReason:
         run = context.dagster_run
-        if run.tags.get(ALERT_TAG, KILLED) != KILLED:
+        if starter_tags_of(run).get(ALERT_TAG, KILLED) != KILLED:
             return dg.SkipReason("somebody was told, or the run's starter tells")
         report, failures = _outcome(context, impatient)
         faults = alert_after_runs(context.instance, impatient, report, {run.run_id: failures})

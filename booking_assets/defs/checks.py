@@ -4,46 +4,79 @@ Only a broken contract blocks: an organization that fails a data check is withhe
 `pipeline.organizations` decides. What is checked is in `pipeline.checks`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 
 import dagster as dg
 
-from booking_assets.defs.raw import COLLECTED_TABLES
 from booking_assets.defs.resources import WarehouseResource
-from booking_assets.defs.specs import asset_key
+from booking_assets.defs.specs import COLLECTED_TABLES, asset_key
 from booking_assets.pipeline.checks import DataCheck, data_checks
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
+from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
 
 CONTRACT = "contract_holds"
 MAX_ORGANIZATIONS_SHOWN = 20
+_NO_FAILURE = ({"organization": "", "reason": ""},)
 
 
 def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
     """The checks of the raw tables in one step, as one step writes them; marts check their own."""
-    checks = {(asset_key(one.table), one.name): one for one in data_checks(settings)}
-    contracts = {(asset_key(table), CONTRACT): table for table in COLLECTED_TABLES}
+    evaluations = _evaluations(settings)
 
     # A run over some of the tables asks for some of the checks.
     @dg.multi_asset_check(
         name="raw_checks",
         specs=[
-            *(contract_spec(table) for table in contracts.values()),
-            *(_spec(check) for check in checks.values()),
+            *(contract_spec(table) for table in COLLECTED_TABLES),
+            *(_spec(check) for check in data_checks(settings)),
         ],
         can_subset=True,
     )
     def raw_checks(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
-        selected = [(key.asset_key, key.name) for key in context.selected_asset_check_keys]
+        selected = context.selected_asset_check_keys
         with warehouse.open().session() as session:
-            results = [contract_result(session, contracts[k]) for k in selected if k in contracts]
-            results += [_result(session, checks[key]) for key in selected if key in checks]
+            results = [evaluate(session) for k, evaluate in evaluations.items() if k in selected]
         yield from results
 
     return raw_checks
+
+
+def report_raw_checks(instance: dg.DagsterInstance, store: Warehouse, settings: Settings) -> None:
+    """Report the checks of the raw tables outside of a run, but of tables never written."""
+    results = {}
+    with suppress(WarehouseError), store.session() as session:
+        for key, evaluate in _evaluations(settings).items():
+            with suppress(WarehouseError):
+                results[key] = evaluate(session)
+    for key, result in results.items():
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=result.passed,
+                metadata=result.metadata,
+                severity=result.severity,
+            )
+        )
+
+
+def _evaluations(
+    settings: Settings,
+) -> Mapping[dg.AssetCheckKey, Callable[[Warehouse], dg.AssetCheckResult]]:
+    """How each check of the raw tables is evaluated."""
+    return {
+        dg.AssetCheckKey(asset_key(table), CONTRACT): partial(contract_result, table=table)
+        for table in COLLECTED_TABLES
+    } | {
+        dg.AssetCheckKey(asset_key(check.table), check.name): partial(_result, check=check)
+        for check in data_checks(settings)
+    }
 
 
 def _spec(check: DataCheck) -> dg.AssetCheckSpec:
@@ -58,6 +91,8 @@ def _result(warehouse: Warehouse, check: DataCheck) -> dg.AssetCheckResult:
     """Whether a check holds, and for whom it does not."""
     failing = sorted(check.failing_organizations(warehouse).items())
     shown = failing[:MAX_ORGANIZATIONS_SHOWN]
+    details = check.details(warehouse) if shown else {}
+    rows = [{"organization": slug, "reason": why, **details.get(slug, {})} for slug, why in shown]
     error, warning = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         passed=not failing,
@@ -68,8 +103,8 @@ def _result(warehouse: Warehouse, check: DataCheck) -> dg.AssetCheckResult:
             "failing organizations": len(failing),
             "organizations": ", ".join(slug for slug, _ in shown),
             "reasons": dg.MetadataValue.table(
-                [dg.TableRecord({"organization": slug, "reason": why}) for slug, why in shown],
-                dg.TableSchema([dg.TableColumn("organization"), dg.TableColumn("reason")]),
+                [dg.TableRecord(row) for row in rows],
+                dg.TableSchema([dg.TableColumn(name) for name in (rows or _NO_FAILURE)[0]]),
             ),
         },
     )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, partial
 
 import dagster as dg
 
-from booking_assets.defs.raw import COLLECTED_TABLES, PARTITIONED_TABLES
-from booking_assets.defs.specs import PUBLISHED_GROUP, asset_key
+from booking_assets.defs.specs import (
+    COLLECTED_TABLES,
+    PARTITIONED_TABLES,
+    PUBLISHED_GROUP,
+    asset_key,
+)
 from booking_assets.pipeline.marts import MARTS
 
 RETENTION = "retention"
 COLLECT = "collect"
 DERIVE = "derive"
-REFRESH = "refresh"
-JOBS = frozenset({RETENTION, COLLECT, DERIVE, REFRESH})
+JOBS = frozenset({RETENTION, COLLECT, DERIVE})
 
 _COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in PARTITIONED_TABLES))
 _RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in COLLECTED_TABLES))
@@ -41,11 +45,11 @@ derive_job = cache(
         description="Derive every mart from what is stored, and publish the snapshot.",
     )
 )
-refresh_job = cache(
-    partial(
-        dg.define_asset_job,
-        REFRESH,
-        selection=_COLLECTED | _RAW_CHECKS | _DERIVED,
-        description="Collect, derive and publish in one run; it ends where an organization fails.",
-    )
-)
+
+
+def starter_tags_of(run: dg.DagsterRun) -> Mapping[str, str]:
+    """The tags of a run, but none where it re-executes another: the UI copied them from that one.
+
+    For tags that say what the process that started the run does itself.
+    """
+    return {} if run.parent_run_id else run.tags

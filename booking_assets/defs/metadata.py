@@ -17,8 +17,8 @@ from booking_assets.pipeline.results import CollectionResult
 from booking_assets.tables.contract import Table, Text
 from booking_assets.tables.raw import EVENT_COUNTS, EVENTS
 
-PREVIEW_ROWS = 20
-PREVIEW_COLUMNS = 8
+ORGANIZATIONS_SHOWN = 100
+PREVIEW_COLUMNS = 12
 CELL_CHARACTERS = 80
 SHOWN = (
     *("mode", "sequence", "count_before", "count_after", "count_lowest", "count_highest"),
@@ -29,29 +29,52 @@ SHOWN = (
 
 
 def mart_metadata(table: Table, derived: DerivedMart) -> dict[str, Any]:
-    """The rows of a mart that was just stored, and the first of them."""
+    """The figures of a mart that was just stored, in all and by organization, and its preview."""
     shown: dict[str, Any] = dict(derived.numbers)
-    if derived.rows is not None:
-        shown["dagster/row_count"] = derived.rows
-    if derived.sample is not None and derived.sample.height:
-        shown["preview"] = preview(table, derived.sample)
+    if derived.replaced is not None:
+        shown |= figures_metadata(derived.replaced.figures)
+        shown["dagster/row_count"] = shown.pop("rows")
+        if derived.replaced.preview.height:
+            shown["preview"] = preview(table, derived.replaced.preview)
+    return shown
+
+
+def figures_metadata(figures: pl.DataFrame) -> dict[str, Any]:
+    """Each figure of all organizations as a number, and a table of those of each organization."""
+    overall, each = figures.head(1), figures.slice(1, ORGANIZATIONS_SHOWN)
+    shown: dict[str, Any] = {
+        name: _cell(value)
+        for row in overall.drop("organization").to_dicts()
+        for name, value in row.items()
+        if value is not None
+    }
+    if each.height:
+        shown["by organization"] = _table(each)
     return shown
 
 
 def preview(table: Table, frame: pl.DataFrame) -> dg.TableMetadataValue:
-    """The first rows as a table, without columns of free text (see `Text.free`)."""
+    """A preview as a table, without columns of free text (see `Text.free`)."""
     columns = table.columns.columns()
     free = {name for name, one in columns.items() if isinstance(one, Text) and one.free}
     shown = [name for name in frame.columns if name not in free][:PREVIEW_COLUMNS]
-    rows = frame.select(shown).head(PREVIEW_ROWS).to_dicts()
+    return _table(frame.select(shown))
+
+
+def _table(frame: pl.DataFrame) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(
-        [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows],
-        dg.TableSchema([dg.TableColumn(name) for name in shown]),
+        [
+            dg.TableRecord({name: _cell(value) for name, value in row.items()})
+            for row in frame.iter_rows(named=True)
+        ],
+        dg.TableSchema([dg.TableColumn(name) for name in frame.columns]),
     )
 
 
 def _cell(value: object) -> str | int | float | bool:
-    if isinstance(value, bool | int | float):
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, bool | int):
         return value
     return "" if value is None else str(value)[:CELL_CHARACTERS]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import dagster as dg
 
 from booking_assets.defs.alerts import ALERT_TAG, KILLED
+from booking_assets.defs.jobs import starter_tags_of
 from booking_assets.files import LockTimeout, locked
 
 PROCESS_TAG = "booking-assets/process"
@@ -48,7 +49,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Report the runs of killed processes of this host as failed; gives their identifiers."""
     ended = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        host, _, name = run.tags.get(PROCESS_TAG, "").partition("/")
+        host, _, name = starter_tags_of(run).get(PROCESS_TAG, "").partition("/")
         if host == socket.gethostname() and _is_free(_folder(instance) / name):
             # Who was to tell of it is dead: a sensor does.
             if ALERT_TAG in run.tags:

@@ -4,30 +4,30 @@ How an organization is collected and what a failure means is in `pipeline.collec
 records so few events is in `docs/decisions/0005-events-a-partition.md`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal
 
 import dagster as dg
 
 from booking_assets.collect.stats import Mode
+from booking_assets.defs.checks import report_raw_checks
 from booking_assets.defs.metadata import result_metadata
 from booking_assets.defs.resources import BookingApiResource, WarehouseResource
-from booking_assets.defs.specs import asset_key, asset_spec
-from booking_assets.pipeline.loads import CONTRACTS
+from booking_assets.defs.specs import (
+    LOG_TABLES,
+    PARTITIONED_TABLES,
+    RESOURCES,
+    asset_key,
+    asset_spec,
+)
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS, REJECTED_ROWS
+from booking_assets.tables.raw import EVENT_COUNTS
 from booking_assets.warehouse.warehouse import Warehouse
 
-_RESOURCES = tuple(rows.table for rows in CONTRACTS.values())
-PARTITIONED_TABLES = (EVENT_COUNTS, *_RESOURCES)
-"""What a run materializes for each organization."""
-LOG_TABLES = (REJECTED_ROWS, COLLECTIONS)
-"""What the same collections write for all organizations together: one event a run, not a partition,
-since each event costs Dagster as much as storing an organization costs DuckDB."""
-COLLECTED_TABLES = (*PARTITIONED_TABLES, *LOG_TABLES)
 RAW_KINDS = {"http", "polars", "duckdb"}
 
 # Binds Dagster's run retries; `allow_retries` binds only the step's own.
@@ -51,7 +51,7 @@ def run_config(mode: Mode, *, allow_shrink: bool = False) -> dict[str, Any]:
 
 def log_assets() -> list[dg.AssetSpec]:
     """The raw tables that are not materialized by themselves: collections report them."""
-    return [asset_spec(table, _RESOURCES, RAW_KINDS) for table in LOG_TABLES]
+    return [asset_spec(table, RESOURCES, RAW_KINDS) for table in LOG_TABLES]
 
 
 def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -61,7 +61,7 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         name="collect_organizations",
         specs=[
             asset_spec(EVENT_COUNTS, (), RAW_KINDS),
-            *(asset_spec(table, (EVENT_COUNTS,), RAW_KINDS) for table in _RESOURCES),
+            *(asset_spec(table, (EVENT_COUNTS,), RAW_KINDS) for table in RESOURCES),
         ],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -84,7 +84,8 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 log=context.log,
             )
         _record_log_tables(context, store)
-        yield from _record(context, report)
+        check = partial(report_raw_checks, context.instance, store, settings)
+        yield from _record(context, report, check)
 
     return collect_organizations
 
@@ -105,9 +106,9 @@ def _record_log_tables(context: dg.AssetExecutionContext, warehouse: Warehouse) 
 
 
 def _record(
-    context: dg.AssetExecutionContext, report: RunReport
+    context: dg.AssetExecutionContext, report: RunReport, check: Callable[[], None]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Record each organization's result on its own partition.
+    """Record each organization's result on its own partition; where some failed, call `check`.
 
     Raises:
         Failure: some organizations failed. The others are recorded as materialized first.
@@ -125,6 +126,8 @@ def _record(
                 dg.AssetMaterialization(asset_key(table), partition=slug, metadata=metadata)
             )
     if report.failed_organizations:
+        # Dagster skips this run's checks, since this step fails; a check is of what precedes it.
+        check()
         raise _failure(context, report)
     for table in PARTITIONED_TABLES:
         yield dg.MaterializeResult(asset_key=asset_key(table))

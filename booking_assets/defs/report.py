@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from booking_assets.defs.specs import OWNERS, PUBLISHED_GROUP, REPORT_KEY, SNAPSHOT_KEY
+from booking_assets.defs.specs import PUBLISHED_GROUP, REPORT_KEY, SNAPSHOT_KEY
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
@@ -64,7 +64,6 @@ def report_asset() -> dg.AssetsDefinition:
                 description="The HTML report of the snapshot: an index, and a page for each"
                 " organization.",
                 group_name=PUBLISHED_GROUP,
-                owners=OWNERS,
                 kinds={"polars", "duckdb"},
                 tags={"layer": "published"},
                 deps=[SNAPSHOT_KEY],

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from booking_assets.collect.stats import Mode
 from booking_assets.defs.alerts import alert_after_runs, starter_tags, step_failure
@@ -26,7 +34,7 @@ from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
 from booking_assets.defs.raw import run_config
 from booking_assets.defs.report import report_failures
-from booking_assets.defs.retention import apply_retention
+from booking_assets.defs.retention import LOCATION, apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.organizations import withheld_failures
@@ -37,6 +45,8 @@ from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.published import published_version
 
+_NO_RETRIES = {"dagster/max_retries": "0"}
+"""The daemon retries no run of a command, whatever `run_retries` says: a person sees it fail."""
 # What a person should see is printed from the report; Dagster's own lines are in its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -75,7 +85,8 @@ class _Runs:
 
     def __post_init__(self) -> None:
         # Dagster would start two processes for each stream of a run that follow its log. Ctrl-C
-        # reaches them too, and they print tracebacks.
+        # reaches them too, and they print tracebacks. An instance configured with
+        # NoOpComputeLogManager would not delete the logs of the daemon's runs (`[retention]`).
         log_manager = self.instance.compute_log_manager
         setattr(log_manager, "capture_logs", NoOpComputeLogManager().capture_logs)  # noqa: B010
 
@@ -98,11 +109,11 @@ class _Runs:
         run_id = str(uuid4())
         # Known before it ends: an interrupted command reads what the run has stored.
         self.failures[run_id], self.alerts[run_id] = None, ()
-        with _signals() as came:
+        with _signals() as came, _origin(self.instance, job.name):
             result = job.execute_in_process(
                 run_config={**config, **_QUIET},
                 instance=self.instance,
-                tags={**self.tags, **tags},
+                tags={**self.tags, **tags, **_NO_RETRIES},
                 raise_on_error=False,
                 resources={"progress": self.progress},
                 run_id=run_id,
@@ -221,6 +232,25 @@ def _without_checks(definitions: dg.Definitions, name: str) -> dg.JobDefinition:
     job = definitions.resolve_job_def(name)
     assets = frozenset(job.asset_layer.selected_asset_keys)
     return job.get_subset(asset_selection=assets, asset_check_selection=frozenset())
+
+
+@contextmanager
+def _origin(instance: dg.DagsterInstance, job_name: str) -> Iterator[None]:
+    """Record the code location of runs: without it, the UI's timeline and jobs leave them out.
+
+    `execute_in_process` takes no origin, and creates its run with this method of the instance.
+    """
+    target = LoadableTargetOrigin(
+        executable_path=sys.executable, module_name="booking_assets.definitions"
+    )
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION)
+    origin = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job_name)
+    create = partial(instance.create_run_for_job, remote_job_origin=origin)
+    setattr(instance, "create_run_for_job", create)  # noqa: B010
+    try:
+        yield
+    finally:
+        delattr(instance, "create_run_for_job")
 
 
 @contextmanager

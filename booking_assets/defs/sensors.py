@@ -5,9 +5,8 @@ It may be a `collect` run, or one that was launched from an asset's page.
 
 import dagster as dg
 
-from booking_assets.defs.jobs import derive_job
-from booking_assets.defs.raw import PARTITIONED_TABLES
-from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
+from booking_assets.defs.jobs import derive_job, starter_tags_of
+from booking_assets.defs.specs import PARTITIONED_TABLES, SNAPSHOT_KEY, asset_key
 
 SKIP_DERIVE_TAG = "booking-assets/skip-derive"
 """On runs whose starter derives by itself, as `booking-assets refresh` does."""
@@ -36,7 +35,7 @@ def _derive_after(
     )
     def derive_after(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
-        if run.tags.get(SKIP_DERIVE_TAG):
+        if starter_tags_of(run).get(SKIP_DERIVE_TAG):
             return dg.SkipReason("the run's starter derives by itself")
         written = context.instance.get_records_for_run(
             run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION

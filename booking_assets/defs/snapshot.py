@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import dagster as dg
 
+from booking_assets.defs.metadata import figures_metadata
 from booking_assets.defs.resources import WarehouseResource
-from booking_assets.defs.specs import OWNERS, PUBLISHED_GROUP, SNAPSHOT_KEY, asset_key
+from booking_assets.defs.specs import PUBLISHED_GROUP, SNAPSHOT_KEY, asset_key
 from booking_assets.pipeline.marts import publish
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
@@ -24,7 +25,6 @@ def snapshot_asset(settings: Settings) -> dg.AssetsDefinition:
         key=SNAPSHOT_KEY,
         description="The published DuckDB file: every table, immutable, swapped whole.",
         group_name=PUBLISHED_GROUP,
-        owners=OWNERS,
         kinds={"duckdb"},
         tags={"layer": "published"},
         deps=[asset_key(table) for table in MART_TABLES],
@@ -39,9 +39,10 @@ def snapshot_asset(settings: Settings) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(published.path)),
-                "version": published.version.name,
+                "version": published.version.parent.name,
                 "MiB": round(published.bytes / 2**20, 3),
                 "seconds": round(published.seconds, 3),
+                **figures_metadata(published.figures),
                 **{f"rows of {table}": rows for table, rows in published.rows.items()},
             }
         )

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import polars as pl
+
 from booking_assets.pipeline.loads import NAME_ROWS
+from booking_assets.pipeline.results import FAILURES
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
 from booking_assets.tables.contract import Table
@@ -39,6 +42,7 @@ class DataCheck:
         failing_organizations: finds the organizations for which it does not hold, and why; the
             reason may be empty.
         remedy: what a person can do about it.
+        details: what else is known of each failing organization, by slug.
     """
 
     name: str
@@ -47,6 +51,7 @@ class DataCheck:
     withholds: bool
     failing_organizations: Callable[[Warehouse], Mapping[str, str]]
     remedy: str = ""
+    details: Callable[[Warehouse], Mapping[str, Mapping[str, str]]] = lambda _: {}
 
 
 class ContractBroken(Exception):
@@ -91,6 +96,17 @@ def data_checks(settings: Settings) -> tuple[DataCheck, ...]:
             withholds=True,
             failing_organizations=_unaccounted_registrations,
             remedy=COLLECT_AGAIN,
+        ),
+        *(
+            DataCheck(
+                "newest_attempt_succeeded",
+                table,
+                f"The newest collection of {table.short_name} succeeded; else older rows stay.",
+                withholds=False,
+                failing_organizations=partial(_failed_attempts, table),
+                details=partial(_failure_details, table),
+            )
+            for table in (EVENTS, REGISTRATIONS)
         ),
         DataCheck(
             "seats_are_known",
@@ -191,6 +207,19 @@ def _not_fresh(warehouse: Warehouse, settings: Settings) -> Mapping[str, str]:
     overdue = check_rules.overdue(newest, datetime.now(UTC), max_age)
     never = check_rules.never_complete(newest, configured)
     return dict.fromkeys(overdue, "too long ago") | dict.fromkeys(never, "never complete")
+
+
+def _newest_failed(table: Table, warehouse: Warehouse) -> pl.DataFrame:
+    return check_rules.newest_failed(warehouse.attempts(), table.short_name, FAILURES)
+
+
+def _failed_attempts(table: Table, warehouse: Warehouse) -> Mapping[str, str]:
+    return dict(_newest_failed(table, warehouse).select("organization", "reason").iter_rows())
+
+
+def _failure_details(table: Table, warehouse: Warehouse) -> Mapping[str, Mapping[str, str]]:
+    failed = _newest_failed(table, warehouse).select("organization", "since", "remedy")
+    return {row.pop("organization"): row for row in failed.to_dicts()}
 
 
 def _nameless(table: Table, named: Collection[str], warehouse: Warehouse) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ How a mart is computed is in `transforms`; how it is stored, and what a snapshot
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -51,7 +52,7 @@ from booking_assets.transforms import (
 from booking_assets.transforms.rules import NO_TIMEZONES
 from booking_assets.warehouse.errors import StaleMarts
 from booking_assets.warehouse.snapshot import Snapshot
-from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets.warehouse.warehouse import Replaced, Warehouse
 
 EVENT = ("event_identifier",)
 """The key by which rows of one event come in the same batch."""
@@ -72,14 +73,12 @@ class DerivedMart:
     """What deriving a mart stored.
 
     Args:
-        rows: how many it holds; None for a history, which is extended.
-        sample: its first rows, for a preview; None for a history.
+        replaced: its rows and figures, and its preview; None for a history, which is extended.
         numbers: what else the metadata says, by name.
     """
 
-    rows: int | None
-    sample: pl.DataFrame | None
-    numbers: Mapping[str, int | str] = field(default_factory=dict)
+    replaced: Replaced | None
+    numbers: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,10 @@ class Mart:
         Raises:
             WarehouseError: a table could not be read, or the mart not be stored.
         """
-        return self.store(only_published(warehouse, settings, withheld), settings, withheld)
+        started = time.monotonic()
+        stored = self.store(only_published(warehouse, settings, withheld), settings, withheld)
+        seconds = round(time.monotonic() - started, 3)
+        return replace(stored, numbers={**stored.numbers, "seconds": seconds})
 
 
 def derive_all(warehouse: Warehouse, settings: Settings, progress: Progress = SILENT) -> None:
@@ -163,7 +165,7 @@ def _replaced_mart(
 
     def store(warehouse: Warehouse, settings: Settings, _: Withheld) -> DerivedMart:
         replaced = warehouse.replace(table, lambda session: named(session, settings))
-        return DerivedMart(replaced.rows, replaced.first)
+        return DerivedMart(replaced)
 
     return Mart(table, (*upstream, *(one.table for one in columns.values())), store)
 
@@ -200,7 +202,7 @@ def _organizations(warehouse: Warehouse, settings: Settings, _: Withheld) -> Der
         yield names.organizations(configured, session.read(raw.NAME_OVERRIDES), _as_of(session))
 
     replaced = warehouse.only(settings.slugs).replace(ORGANIZATIONS, frames)
-    return DerivedMart(replaced.rows, replaced.first)
+    return DerivedMart(replaced)
 
 
 def _capacity_by_event(warehouse: Warehouse, settings: Settings) -> Iterator[pl.DataFrame]:
@@ -325,7 +327,7 @@ def _organization_freshness(
         )
 
     replaced = configured.replace(marts.ORGANIZATION_FRESHNESS, frames)
-    return DerivedMart(replaced.rows, replaced.first)
+    return DerivedMart(replaced)
 
 
 def _history_mart(table: History) -> Mart:
@@ -333,7 +335,7 @@ def _history_mart(table: History) -> Mart:
 
     def store(warehouse: Warehouse, _: Settings, __: Withheld) -> DerivedMart:
         closed, added = warehouse.extend_history(table, _changed_versions)
-        return DerivedMart(None, None, {"versions closed": closed, "versions added": added})
+        return DerivedMart(None, {"versions closed": closed, "versions added": added})
 
     return Mart(table, (table.source,), store, table.changes)
 

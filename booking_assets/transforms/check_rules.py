@@ -57,6 +57,15 @@ def not_complete(attempts: pl.DataFrame, resource: str) -> dict[str, str]:
     return dict(failed.select("organization", pl.col("reason").fill_null("")).iter_rows())
 
 
+def newest_failed(attempts: pl.DataFrame, resource: str, failures: Collection[str]) -> pl.DataFrame:
+    """The newest collections of a resource that failed: organization, since, reason, remedy."""
+    since = pl.col("failing_since").dt.strftime("%Y-%m-%d %H:%M UTC").alias("since")
+    failed = attempts.filter(
+        pl.col("resource") == resource, pl.col("last_status").is_in(list(failures))
+    )
+    return failed.select("organization", since, pl.col("reason", "remedy").fill_null(""))
+
+
 def overdue(newest: pl.DataFrame, now: datetime, max_age: timedelta) -> list[str]:
     """Organizations whose newest complete collection started longer than `max_age` ago."""
     return _slugs(newest.filter(pl.col("started_at") < now - max_age))

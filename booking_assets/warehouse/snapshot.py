@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from booking_assets.files import sync
+from booking_assets.tables.capacity import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
 from booking_assets.tables.catalog import OF_ALL_ORGANIZATIONS
 from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import DISTRIBUTION_BY_EVENT, ROOM_UTILIZATION
 from booking_assets.warehouse import ddl, queries
 from booking_assets.warehouse.connection import (
     STORAGE,
@@ -31,6 +34,7 @@ from booking_assets.warehouse.connection import (
 )
 from booking_assets.warehouse.ddl import column_list, qualified
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts, TableNotFound
+from booking_assets.warehouse.figures import joined_figures
 from booking_assets.warehouse.publication import FILE_MODE, publish_version, versions_folder
 from booking_assets.warehouse.view import View
 
@@ -39,6 +43,14 @@ COPY = "snapshot"
 
 FILE = "booking.duckdb"
 """The name of a version's file: DuckDB names the catalog of an opened file after it."""
+
+PUBLISHED_FIGURES = (
+    CAPACITY_BY_EVENT,
+    CAPACITY_UTILIZATION,
+    DISTRIBUTION_BY_EVENT,
+    ROOM_UTILIZATION,
+)
+"""The tables whose figures describe a published version."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +63,7 @@ class Snapshot:
         path: The path that analysts open: a symlink to `version`, or a copy of it.
         version: The immutable file.
         rows: The number of rows of each table.
+        figures: What people watch, of all organizations and of each; see `figures.figures`.
         bytes: Its size.
         seconds: The duration of publishing.
     """
@@ -58,6 +71,7 @@ class Snapshot:
     path: Path
     version: Path
     rows: Mapping[str, int]
+    figures: pl.DataFrame
     bytes: int
     seconds: float
 
@@ -115,6 +129,7 @@ def publish(view: View, tables: Sequence[Table], path: Path, *, keep: int) -> Sn
         path=path,
         version=version,
         rows=rows,
+        figures=joined_figures(view, PUBLISHED_FIGURES),
         bytes=version.stat().st_size,
         seconds=time.monotonic() - started,
     )

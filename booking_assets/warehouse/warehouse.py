@@ -24,6 +24,7 @@ from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse import (
     collections_log,
     ddl,
+    figures,
     frames,
     maintenance,
     queries,
@@ -43,16 +44,13 @@ T = TypeVar("T")
 REBUILD_BATCH = 50
 """Loads stored in one transaction while a warehouse is rebuilt."""
 
-SHOWN = 50
-"""Rows of a replaced table that are returned for a preview."""
-
 
 @dataclass(frozen=True)
 class Replaced:
-    """The new content of a replaced table: the number of rows, and the first of them."""
+    """The new content of a replaced table: its figures and its preview, see `figures`."""
 
-    rows: int
-    first: pl.DataFrame
+    figures: pl.DataFrame
+    preview: pl.DataFrame
 
 
 def _reads(query: Callable[Concatenate[View, P], T]) -> Callable[Concatenate[Warehouse, P], T]:
@@ -253,8 +251,7 @@ class Warehouse:
             if repeated := queries.duplicates(view, table):
                 fault = f"{repeated} rows repeat a key ({', '.join(table.grain)})"
                 raise frames.frame_mismatch(table, fault)
-            first = view.read(table, table.column_names, limit=SHOWN)
-            return Replaced(rows=queries.row_count(view, table), first=first)
+            return Replaced(figures.figures(view, table), figures.preview(view, table))
 
     def extend_history(self, history: History, changed: versions.Changed) -> tuple[int, int]:
         """Extend a history and its changes: read, decided and written in one transaction.

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from booking_assets.defs.metadata import SHOWN
-from booking_assets.defs.raw import COLLECTED_TABLES, NO_RETRY_TAGS, PARTITIONED_TABLES
-from booking_assets.defs.specs import asset_key
+from booking_assets.defs.raw import NO_RETRY_TAGS
+from booking_assets.defs.specs import COLLECTED_TABLES, PARTITIONED_TABLES, asset_key
 from booking_assets.pipeline.loads import CONTRACTS
 from booking_assets.sandbox.configuration import token_variable
 from booking_assets.tables.contract import Table
@@ -167,6 +167,37 @@ def test_an_organization_that_is_refused_fails_alone(
 
 
 @pytest.mark.slow
+def test_the_checks_are_evaluated_where_an_organization_fails_and_say_who_since_when_and_why(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert site.run("collect", site.slugs).success
+    refused = site.slugs[0]
+    monkeypatch.delenv(token_variable(refused))
+    result = site.run("collect", site.slugs)
+    assert not result.success
+    assert not result.get_asset_check_evaluations()
+    keys = [*site.definitions.resolve_asset_graph().asset_check_keys]
+    raw = [key for key in keys if key.asset_key in {asset_key(one) for one in COLLECTED_TABLES}]
+    stored = site.instance.event_log_storage.get_latest_asset_check_execution_by_key(raw)
+    statuses = {key: (one.status.value, one.run_id == result.run_id) for key, one in stored.items()}
+    newest = dg.AssetCheckKey(asset_key(EVENTS), "newest_attempt_succeeded")
+    assert statuses.pop(newest) == ("FAILED", False)
+    assert ("PLANNED", True) not in statuses.values()
+    assert statuses[dg.AssetCheckKey(asset_key(EVENTS), "counted_is_stored")][0] == "SUCCEEDED"
+    event = stored[newest].event
+    assert event is not None
+    shown = event.get_dagster_event().asset_check_evaluation_data.metadata["reasons"]
+    assert isinstance(shown, dg.TableMetadataValue)
+    (row,) = (one.data for one in shown.records)
+    log = site.log(result.run_id)[refused]
+    assert row == {
+        "organization": refused,
+        "since": f"{log['started_at']:%Y-%m-%d %H:%M} UTC",
+        "reason": log["reason"],
+        "remedy": log["remedy"],
+    }
+
+
 def test_a_refused_organization_is_not_tried_again_by_dagster(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,10 @@ import booking_assets
 from booking_assets.definitions import build_definitions, defs
 from booking_assets.defs.specs import asset_key
 from booking_assets.settings import Schedules, SettingsError
+from booking_assets.tables.capacity import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
 from booking_assets.tables.catalog import MART_TABLES, TABLES
 from booking_assets.tables.contract import Table
+from booking_assets.tables.marts import SEAT_HISTORY
 from booking_assets_tests.commands import Shell, shell
 
 PACKAGE = Path(booking_assets.__file__).parent
@@ -61,7 +63,7 @@ def test_loading_reaches_for_nothing_and_writes_nothing(tmp_path: Path) -> None:
     empty = shell(tmp_path)
     loaded = empty.run("python", "-c", LOADING)
     assert (loaded.returncode, loaded.stderr) == (0, "")
-    assert "refresh" in loaded.stdout.split()
+    assert "collect" in loaded.stdout.split()
     assert list(empty.folder.iterdir()) == []
     assert list(empty.home.iterdir()) == []
     assert not empty.network_log.exists()
@@ -247,6 +249,8 @@ def test_these_are_all_checks_and_what_each_may_stop(graph: dg.AssetGraph) -> No
     contracts = {f"{table.schema}/{table.short_name} contract_holds": BLOCKING for table in TABLES}
     assert checks == contracts | {
         "raw/events counted_is_stored": WITHHOLDING,
+        "raw/events newest_attempt_succeeded": WARNING,
+        "raw/registrations newest_attempt_succeeded": WARNING,
         "raw/events no_foreign_rows": WITHHOLDING,
         "raw/events no_unknown_members": WARNING,
         "raw/registrations counted_is_stored": WITHHOLDING,
@@ -269,7 +273,7 @@ def test_every_check_says_what_it_promises(graph: dg.AssetGraph) -> None:
 def test_these_are_all_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"}
-    assert jobs == {"collect", "derive", "refresh", "retention"}
+    assert jobs == {"collect", "derive", "retention"}
     assert {(one.name, one.job_name) for one in repository.schedule_defs} == {
         ("collect_hourly", "collect"),
         ("collect_nightly", "collect"),
@@ -304,7 +308,7 @@ def test_every_job_schedule_and_sensor_has_a_description(definitions: dg.Definit
 
 
 def test_runs_are_one_process(definitions: dg.Definitions) -> None:
-    for name in ("collect", "derive", "refresh", "retention"):
+    for name in ("collect", "derive", "retention"):
         assert definitions.resolve_job_def(name).executor_def.name == "in_process"
 
 
@@ -322,11 +326,11 @@ def test_only_what_is_collected_is_partitioned(graph: dg.AssetGraph) -> None:
         assert node.backfill_policy == dg.BackfillPolicy.single_run()
 
 
-def test_every_asset_says_what_it_is_whose_and_how_it_is_made(graph: dg.AssetGraph) -> None:
+def test_every_asset_says_what_it_is_and_how_it_is_made(graph: dg.AssetGraph) -> None:
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.description, key
-        assert node.owners, key
+        assert not node.owners, key
         assert "duckdb" in node.kinds, key
         assert node.tags["layer"] == node.group_name, key
 
@@ -344,6 +348,60 @@ def test_an_asset_shows_the_columns_of_its_contract(graph: dg.AssetGraph, table:
     assert graph.get(asset_key(table)).description == table.description
 
 
+def test_the_owners_of_the_settings_own_every_asset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = ["team:training", "data@example.org"]
+    (tmp_path / "booking.toml").write_text(
+        f"{FAULTLESS}\n[dagster]\nowners = {json.dumps(owners)}\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BOOKING_CONFIG", raising=False)
+    graph = build_definitions().resolve_asset_graph()
+    assert {tuple(graph.get(key).owners) for key in graph.get_all_asset_keys()} == {tuple(owners)}
+
+
+def lineage(graph: dg.AssetGraph, table: Table) -> dict[str, set[str]]:
+    """The upstream columns of each column that has some, as `schema/table.column`."""
+    deps = graph.get(asset_key(table)).metadata["dagster/column_lineage"].deps_by_column
+    return {
+        column: {f"{one.asset_key.to_user_string()}.{one.column_name}" for one in sources}
+        for column, sources in deps.items()
+    }
+
+
+def test_a_column_that_is_one_of_an_upstream_table_is_traced_to_it(graph: dg.AssetGraph) -> None:
+    capacity = lineage(graph, CAPACITY_BY_EVENT)
+    assert capacity["event_title"] == {"raw/events.event_title"}
+    assert capacity["venue_name"] == {"marts/venues.venue_name"}
+    # Computed by a transform.
+    assert not {"seats_taken", "utilization", "as_of"} & capacity.keys()
+    by_month = lineage(graph, CAPACITY_UTILIZATION)
+    assert by_month["venue_name"] == {"marts/venues.venue_name"}
+    assert by_month["organization"] == {"marts/capacity_by_event.organization"}
+    seats = lineage(graph, SEAT_HISTORY)
+    assert seats["seats_confirmed"] == {"marts/capacity_by_event.seats_confirmed"}
+
+
+def test_lineage_names_columns_that_there_are(graph: dg.AssetGraph) -> None:
+    columns = {
+        f"{table.schema}/{table.short_name}.{name}" for table in TABLES for name in table.dtypes
+    }
+    for table in MART_TABLES:
+        for column, sources in lineage(graph, table).items():
+            assert column in table.dtypes
+            assert sources <= columns
+
+
+FAULTLESS = """
+[api]
+base_url = "https://example.org"
+
+[[organizations]]
+slug = "acme"
+identifier = "123e4567-e89b-12d3-a456-426614174000"
+token_env = "TOKEN"
+"""
 FAULTY = """
 [api]
 base_url = "ftp://example.org"

@@ -7,13 +7,13 @@ import pytest
 
 from booking_assets.defs.metadata import (
     CELL_CHARACTERS,
-    PREVIEW_ROWS,
     mart_metadata,
     preview,
 )
 from booking_assets.pipeline.marts import DerivedMart
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.contract import Table, Text
+from booking_assets.warehouse.warehouse import Replaced
 
 CANARY = "canary of a person"
 
@@ -27,9 +27,9 @@ def rows(table: Table, count: int) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_a_preview_is_short_and_shows_no_free_text(table: Table) -> None:
-    shown = preview(table, rows(table, 1_000))
-    assert len(shown.records) == PREVIEW_ROWS
+def test_a_preview_shows_no_free_text(table: Table) -> None:
+    shown = preview(table, rows(table, 2))
+    assert len(shown.records) == 2
     assert CANARY not in str(shown)
     assert [column.name for column in shown.schema.columns] == [*shown.records[0].data]
 
@@ -45,8 +45,17 @@ def test_a_preview_cuts_long_cells_and_keeps_numbers() -> None:
     assert record.data["event_count"] == 7
 
 
-def test_a_stored_mart_shows_the_number_of_its_rows_and_the_first_of_them() -> None:
+def test_a_stored_mart_shows_its_figures_in_all_and_by_organization() -> None:
     table = TABLES[0]
-    shown = mart_metadata(table, DerivedMart(1_000, rows(table, 2)))
-    assert shown == {"dagster/row_count": 1_000, "preview": preview(table, rows(table, 2))}
-    assert mart_metadata(table, DerivedMart(None, None, {"added": 3})) == {"added": 3}
+    figures = pl.DataFrame(
+        {"organization": [None, "acme", "globex"], "rows": [7, 4, 3], "ratio": [0.123456, None, 1]},
+        strict=False,
+    )
+    shown = mart_metadata(table, DerivedMart(Replaced(figures, rows(table, 2)), {"seconds": 0.5}))
+    assert (shown["dagster/row_count"], shown["ratio"], shown["seconds"]) == (7, 0.1235, 0.5)
+    assert [one.data for one in shown["by organization"].records] == [
+        {"organization": "acme", "rows": 4, "ratio": ""},
+        {"organization": "globex", "rows": 3, "ratio": 1.0},
+    ]
+    assert shown["preview"] == preview(table, rows(table, 2))
+    assert mart_metadata(table, DerivedMart(None, {"added": 3})) == {"added": 3}

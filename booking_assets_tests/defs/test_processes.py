@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -55,6 +56,22 @@ def test_a_run_is_ended_when_its_process_was_killed_and_not_before(
     with process_lock(instance):
         assert statuses(instance) == [dg.DagsterRunStatus.FAILURE]
     assert list((Path(instance.root_directory) / "processes").iterdir()) == []
+
+
+def test_a_run_of_the_daemon_that_executes_a_dead_one_again_is_left_alone(
+    instance: dg.DagsterInstance,
+) -> None:
+    with process_lock(instance) as tags:
+        pass
+    first, again = str(uuid4()), str(uuid4())
+    started = dg.DagsterRunStatus.STARTED
+    for run_id, parent in ((first, None), (again, first)):
+        run = dg.DagsterRun(
+            "waiting", run_id, status=started, tags=tags, parent_run_id=parent, root_run_id=parent
+        )
+        instance.add_run(run)
+    (Path(instance.root_directory) / "processes" / tags[PROCESS_TAG].partition("/")[2]).touch()
+    assert end_dead_runs(instance) == [first]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ from booking_assets.tables.contract import (
 from booking_assets.tables.raw import EVENTS, REJECTED_ROWS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.errors import FrameMismatch, SchemaMismatch, TableNotFound
-from booking_assets.warehouse.warehouse import SHOWN, Warehouse
+from booking_assets.warehouse.figures import PREVIEW_ROWS
+from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import (
     START,
     collection,
@@ -154,7 +155,7 @@ def test_a_replaced_table_holds_the_new_rows_only(warehouse: Warehouse) -> None:
     assert warehouse.row_counts(KINDS) == {"globex": 1}
 
 
-def test_replace_stores_all_frames_and_returns_their_number_of_rows_and_the_first(
+def test_replace_stores_all_frames_and_returns_their_figures_and_a_preview(
     warehouse: Warehouse,
 ) -> None:
     frames = [
@@ -162,9 +163,8 @@ def test_replace_stores_all_frames_and_returns_their_number_of_rows_and_the_firs
         for part in range(3)
     ]
     replaced = warehouse.replace(KINDS, lambda _: frames)
-    assert replaced.rows == 120
-    assert replaced.first.height == SHOWN
-    assert replaced.first.schema == KINDS.dtypes
+    assert replaced.figures.rows() == [(None, 120), ("acme", 120)]
+    assert replaced.preview.height == PREVIEW_ROWS
     assert set(warehouse.read(KINDS)["count"]) == set(range(120))
 
 

@@ -155,14 +155,13 @@ def joined_figures(view: View, tables: Iterable[Table]) -> pl.DataFrame:
     """The figures of several tables side by side, without their rows; see `figures`."""
     joined = pl.DataFrame(schema={"organization": pl.String})
     for table in tables:
-        if view.is_stored(table):
-            joined = joined.join(
-                figures(view, table).drop("rows"),
-                on="organization",
-                how="full",
-                coalesce=True,
-                nulls_equal=True,
-            )
+        joined = joined.join(
+            figures(view, table).drop("rows"),
+            on="organization",
+            how="full",
+            coalesce=True,
+            nulls_equal=True,
+        )
     return joined.sort("organization", nulls_last=False)
 
 

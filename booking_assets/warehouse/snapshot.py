@@ -133,7 +133,7 @@ def publish(
         path=path,
         version=version,
         rows=rows,
-        figures=joined_figures(view, PUBLISHED_FIGURES),
+        figures=joined_figures(view, [one for one in PUBLISHED_FIGURES if one in stored]),
         bytes=version.stat().st_size,
         seconds=time.monotonic() - started,
     )

@@ -17,6 +17,8 @@ from booking_assets.warehouse.warehouse import Warehouse
 FAILURES = frozenset({"failed", "shrunk"})
 """The statuses that fail a run. Access denied to other resources than events is a gap."""
 
+NOTED = 6
+"""Collections that a note names; a failure names all."""
 UNRECORDED = "the run logged nothing of it; see the run in the Dagster UI"
 
 
@@ -107,21 +109,27 @@ class RunReport:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The same for collections that stored nothing and are no failure."""
+        """The same for collections that stored nothing and are no failure; names the first few."""
         others = [one for one in self.results if not one.is_complete and not one.has_failed]
-        return _sentences(others, {})
+        return _sentences(others, {}, NOTED)
 
 
 def _sentences(
-    results: Iterable[CollectionResult], unrecorded: Mapping[str, str]
+    results: Iterable[CollectionResult], unrecorded: Mapping[str, str], most: int | None = None
 ) -> tuple[str, ...]:
+    """One sentence for each fault; `most` limits the collections that it names."""
     names = defaultdict(list)
     for result in results:
         fault = result.explanation.removeprefix(f"{result.resource}: ")
         names[fault].append(f"{result.organization}, {result.resource}")
     for slug, fault in unrecorded.items():
         names[fault].append(slug)
-    return tuple(f"{'; '.join(failed)}: {fault}" for fault, failed in names.items())
+    return tuple(f"{'; '.join(_first(failed, most))}: {fault}" for fault, failed in names.items())
+
+
+def _first(names: list[str], most: int | None) -> list[str]:
+    more = len(names) - (most or len(names))
+    return [*names[:most], f"{more} more"] if more > 0 else names
 
 
 def report_run(

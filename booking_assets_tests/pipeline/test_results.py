@@ -48,6 +48,14 @@ def test_one_fault_of_several_organizations_is_one_sentence(warehouse: Warehouse
     )
 
 
+def test_a_note_of_many_organizations_names_the_first_few(warehouse: Warehouse) -> None:
+    denied = {"resource": "registrations", "status": "access_denied", "reason": "no permission"}
+    rows = [{"slug": f"o{number}", "run_id": "now", **denied} for number in range(9)]
+    (note,) = logged(warehouse, *rows).notes
+    assert note.startswith("o0, registrations; o1, registrations; ")
+    assert "; o5, registrations; 3 more: no permission" in note
+
+
 def test_an_organization_of_which_nothing_was_logged_has_failed(warehouse: Warehouse) -> None:
     report = logged(
         warehouse, {"slug": "acme", "run_id": "now"}, {"slug": "beta", "run_id": "then"}

@@ -50,7 +50,8 @@ def live_progress(console: Console, slugs: Sequence[str]) -> Iterator[Progress]:
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
-    ):
+    ) as live:
+        display.redraw = live.refresh
         yield display
 
 
@@ -107,6 +108,8 @@ class Display:
         slugs: Sequence[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.redraw: Callable[[], None] = lambda: None
+        """Draws the display at once: a phase may be shorter than the time between two drawings."""
         self._console = console
         self._clock = clock
         self._started = clock()
@@ -145,13 +148,16 @@ class Display:
     def step(self, phase: Phase, name: str, total: int) -> None:
         """Moves the bar of the phase."""
         with self._lock:
-            if phase != self._phase:
+            begins = phase != self._phase
+            if begins:
                 self._phase, self._steps = phase, []
             if self._steps == ["checks"]:
                 self._steps = []
             if name not in self._steps:
                 self._steps.append(name)
             self._total = total
+        if begins:
+            self.redraw()
 
     def render(self) -> Text:
         """The display at this instant: a line each, none wider than the terminal."""

@@ -92,7 +92,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 @pytest.mark.slow
 def test_an_organization_without_a_token_is_named_with_the_remedy(day: Day) -> None:
     assert day.morning.exit_code == 1
-    (told,) = re.findall(f"{slug(ACME)}, events: (.*)", day.morning.said)
+    (told,) = re.findall(f"{slug(ACME)}, events[^:]*: (.*)", day.morning.said)
     assert f"the environment variable {token_variable(slug(ACME))} is unset or blank" in told
     assert "Set the variable" in told
     assert "Traceback" not in day.morning.said

@@ -17,6 +17,7 @@ from typing import Any, Self
 import sqlalchemy
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.sql import ScriptDirectory  # type: ignore[attr-defined]
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -76,8 +77,25 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 os.utime(self.path_for_shard(event.run_id))
 
     def delete_events(self, run_id: str) -> None:
-        """Deletes a run's events, and its database; Dagster's own leaves an empty file."""
+        """Deletes a run's events, its database, and its evaluations of checks.
+
+        Dagster's own leaves an empty file and the evaluations: 70 KB for each run of 40
+        organizations. The newest evaluation of each check stays, as in the UI.
+        """
         super().delete_events(run_id)
+        evaluations, newer = AssetCheckExecutionsTable, AssetCheckExecutionsTable.alias()
+        with self.index_connection() as connection:
+            connection.execute(
+                evaluations.delete().where(
+                    evaluations.c.run_id == run_id,
+                    sqlalchemy.exists().where(
+                        newer.c.asset_key == evaluations.c.asset_key,
+                        newer.c.check_name == evaluations.c.check_name,
+                        newer.c.partition.is_not_distinct_from(evaluations.c.partition),
+                        newer.c.id > evaluations.c.id,
+                    ),
+                )
+            )
         with self._db_lock:
             database = self._databases.pop(run_id, None)
             if database is not None:

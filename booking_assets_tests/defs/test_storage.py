@@ -224,6 +224,24 @@ def test_events_can_be_wiped_and_written_again(pooled: dg.DagsterInstance) -> No
     assert pooled.all_logs(run)
 
 
+def test_a_deleted_run_leaves_no_evaluation_but_the_newest_of_each_check(
+    pooled: dg.DagsterInstance,
+) -> None:
+    runs = [materialize(pooled, partition) for partition in "aba"]
+
+    def evaluated() -> list[str]:
+        history = pooled.event_log_storage.get_asset_check_execution_history(
+            enough.check_key, limit=10
+        )
+        return [record.run_id for record in history]
+
+    assert sorted(evaluated()) == sorted(runs)
+    pooled.delete_run(runs[0])
+    assert runs[0] not in evaluated()
+    pooled.delete_run(runs[2])
+    assert runs[2] in evaluated()
+
+
 def an_event(
     run: str = "", message: str = "told", dagster_event: dg.DagsterEvent | None = None
 ) -> EventLogEntry:

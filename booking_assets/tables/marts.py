@@ -182,6 +182,11 @@ class EventChanges(Schema):
     column_name = Text("The changed column of raw.events; null where inserted or deleted.")
     old_value = Text("Value before, as text, cut at 200 characters.", free=True)
     new_value = Text("Value after, as text, cut at 200 characters.", free=True)
+    sequence = Count(
+        "The order of an organization's changes, whatever its clocks said: `sequence` in"
+        " raw.collections of the newest collection of events when the change was recorded; null in"
+        " rows of earlier releases, or filled from their history, which come before all others."
+    )
 
 
 class SeatHistory(Schema):

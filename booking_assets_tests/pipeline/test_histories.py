@@ -117,7 +117,12 @@ def at_instant(table: str, instant: datetime) -> str:
 
 def changes(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     rows = warehouse.read(EVENT_CHANGES).sort(EVENT_CHANGES.grain)
-    return rows.drop("organization").rows()
+    return rows.drop("organization", "sequence").rows()
+
+
+def sequences(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    """The new value and the sequence of each change, in the order in which they are stored."""
+    return warehouse.read(EVENT_CHANGES).select("new_value", "sequence").rows()
 
 
 def seat_versions(warehouse: Warehouse, event: int = 0) -> list[tuple[Any, ...]]:
@@ -186,6 +191,37 @@ def test_a_history_without_changes_fills_them_once(warehouse: Warehouse) -> None
     assert changes(warehouse) == expected
     assert extend(warehouse) == [(0, 0), (0, 0)]
     assert changes(warehouse) == expected
+
+
+def test_changes_are_in_the_order_of_their_sequence_also_where_a_clock_was_ahead(
+    warehouse: Warehouse,
+) -> None:
+    titles = [("a", "a"), ("b", "a"), ("b", "c"), ("d", "c")]
+    for number, (ahead, pair) in enumerate(zip((0, 30, 0, 0), titles, strict=True), 1):
+        events = {event: {"event_title": title} for event, title in enumerate(pair)}
+        store(warehouse, number, {ACME: events}, at=day(number + ahead))
+        extend(warehouse)
+    assert sequences(warehouse) == [("b", 2), ("c", 3), ("d", 4)]
+    instants = warehouse.read(EVENT_CHANGES)["changed_at"].to_list()
+    assert instants == [day(32), day(3), day(32) + INSTANT]
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    ["DROP TABLE marts.event_changes", "ALTER TABLE marts.event_changes DROP COLUMN sequence"],
+    ids=["no changes", "changes without sequence"],
+)
+def test_changes_of_an_earlier_release_have_no_sequence_and_later_ones_do(
+    warehouse: Warehouse, earlier: str
+) -> None:
+    for number, title in enumerate("abc"):
+        store(warehouse, number, {ACME: {0: {"event_title": title}}})
+        extend(warehouse)
+        if title == "b":
+            with duckdb.connect(str(warehouse.path)) as con:
+                con.execute(earlier)
+    assert sorted(sequences(warehouse)) == [("b", None), ("c", 2)]
+    assert not warehouse.contract_breaches(EVENT_CHANGES)
 
 
 def test_every_kind_of_seat_that_is_counted_has_a_history() -> None:

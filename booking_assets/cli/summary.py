@@ -80,8 +80,8 @@ def _print_figures(
 
 def _cells(one: OrganizationSummary) -> list[str]:
     seats = "-"
-    if one.seats_offered is not None:
-        seats = f"{_number(one.seats_taken, '?')}/{one.seats_offered:,}"
+    if one.seats_taken is not None and one.seats_offered is not None:
+        seats = f"{one.seats_taken:,}/{one.seats_offered:,}"
     figures = (one.events, one.registrations, one.rejected)
     packages = (one.packages_late, one.packages_failed)
     status = one.status
@@ -90,8 +90,8 @@ def _cells(one: OrganizationSummary) -> list[str]:
     return [one.organization, *map(_number, figures), seats, *map(_number, packages), status]
 
 
-def _number(value: int | None, unknown: str = "-") -> str:
-    return unknown if value is None else f"{value:,}"
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _age(as_of: datetime | None) -> str:

@@ -153,13 +153,18 @@ def _append_changes(view: View, history: History, changes: Table, batch_rows: in
     """Append what distinguishes the added versions from those before them.
 
     Where the table of changes does not exist yet, it is filled from all versions of the history.
-    Rows that are inserted by an organization's first load, its first versions, are left out.
+    Rows that are inserted by an organization's first load, its first versions, are left out, and
+    columns of `not_in_changes`, also those that an earlier release appended.
     The collections that brought the added versions are in `newest`.
     """
     con, added, known = view.con, "added", "FROM last_versions"
     if not view.is_stored(changes):
         added, known = qualified(history), "FROM last_versions WHERE false"
+    is_former = bool(ddl.differences(changes, view.catalog.get(changes.name, {})))
     ddl.prepare(con, [changes])
+    if is_former and history.not_in_changes:
+        left_out = ", ".join(map(literal, history.not_in_changes))
+        con.execute(f"DELETE FROM {qualified(changes)} WHERE column_name IN ({left_out})")
     sequences = f"SELECT {_KEY}, valid_from, sequence FROM added JOIN newest USING (organization)"
     recorded = f"{added} LEFT JOIN ({sequences}) USING ({_KEY}, valid_from)"
     con.execute(
@@ -195,12 +200,13 @@ def _append_updates(
         for instant, which in (("valid_to", "valid_from < valid_to"), ("valid_from", "true"))
     )
     # Hashed twice, since DuckDB combines hashes by XOR: two equal changes would cancel out.
-    digests = ", ".join(f"bit_xor(hash(hash({key}, {quoted(name)})))" for name in history.members)
+    names = history.members_in_changes
+    digests = ", ".join(f"bit_xor(hash(hash({key}, {quoted(name)})))" for name in names)
     before, after = (
         con.execute(f"SELECT {digests} FROM ({side}) SEMI JOIN updated USING ({key})").fetchall()[0]
         for side in (old, new)
     )
-    members = zip(history.members, before, after, strict=True)
+    members = zip(names, before, after, strict=True)
     values = ", ".join(
         f"""
         CASE WHEN old.{column} IS DISTINCT FROM new.{column} THEN {{

@@ -144,6 +144,26 @@ def test_an_update_is_a_row_for_each_changed_column(warehouse: Warehouse) -> Non
     ]
 
 
+def test_who_changed_an_event_and_when_is_in_its_history_and_no_change(
+    warehouse: Warehouse,
+) -> None:
+    last: Row = {"last_change_type": "v", "last_change_user": "x", "last_change_time": AS_OF}
+    rows: list[Row] = [
+        {"event_title": "a"},
+        {"event_title": "b", **last},
+        {"event_title": "b", **last, "last_change_user": "y"},
+    ]
+    for number, row in enumerate(rows):
+        store(warehouse, number, {ACME: {0: row}})
+        extend(warehouse)
+    assert changes(warehouse) == [(identifier(0), day(1), "updated", "event_title", "a", "b")]
+    versions = warehouse.read(EVENT_HISTORY).sort("valid_from")
+    assert versions["last_change_user"].to_list() == [None, "x", "y"]
+    assert {*EVENT_HISTORY.members} - {*EVENT_HISTORY.members_in_changes} == {
+        name for name in EVENTS.column_names if name.startswith("last_change_")
+    }
+
+
 def test_new_and_deleted_events_are_changes_after_the_first_load_of_their_organization(
     warehouse: Warehouse,
 ) -> None:
@@ -208,7 +228,12 @@ def test_changes_are_in_the_order_of_their_sequence_also_where_a_clock_was_ahead
 
 @pytest.mark.parametrize(
     "earlier",
-    ["DROP TABLE marts.event_changes", "ALTER TABLE marts.event_changes DROP COLUMN sequence"],
+    [
+        "DROP TABLE marts.event_changes",
+        "ALTER TABLE marts.event_changes DROP COLUMN sequence;"
+        "INSERT INTO marts.event_changes BY NAME"
+        " SELECT * REPLACE ('last_change_user' AS column_name) FROM marts.event_changes",
+    ],
     ids=["no changes", "changes without sequence"],
 )
 def test_changes_of_an_earlier_release_have_no_sequence_and_later_ones_do(

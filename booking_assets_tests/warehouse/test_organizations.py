@@ -299,7 +299,7 @@ def test_a_forgotten_organization_is_gone_from_every_table_and_from_the_file(
         "raw.registrations": 1,
         "marts.capacity_utilization": 1,
         "marts.event_history": 4,
-        "marts.event_changes": 4,
+        "marts.event_changes": 3,
         "marts.seat_history": 1,
         "marts.organization_freshness": 1,
     }

@@ -33,6 +33,7 @@ from booking_assets.pipeline.loads import (
     slice_load,
     wanted_resources,
 )
+from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.rebuild import rebuild_lost
@@ -96,8 +97,11 @@ class Collector:
             What `raw.collections` says of this run.
 
         Raises:
+            SettingsError: the file of names has a fault; nothing was collected.
             WarehouseError: the warehouse cannot be read.
         """
+        # Deriving would fail of it, after hours of collecting.
+        name_overrides(self.settings)
         rebuild_lost(self.warehouse, self.settings)
         adopt_renamed(self.warehouse, self.settings)
         plan = self._plan(run_id, mode, allow_shrink=allow_shrink)

@@ -29,11 +29,11 @@ _HEADINGS = (
 def print_summary(console: Console, summary: Summary, *, verbose: bool = False) -> None:
     """The figures of the organizations, the paths, and the reason and remedy of each failure."""
     everyone = summary.organizations
-    shown = [one for one in everyone if one.is_remarkable or len(everyone) <= SHOWN]
+    shown = everyone if len(everyone) <= SHOWN else summary.remarkable
     if summary.snapshot:
         _print_figures(console, shown, summary.total)
     if more := len(everyone) - len(shown):
-        console.print(f"{more} more are complete")
+        console.print(f"{more} {'more are' if shown else 'organizations, all'} complete")
     if verbose:
         _print_rows(console, everyone)
     published = f"{summary.snapshot} (for analysts)"

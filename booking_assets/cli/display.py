@@ -5,6 +5,7 @@ What it is told is in `pipeline.progress`; what is printed in the end, in `summa
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -38,7 +39,20 @@ _OUTCOMES = {
 
 @contextmanager
 def live_progress(console: Console, slugs: Sequence[str]) -> Iterator[Progress]:
-    """The live display in a terminal, plain lines elsewhere."""
+    """The live display in a terminal, plain lines elsewhere.
+
+    Meanwhile, what is logged outside a step and has no handler is dropped: it would be written into
+    the display, such as SQLAlchemy's traceback of a Ctrl-C. Dagster's log keeps what a step logs.
+    """
+    unhandled = logging.NullHandler()
+    logging.getLogger().addHandler(unhandled)
+    try:
+        yield from _progress(console, slugs)
+    finally:
+        logging.getLogger().removeHandler(unhandled)
+
+
+def _progress(console: Console, slugs: Sequence[str]) -> Iterator[Progress]:
     can_move = console.file.isatty() and not console.is_dumb_terminal
     if not can_move or os.environ.get("CI"):
         yield Lines(console)

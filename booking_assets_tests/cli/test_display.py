@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -61,6 +63,19 @@ def test_a_failure_replaces_what_was_stored(display: Display) -> None:
     display.ended("acme", "events", "complete", 6, None)
     display.ended("acme", "registrations", "failed", 0, "registrations: HTTP 401")
     assert drawn(display)[1] == "  acme   failed registrations: HTTP 401"
+
+
+def test_what_is_logged_without_a_handler_is_not_written_into_the_display() -> None:
+    code = """
+import logging, sys
+from rich.console import Console
+from booking_assets.cli.display import live_progress
+with live_progress(Console(), []):
+    logging.getLogger("sqlalchemy.pool").error("while it is drawn")
+logging.getLogger("sqlalchemy.pool").error("afterwards")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == "afterwards\n"
 
 
 def test_each_step_is_drawn_at_once(display: Display) -> None:

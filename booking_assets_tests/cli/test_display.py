@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import re
 import subprocess
 import sys
 
 import pytest
 from rich.console import Console
 
-from booking_assets.cli.display import Display
+from booking_assets.cli.display import Display, live_progress
 
 
 class Clock:
@@ -63,6 +66,26 @@ def test_a_failure_replaces_what_was_stored(display: Display) -> None:
     display.ended("acme", "events", "complete", 6, None)
     display.ended("acme", "registrations", "failed", 0, "registrations: HTTP 401")
     assert drawn(display)[1] == "  acme   failed registrations: HTTP 401"
+
+
+@pytest.mark.parametrize(("terminal", "ci"), [("dumb", ""), ("xterm", "true")])
+def test_where_the_cursor_cannot_move_progress_is_plain_lines(
+    terminal: str, ci: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", terminal)
+    monkeypatch.setenv("CI", ci)
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w", encoding="utf-8") as file:
+        with live_progress(Console(file=file), ["acme"]) as progress:
+            progress.ended("acme", "events", "complete", 1234, None)
+            progress.step("publish", "snapshot", 1)
+        written = b""
+        while written.count(b"\n") < 2:
+            written += os.read(master, 4096)
+    os.close(master)
+    assert not re.search(rb"\x1b\[[0-9;?]*[^0-9;?m]", written)
+    said = re.sub(rb"\x1b\[[0-9;]*m", b"", written).decode().splitlines()
+    assert said == ["stored    acme: 1,234 events", "publish   1 step"]
 
 
 def test_what_is_logged_without_a_handler_is_not_written_into_the_display() -> None:

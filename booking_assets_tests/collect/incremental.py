@@ -56,7 +56,7 @@ class Site:
             mode=mode,
             overlap=OVERLAP,
             clock=lambda: (self.booking.now or NOW) + self.ours,
-            **{"page_size": 7} | plan,
+            **{"page_size": 7 if mode == "incremental" else 100} | plan,
         )
         stats = collection.begin()
         return collection.run(stats).landing, stats

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from booking_assets.__main__ import GARBAGE_COLLECTION_THRESHOLD
 
 TESTS = Path(__file__).parent
 SLOW = (
@@ -72,12 +75,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = [path for path in slow if not path.exists()]
     if missing:
         raise pytest.UsageError(f"conftest.SLOW names what does not exist: {missing}")
+    is_slow = cache(lambda file: any(file.is_relative_to(path) for path in slow))
     for item in items:
-        if any(item.path.is_relative_to(path) for path in slow):
+        if is_slow(item.path):
             item.add_marker("slow")
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported out of every later search for garbage: it stays until the end."""
+    """Leave what is imported out of every search for garbage, and search as seldom as a command."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)

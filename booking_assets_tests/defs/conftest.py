@@ -63,8 +63,9 @@ class Site:
     ) -> dg.ExecuteInProcessResult:
         """Runs a job in this process, over the partitions from the first slug to the last."""
         ranged = range_tags(slugs[0], slugs[-1]) if slugs else {}
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         return self.definitions.resolve_job_def(job).execute_in_process(
-            run_config=config,
+            run_config={**(config or {}), **quiet},
             instance=self.instance,
             tags=ranged | dict(tags or {}),
             raise_on_error=False,

@@ -60,7 +60,7 @@ SETTINGS = Settings(
 )
 
 # Each example opens a warehouse many times.
-laws = settings(deadline=None, max_examples=min(8, settings().max_examples))
+laws = settings(deadline=None, max_examples=min(5, settings().max_examples))
 batch_rows = st.integers(1, MOST_EVENTS)
 
 

@@ -66,8 +66,8 @@ def test_every_mart_that_has_an_identifier_has_its_name_where_that_is_known(plac
             assert (wrong, named > 0) == (0, True), table.name
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_what_any_event_refers_to_is_a_venue_named_or_not(place: Place) -> None:
-    place.refresh()
     for tenant in place.tenants:
         referred = {
             identifier
@@ -95,8 +95,8 @@ def test_what_any_event_refers_to_is_a_venue_named_or_not(place: Place) -> None:
         assert any(name for name, _ in names.values())
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_all_resources_of_an_organization_share_their_start_and_ticket(place: Place) -> None:
-    place.refresh()
     starts = place.ask(
         "SELECT count(DISTINCT resource), count(DISTINCT (started_at, sequence))"
         " FROM raw.collections GROUP BY organization",
@@ -108,10 +108,10 @@ def test_all_resources_of_an_organization_share_their_start_and_ticket(place: Pl
     ) == [(True,)]
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_names_that_may_not_be_read_are_unknown_and_no_failure(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place.refresh()
     assert names_in(place)
     first, second = (tenant.slug for tenant in place.tenants)
     report = place.refresh(f"forbidden=groups@{first}", f"not_found=achievements@{first}")
@@ -133,8 +133,8 @@ def test_names_that_may_not_be_read_are_unknown_and_no_failure(
     assert place.ask(f"{hidden} '{first}'") != [(None, None)]
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_any_other_failure_of_names_keeps_the_stored_ones_and_fails_nothing(place: Place) -> None:
-    place.refresh()
     before = names_in(place)
     report = place.refresh("unauthorized=groups")
     assert report.failed_organizations == ()
@@ -204,8 +204,8 @@ def test_names_are_asked_for_in_full_runs_alone(place: Place) -> None:
     assert names_in(place)
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_names_that_are_switched_off_are_not_asked_for_and_unknown(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     place.configure(first.slug, names=False)
     place.refresh()
@@ -219,8 +219,8 @@ def test_names_that_are_switched_off_are_not_asked_for_and_unknown(place: Place)
 
 
 @pytest.mark.parametrize("era", ["era=B", "era=C"])
+@pytest.mark.usefixtures("refreshed")
 def test_names_of_every_release_are_the_same(place: Place, era: str) -> None:
-    place.refresh()
     before = place.ask("SELECT * EXCLUDE (collected_at) FROM raw.groups ORDER BY ALL")
     titles = names_in(place, "marts.achievements", "achievement_title")
     with logged_refreshes(place, era) as (collector, _):
@@ -332,8 +332,8 @@ def test_a_faulty_file_is_named_before_anything_is_collected_and_applies_to_noth
     assert place.ask("SELECT name FROM raw.name_overrides", snapshot=False) == [("Ours",)]
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_names_follow_their_organization_through_rename_rebuild_and_forget(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     before = place.ask(
         f"SELECT * EXCLUDE organization FROM raw.groups WHERE organization = '{first.slug}'"
@@ -355,8 +355,8 @@ def test_names_follow_their_organization_through_rename_rebuild_and_forget(place
         assert left == [("renamed",)]
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_an_organization_that_is_not_published_is_in_organizations_alone(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     place.change(f"DELETE FROM raw.events WHERE organization = '{first.slug}'")
     place.refresh(slugs=[second.slug])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from booking_assets.pipeline.marts import derive_all, publish
 from booking_assets.pipeline.rebuild import rebuild
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, still_world
@@ -12,8 +14,8 @@ FRESHNESS = """
 """
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_an_organization_that_left_the_settings_leaves_marts_and_snapshot(place: Place) -> None:
-    assert place.refresh().failed_organizations == ()
     first, second = place.organizations
     place.organizations = (first,)
     place.refresh()
@@ -26,8 +28,8 @@ def test_an_organization_that_left_the_settings_leaves_marts_and_snapshot(place:
     assert place.published() == {first.slug: EVENTS_EACH, second.slug: EVENTS_EACH}
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_a_renamed_slug_carries_its_rows_and_history_along(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     place.configure(first.slug, slug="renamed")
     assert place.refresh().failed_organizations == ()
@@ -65,8 +67,8 @@ def test_another_identifier_under_a_known_slug_fails_alone_with_the_remedy(place
     assert place.refresh().failed_organizations == ()
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_a_broken_promise_withholds_its_organization_and_no_other(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     place.change(
         f"DELETE FROM raw.events WHERE organization = '{first.slug}'"
@@ -85,8 +87,8 @@ def test_a_broken_promise_withholds_its_organization_and_no_other(place: Place) 
     assert place.published() == {first.slug: EVENTS_EACH, second.slug: EVENTS_EACH}
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_rows_of_another_organization_withhold_theirs_and_no_other(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     place.change(
         f"UPDATE raw.events SET organization_identifier = '{second.identifier}'"
@@ -96,8 +98,8 @@ def test_rows_of_another_organization_withhold_theirs_and_no_other(place: Place)
     assert place.published() == {second.slug: EVENTS_EACH}
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_registrations_that_are_switched_off_leave_no_seats(place: Place) -> None:
-    place.refresh()
     first, _ = place.organizations
     seats = "SELECT organization, count(seats_taken) FROM marts.capacity_by_event GROUP BY ALL"
     assert dict(place.ask(seats))[first.slug] == EVENTS_EACH
@@ -112,8 +114,8 @@ SEATS = """
 """
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_seats_of_an_older_collection_say_so_and_new_events_have_none(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     fault = f"unauthorized=registrations@{first.slug}"
     report = place.refresh(fault, world=still_world(EVENTS_EACH + 5))
@@ -127,8 +129,8 @@ def test_seats_of_an_older_collection_say_so_and_new_events_have_none(place: Pla
     assert dict(place.ask(current)) == {first.slug: False, second.slug: True}
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_seats_that_may_not_be_read_any_more_are_unknown(place: Place) -> None:
-    place.refresh()
     first, _ = place.organizations
     report = place.refresh(f"forbidden=registrations@{first.slug}")
     assert report.failed_organizations == ()

@@ -13,7 +13,7 @@ from booking_assets.pipeline.marts import derive_all, publish
 from booking_assets.pipeline.rebuild import Rebuilt, forget, rebuild
 from booking_assets.tables.catalog import HISTORY_TABLES
 from booking_assets.warehouse.errors import WarehouseError
-from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, still_world
+from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, copied, still_world
 
 
 def landings(place: Place, slug: str, resource: str = "events") -> list[Path]:
@@ -38,14 +38,32 @@ def histories(place: Place) -> dict[str, list[tuple[Any, ...]]]:
     return {one.name: place.ask(f"FROM {one.name} ORDER BY ALL") for one in HISTORY_TABLES}
 
 
-@pytest.fixture
-def changed(place: Place) -> Place:
-    """Some events and seats came after the first refresh, and others are gone after the second."""
-    place.refresh()
-    place.refresh(world=still_world(EVENTS_EACH + 2))
+@pytest.fixture(scope="module")
+def grown_root(refreshed_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a place to which events and seats came after the first refresh."""
+    root = tmp_path_factory.mktemp("grown")
+    copied(refreshed_root, root).refresh(world=still_world(EVENTS_EACH + 2))
+    return root
+
+
+@pytest.fixture(scope="module")
+def changed_root(grown_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a third refresh: what came is gone again."""
+    root = tmp_path_factory.mktemp("changed")
+    place = copied(grown_root, root)
     place.refresh()
     assert all(histories(place).values())
-    return place
+    return root
+
+
+@pytest.fixture
+def grown(grown_root: Path, tmp_path: Path) -> Place:
+    return copied(grown_root, tmp_path)
+
+
+@pytest.fixture
+def changed(changed_root: Path, tmp_path: Path) -> Place:
+    return copied(changed_root, tmp_path)
 
 
 def damage(file: Path) -> None:
@@ -60,21 +78,16 @@ def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-10])
 
 
-@pytest.mark.parametrize("harm", [damage, remove, cut])
-def test_a_damaged_landing_is_passed_over_and_stops_no_other_organization(
-    place: Place, harm: Callable[[Path], None]
-) -> None:
-    place.refresh()
-    place.refresh(world=still_world(EVENTS_EACH + 2))
-    first, second = place.organizations
-    harm(next(landings(place, first.slug)[-1].glob("rows-*.parquet")))
-    faults = rebuilt(place)
+def test_a_damaged_landing_is_passed_over_and_stops_no_other_organization(grown: Place) -> None:
+    first, second = grown.organizations
+    damage(next(landings(grown, first.slug)[-1].glob("rows-*.parquet")))
+    faults = rebuilt(grown)
     assert list(faults) == [first.slug]
-    assert place.published() == {first.slug: EVENTS_EACH, second.slug: EVENTS_EACH + 2}
+    assert grown.published() == {first.slug: EVENTS_EACH, second.slug: EVENTS_EACH + 2}
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_rows_that_no_landing_holds_are_not_replaced_by_none(place: Place) -> None:
-    place.refresh()
     first, _ = place.organizations
     for landing in landings(place, first.slug):
         damage(next(landing.glob("rows-*.parquet")))
@@ -84,8 +97,8 @@ def test_rows_that_no_landing_holds_are_not_replaced_by_none(place: Place) -> No
     assert place.settings.warehouse_path.read_bytes() == before
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_an_organization_that_is_lost_with_the_warehouse_is_named(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     for landing in landings(place, first.slug):
         damage(next(landing.glob("rows-*.parquet")))
@@ -95,13 +108,16 @@ def test_an_organization_that_is_lost_with_the_warehouse_is_named(place: Place) 
     assert place.published() == {second.slug: EVENTS_EACH}
 
 
+def test_without_a_landing_nothing_is_rebuilt(place: Place) -> None:
+    with pytest.raises(WarehouseError, match="There is no intact landing"):
+        rebuild(place.warehouse, place.settings)
+
+
 @pytest.mark.parametrize("harm", [damage, remove, cut])
+@pytest.mark.usefixtures("refreshed")
 def test_without_an_intact_landing_nothing_is_changed(
     place: Place, harm: Callable[[Path], None]
 ) -> None:
-    with pytest.raises(WarehouseError, match="There is no intact landing"):
-        rebuild(place.warehouse, place.settings)
-    place.refresh()
     for file in place.settings.landing_path.glob("*/*/rows-*.parquet"):
         harm(file)
     before = place.settings.warehouse_path.read_bytes()
@@ -197,29 +213,27 @@ def test_histories_that_cannot_be_read_begin_anew_and_that_is_said(
     assert histories(changed)["marts.event_changes"] == []
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_a_lost_warehouse_is_rebuilt_before_one_organization_is_refreshed(place: Place) -> None:
-    place.refresh()
     first, second = place.organizations
     place.settings.warehouse_path.unlink()
     assert place.refresh(slugs=[first.slug]).failed_organizations == ()
     assert place.published() == {first.slug: EVENTS_EACH, second.slug: EVENTS_EACH}
 
 
-def test_a_forgotten_organization_is_nowhere(place: Place) -> None:
-    place.refresh()
-    place.refresh(world=still_world(EVENTS_EACH + 1))
-    first, second = place.organizations
-    place.organizations = (second,)
-    removed = forget(place.warehouse, place.settings, first.slug)
-    assert removed["raw.events"] == EVENTS_EACH + 1
-    assert place.published() == {second.slug: EVENTS_EACH + 1}
+def test_a_forgotten_organization_is_nowhere(grown: Place) -> None:
+    first, second = grown.organizations
+    grown.organizations = (second,)
+    removed = forget(grown.warehouse, grown.settings, first.slug)
+    assert removed["raw.events"] == EVENTS_EACH + 2
+    assert grown.published() == {second.slug: EVENTS_EACH + 2}
     names = (first.slug.encode(), str(first.identifier).encode())
-    for path in place.root.rglob("*"):
+    for path in grown.root.rglob("*"):
         assert first.slug not in path.name
         assert not path.is_file() or not any(name in path.read_bytes() for name in names), path
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_nothing_is_removed_of_an_organization_that_nobody_knows(place: Place) -> None:
-    place.refresh()
     assert forget(place.warehouse, place.settings, "nobody") == {}
     assert len(place.published()) == 2

@@ -37,7 +37,7 @@ from booking_assets_tests.reliability.installation import (
 OLD, NEW = still_world(40, organizations=3), still_world(60, organizations=3)
 SLUGS = [tenant.slug for tenant in NEW.tenants]
 EVENTS_OF = {world: {slug: held(world, slug) for slug in SLUGS} for world in (OLD, NEW)}
-INSTANTS = 5
+INSTANTS = 3
 
 STAGES = {
     "while pages are staged": return_of(StagingWriter.add),
@@ -162,7 +162,7 @@ def extended(site: Installation) -> tuple[int, int]:
 def test_a_run_that_is_killed_at_any_instant_leaves_old_or_new_slices(
     killing: Killing, tmp_path: Path, number: int
 ) -> None:
-    """Instants are drawn over the time that an undisturbed run takes, one in each eighth."""
+    """Instants are drawn over the time that an undisturbed run takes, one in each third."""
     site = killing.yesterday(tmp_path)
     share = (number + random.Random(number).random()) / INSTANTS
     with site.process() as process:

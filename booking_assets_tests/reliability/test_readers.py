@@ -16,7 +16,7 @@ from booking_assets_tests.commands import SECONDS, Shell
 from booking_assets_tests.reliability import reading
 from booking_assets_tests.reliability.installation import NOON, Installation, installed
 
-READERS = 4
+READERS = 2
 AT_ONCE = 2
 
 

@@ -19,6 +19,7 @@ TESTS = Path(__file__).parent
 SLOW = (
     "api/test_bounds.py",
     "cli/test_terminal.py",
+    "cli/test_unconfigured.py",
     "collect/test_decoding_laws.py",
     "collect/test_incremental.py",
     "collect/test_incremental_bases.py",
@@ -54,8 +55,9 @@ SLOW = (
 Of other files, the single slow tests carry the mark themselves.
 """
 # A bound on the time of an example would measure how busy the machine is.
-settings.register_profile("whole", deadline=None)
+settings.register_profile("whole", deadline=None, max_examples=40)
 settings.register_profile("quick", deadline=None, max_examples=10)
+settings.register_profile("thorough", deadline=None, max_examples=1_000)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -64,8 +66,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try fewer examples where the slow tests are left out."""
-    settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
+    """Try fewer examples where the slow tests are left out, unless a profile is asked for."""
+    if not config.option.hypothesis_profile:
+        settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
 
 
 @pytest.hookimpl(tryfirst=True)

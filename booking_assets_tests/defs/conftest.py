@@ -60,12 +60,16 @@ class Site:
         slugs: Sequence[str] = (),
         config: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        console: str = "CRITICAL",
     ) -> dg.ExecuteInProcessResult:
-        """Runs a job in this process, over the partitions from the first slug to the last."""
+        """Runs a job in this process, over the partitions from the first slug to the last.
+
+        Of its log, the console gets what has at least this level: to write all takes time.
+        """
         ranged = range_tags(slugs[0], slugs[-1]) if slugs else {}
-        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        loggers = {"loggers": {"console": {"config": {"log_level": console}}}}
         return self.definitions.resolve_job_def(job).execute_in_process(
-            run_config={**(config or {}), **quiet},
+            run_config={**(config or {}), **loggers},
             instance=self.instance,
             tags=ranged | dict(tags or {}),
             raise_on_error=False,

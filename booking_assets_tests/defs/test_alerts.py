@@ -247,10 +247,10 @@ def test_a_publication_that_fails_is_told_once_and_that_it_ended(
 ) -> None:
     told.settings.snapshot_path.write_text("somebody else's", encoding="utf-8")
     for _ in range(2):
-        (failure,) = refresh(told).failures
+        (failure,) = refresh(told, told.slugs[:1]).failures
         assert f" failed: {told.settings.snapshot_path} exists" in failure
     told.settings.snapshot_path.unlink()
-    assert refresh(told).is_complete
+    assert refresh(told, told.slugs[:1]).is_complete
     assert receiver.titles == [
         "Booking assets: not everything was published",
         "Booking assets: derive working again",

@@ -213,7 +213,7 @@ def test_no_token_is_told_or_written(
     durable_site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(token_variable(durable_site.slugs[1]), CANARY)
-    result = durable_site.run("collect", durable_site.slugs)
+    result = durable_site.run("collect", durable_site.slugs, console="DEBUG")
     assert len(durable_site.log(result.run_id)) == 3
     told = "".join(capfd.readouterr())
     assert "HTTP 401" in told

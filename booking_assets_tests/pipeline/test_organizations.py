@@ -38,8 +38,8 @@ def test_a_renamed_slug_carries_its_rows_and_history_along(place: Place) -> None
     assert dict(place.ask(history)) == {"renamed": EVENTS_EACH, second.slug: EVENTS_EACH}
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_two_organizations_may_swap_their_slugs(place: Place) -> None:
-    place.refresh(world=still_world())
     first, second = place.organizations
     place.organizations = (
         first.model_copy(update={"slug": second.slug}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from booking_assets.settings import Names
 from booking_assets_tests.pipeline.conftest import Place
 
@@ -20,11 +22,11 @@ def raw_rows(place: Place, *, snapshot: bool = True) -> dict[str, dict[str, int]
     }
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_raw_rows_of_resources_that_are_switched_off_are_stored_and_not_published(
     place: Place,
 ) -> None:
     first, second = (tenant.slug for tenant in place.tenants)
-    place.refresh()
     stored = raw_rows(place, snapshot=False)
     assert raw_rows(place) == stored
     assert all(stored[name].keys() == {first, second} for name in RAW)
@@ -50,9 +52,9 @@ def test_raw_rows_of_resources_that_are_switched_off_are_stored_and_not_publishe
     }
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_raw_rows_that_may_not_be_read_any_more_are_stored_and_not_published(place: Place) -> None:
     first, second = (tenant.slug for tenant in place.tenants)
-    place.refresh()
     stored = raw_rows(place, snapshot=False)
     place.refresh(f"forbidden=registrations@{first}", f"forbidden=groups@{second}")
     assert raw_rows(place, snapshot=False) == stored

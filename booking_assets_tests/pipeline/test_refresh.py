@@ -83,7 +83,7 @@ class Overtaking(NoProgress):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", [-3, 0, 5])
+@pytest.mark.parametrize("change", [-3, 5])
 def test_a_collection_that_was_overtaken_replaces_nothing_and_is_no_failure(
     place: Place, change: int
 ) -> None:

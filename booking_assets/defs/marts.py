@@ -14,7 +14,8 @@ from booking_assets.defs.checks import contract_result, contract_spec
 from booking_assets.defs.metadata import mart_metadata
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.defs.specs import asset_key, asset_spec
-from booking_assets.pipeline.marts import MARTS, report_mart
+from booking_assets.pipeline.derivation import derive_each
+from booking_assets.pipeline.marts import MARTS
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
@@ -44,15 +45,17 @@ def mart_assets(settings: Settings) -> dg.AssetsDefinition:
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         store = warehouse.open()
-        for mart in MARTS:
-            selected = [one for one in mart.tables if asset_key(one) in context.selected_asset_keys]
-            if not selected:
-                continue
-            report_mart(progress, mart.table)
-            stored = mart.derive(store, settings, warehouse.withheld())
-            for table in selected:
-                metadata = mart_metadata(table, stored)
-                yield dg.MaterializeResult(asset_key=asset_key(table), metadata=metadata)
+        wanted = [
+            mart
+            for mart in MARTS
+            if any(asset_key(one) in context.selected_asset_keys for one in mart.tables)
+        ]
+        withheld = warehouse.withheld() if wanted else {}
+        for mart, stored in derive_each(wanted, store, settings, withheld, progress):
+            for table in mart.tables:
+                if asset_key(table) in context.selected_asset_keys:
+                    metadata = mart_metadata(table, stored)
+                    yield dg.MaterializeResult(asset_key=asset_key(table), metadata=metadata)
         checked = {check.asset_key for check in context.selected_asset_check_keys}
         with store.session() as session:
             results = [

@@ -1,7 +1,7 @@
 """The snapshot as an asset: what analysts open, published whole.
 
 How it is made is in `warehouse.snapshot`; that marts are derived again where they became stale is
-in `pipeline.marts`.
+in `pipeline.derivation`.
 """
 
 from datetime import timedelta
@@ -11,7 +11,7 @@ import dagster as dg
 from booking_assets.defs.metadata import figures_metadata
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.defs.specs import PUBLISHED_GROUP, SNAPSHOT_KEY, asset_key
-from booking_assets.pipeline.marts import publish
+from booking_assets.pipeline.derivation import publish
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import MART_TABLES

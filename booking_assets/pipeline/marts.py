@@ -1,6 +1,7 @@
-"""Which tables each mart reads, which transform derives it, and how all are derived and published.
+"""Which tables each mart reads, and which transform derives it.
 
-How a mart is computed is in `transforms`; how it is stored, and what a snapshot is, in `warehouse`.
+How a mart is computed is in `transforms`; how it is stored, in `warehouse`; how all are derived and
+published, in `derivation`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,9 @@ import polars as pl
 from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.organizations import (
     Withheld,
-    hidden_resources,
     only_published,
     readable_organizations,
-    withheld_organizations,
 )
-from booking_assets.pipeline.progress import SILENT, Progress
 from booking_assets.settings import Settings
 from booking_assets.tables import marts, raw
 from booking_assets.tables.capacity import (
@@ -56,14 +54,10 @@ from booking_assets.transforms import (
     seats,
 )
 from booking_assets.transforms.rules import NO_TIMEZONES
-from booking_assets.warehouse.errors import StaleMarts
-from booking_assets.warehouse.snapshot import Snapshot
 from booking_assets.warehouse.warehouse import Replaced, Warehouse
 
 EVENT = ("event_identifier",)
 """The key by which rows of one event come in the same batch."""
-
-PUBLISH_ATTEMPTS = 3
 
 ROOMS_NAMED = 20
 """The rooms that metadata names at most, of those that are left out of a mart."""
@@ -115,46 +109,6 @@ class Mart:
         stored = self.store(only_published(warehouse, settings, withheld), settings, withheld)
         seconds = round(time.monotonic() - started, 3)
         return replace(stored, numbers={**stored.numbers, "seconds": seconds})
-
-
-def derive_all(warehouse: Warehouse, settings: Settings, progress: Progress = SILENT) -> None:
-    """Derive every mart; where one fails, those before it are derived.
-
-    Raises:
-        WarehouseError: as `Mart.derive`.
-    """
-    withheld = withheld_organizations(warehouse, settings)
-    for mart in MARTS:
-        report_mart(progress, mart.table)
-        mart.derive(warehouse, settings, withheld)
-
-
-def report_mart(progress: Progress, table: Table) -> None:
-    """Report to the progress display that the derivation of a mart begins."""
-    progress.step("derive", table.short_name, len(MARTS))
-
-
-def publish(warehouse: Warehouse, settings: Settings, progress: Progress = SILENT) -> Snapshot:
-    """Publish the warehouse; derive all marts again where a collection was stored meanwhile.
-
-    Raises:
-        StaleMarts: collections were stored during each of the attempts.
-        WarehouseError: the snapshot could not be written, or a mart not be derived.
-    """
-    for _ in range(PUBLISH_ATTEMPTS - 1):
-        progress.step("publish", "snapshot", 1)
-        try:
-            return _publish(warehouse, settings)
-        except StaleMarts as error:
-            _logger.info("deriving all marts again: %s", error)
-            derive_all(warehouse, settings, progress)
-    return _publish(warehouse, settings)
-
-
-def _publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
-    withheld = withheld_organizations(warehouse, settings)
-    hidden = hidden_resources(warehouse, settings)
-    return only_published(warehouse, settings, withheld).publish(hidden=hidden)
 
 
 def _replaced_mart(

@@ -16,8 +16,8 @@ import polars as pl
 
 from booking_assets.collect.landing import Landing, organization_folder, whole_landings
 from booking_assets.collect.stats import collections_frame
+from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.loads import slice_load
-from booking_assets.pipeline.marts import derive_all, publish
 from booking_assets.pipeline.organizations import adopt_renamed
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import HISTORY_TABLES

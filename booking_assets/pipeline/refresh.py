@@ -11,7 +11,7 @@ from uuid import uuid4
 from booking_assets.collect.stats import Mode
 from booking_assets.pipeline.checks import require_contracts
 from booking_assets.pipeline.collector import Collector
-from booking_assets.pipeline.marts import derive_all, publish
+from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.results import RunReport
 
 

@@ -30,6 +30,7 @@ from booking_assets.warehouse.errors import (
     WarehouseUnreadable,
     WarehouseUnwritable,
 )
+from booking_assets.warehouse.paths import lock_path, log_of, remove_database
 
 WAREHOUSE = "warehouse"
 """The warehouse's catalog name in every connection."""
@@ -134,16 +135,25 @@ class DatabaseFile:
             yield con
 
     @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open for writing, alone, in one transaction, committed when the body succeeds."""
+    def writing(self, *, begins: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open for writing, alone, in one transaction, committed when the body succeeds.
+
+        Where this `begins` none, the body begins its own, and each commit ends with a checkpoint:
+        else the blocks that it frees would not be used again until the file is closed.
+        """
         waiting = self._waiting()
         with self._translate_write_failure(), self._locked(waiting):
             # Spill folders of killed processes: the lock is exclusive, so none is in use.
             for folder in self.path.parent.glob(f"{glob.escape(self.path.name)}{SPILL}*"):
                 shutil.rmtree(folder, ignore_errors=True)
             try:
-                with self._connected(read_only=False, waiting=waiting) as con, transaction(con):
-                    yield con
+                with self._connected(read_only=False, waiting=waiting) as con:
+                    if begins:
+                        with transaction(con):
+                            yield con
+                    else:
+                        con.execute("SET checkpoint_threshold = '1B'")
+                        yield con
             finally:
                 # DuckDB removes a log that it wrote, not one that it was only given.
                 log = log_of(self.path)
@@ -265,7 +275,7 @@ class DatabaseFile:
         con = instance.root.cursor()
         try:
             con.execute(f"{limit}; SET threads = {self.threads}")
-            con.execute("SET preserve_insertion_order = true")
+            con.execute("SET preserve_insertion_order = true; RESET checkpoint_threshold")
             yield con
             # What is committed stays in the log where the disk is full: the next session reads it.
             with suppress(duckdb.Error):
@@ -351,24 +361,8 @@ def is_write_failure(error: OSError | duckdb.Error) -> bool:
     return isinstance(error, OSError) or any(phrase in str(error) for phrase in _UNWRITABLE)
 
 
-def log_of(path: Path) -> Path:
-    """DuckDB's write-ahead log of a file."""
-    return path.with_name(f"{path.name}.wal")
-
-
-def lock_path(path: Path) -> Path:
-    """The lock file of a warehouse; it stays after the lock is released."""
-    return path.with_name(f"{path.name}.lock")
-
-
-def remove_database(path: Path) -> None:
-    """Remove a database with its log and its lock file, where they exist."""
-    for file in (path, log_of(path), lock_path(path)):
-        file.unlink(missing_ok=True)
-
-
 @contextmanager
-def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     """Commit when the body succeeds, else roll back.
 
     Raises:
@@ -377,7 +371,7 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """
     con.execute("BEGIN")
     try:
-        yield
+        yield con
         con.execute("SELECT 1").fetchall()
         con.execute("COMMIT")
     except BaseException:

@@ -29,12 +29,12 @@ from booking_assets.warehouse.connection import (
     STORAGE,
     WAREHOUSE,
     is_write_failure,
-    log_of,
     transaction,
 )
 from booking_assets.warehouse.ddl import column_list, qualified
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts, TableNotFound
 from booking_assets.warehouse.figures import joined_figures
+from booking_assets.warehouse.paths import log_of
 from booking_assets.warehouse.publication import FILE_MODE, publish_version, versions_folder
 from booking_assets.warehouse.view import View
 

@@ -62,7 +62,7 @@ def extend(view: View, history: History, changed: Changed, batch_rows: int) -> t
         declarations = ", ".join(
             f"{column} {kinds[column]}" for column in (*history.grain, "valid_to", *columns)
         )
-        con.execute(f"CREATE TEMP TABLE {name} ({declarations})")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({declarations})")
     for batch in batches(("event_identifier",), rows, batch_rows):
         which = batch.condition(EVENTS)
         last_versions = view.fetch(f"FROM last_versions WHERE {which}")
@@ -84,7 +84,7 @@ def _store_last_versions(view: View, history: History) -> int:
     ended = "change = 'deleted'" if "change" in history.column_names else "valid_to IS NOT NULL"
     ((rows,),) = view.con.execute(
         f"""
-        CREATE TEMP TABLE last_versions AS
+        CREATE OR REPLACE TEMP TABLE last_versions AS
         SELECT {_KEY}, valid_from, valid_to, {_digest(history)}
         FROM ({view.select(history)}) WHERE {_OPEN}
         """
@@ -105,7 +105,7 @@ def _store_rows(view: View, history: History) -> int:
     source = view.select(history.source, [*history.members, history.instant])
     ((rows,),) = view.con.execute(
         f"""
-        CREATE TEMP TABLE seen AS
+        CREATE OR REPLACE TEMP TABLE seen AS
         SELECT {_KEY}, {history.instant} AS seen_at, {_digest(history)}
         FROM ({source}) WHERE seen_at IS NOT NULL
         """
@@ -179,7 +179,7 @@ def _append_changes(view: View, history: History, changes: Table, batch_rows: in
         """
     )
     ((updates,),) = con.execute(
-        f"CREATE TEMP TABLE updated AS SELECT {_KEY}, valid_from AS changed_at, sequence"
+        f"CREATE OR REPLACE TEMP TABLE updated AS SELECT {_KEY}, valid_from AS changed_at, sequence"
         f" FROM {recorded} WHERE change = 'updated'"
     ).fetchall()
     if updates:

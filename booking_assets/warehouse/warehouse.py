@@ -6,8 +6,8 @@ SQL is in `queries`, `collections_log`, `loads`, `versions`, `snapshot` and `mai
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -32,9 +32,10 @@ from booking_assets.warehouse import (
     versions,
 )
 from booking_assets.warehouse import loads as slice_loads
-from booking_assets.warehouse.connection import DatabaseFile, remove_database
-from booking_assets.warehouse.errors import SchemaMismatch, WarehouseUnreadable
+from booking_assets.warehouse.connection import DatabaseFile, transaction
+from booking_assets.warehouse.errors import SchemaMismatch, TableNotFound, WarehouseUnreadable
 from booking_assets.warehouse.loads import SliceLoad
+from booking_assets.warehouse.paths import remove_database
 from booking_assets.warehouse.snapshot import Snapshot
 from booking_assets.warehouse.view import BATCH_ROWS, View, batches
 
@@ -53,13 +54,23 @@ class Replaced:
     preview: pl.DataFrame
 
 
-def _reads(query: Callable[Concatenate[View, P], T]) -> Callable[Concatenate[Warehouse, P], T]:
-    """A method that opens the warehouse and runs a query, with its signature and docstring."""
+def _reads(
+    query: Callable[Concatenate[View, P], T], absent: Callable[[], T] | None = None
+) -> Callable[Concatenate[Warehouse, P], T]:
+    """A method that opens the warehouse and runs a query, with its signature and docstring.
+
+    Where a table was never written, it returns what `absent` makes, or raises without it.
+    """
 
     @wraps(query)
     def method(self: Warehouse, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._reading() as view:
-            return query(view, *args, **kwargs)
+        try:
+            with self._reading() as view:
+                return query(view, *args, **kwargs)
+        except TableNotFound:
+            if absent is None:
+                raise
+            return absent()
 
     return method
 
@@ -88,6 +99,7 @@ class Warehouse:
         sleep: Waits for a number of seconds.
         organizations: The organizations to read, derive and publish, see `only`; None: all.
         _view: The open warehouse; see `session` and `replace`.
+        _connection: That of `writing_session`.
     """
 
     path: Path
@@ -102,6 +114,7 @@ class Warehouse:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     organizations: frozenset[str] | None = None
     _view: View | None = field(default=None, repr=False)
+    _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
 
     def only(self, organizations: Iterable[str]) -> Self:
         """This warehouse, but rows of other organizations are not read, derived or published.
@@ -119,6 +132,15 @@ class Warehouse:
         """
         with self._file.reading() as con:
             yield replace(self, _view=View(con, self.organizations))
+
+    @contextmanager
+    def writing_session(self) -> Iterator[Self]:
+        """This warehouse over one connection for several reads and writes, which saves 9 ms each.
+
+        A write is a transaction of its own. Other processes wait until the block ends.
+        """
+        with self._file.writing(begins=False) as con:
+            yield replace(self, _connection=con)
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A stored table, or some of its columns, typed by its contract, unordered.
@@ -160,22 +182,9 @@ class Warehouse:
                 for table in tables
             }
 
-    def collections_of_runs(self, run_ids: Collection[str]) -> pl.DataFrame:
-        """The rows of `raw.collections` of some runs; none where nothing was ever collected."""
-        if not self.path.exists():
-            return COLLECTIONS.empty()
-        with self._reading() as view:
-            if not view.is_stored(COLLECTIONS):
-                return COLLECTIONS.empty()
-            return collections_log.collections_of_runs(view, run_ids)
-
-    def newest_sequences(self) -> Mapping[str, int]:
-        """The highest sequence in `raw.collections` of each organization."""
-        if not self.path.exists():
-            return {}
-        with self._reading() as view:
-            return collections_log.newest_sequences(view) if view.is_stored(COLLECTIONS) else {}
-
+    collections_of_runs = _reads(collections_log.collections_of_runs, COLLECTIONS.empty)
+    newest_sequences = _reads(collections_log.newest_sequences, dict)
+    stored_identifiers = _reads(queries.stored_identifiers, dict)
     newest_collections = _reads(collections_log.newest_collections)
     attempts = _reads(collections_log.attempts)
     readable_as_of = _reads(collections_log.readable_as_of)
@@ -188,13 +197,6 @@ class Warehouse:
     referred_rows = _reads(queries.referred_rows)
     unknown_members = _reads(queries.unknown_members)
     reconciliation = _reads(queries.reconciliation)
-
-    def stored_identifiers(self) -> Mapping[str, UUID]:
-        """The identifier of each stored organization, by slug; empty where there is none."""
-        if not self.path.exists():
-            return {}
-        with self._reading() as view:
-            return queries.stored_identifiers(view)
 
     def store(
         self, loads: Sequence[SliceLoad], refused: pl.DataFrame | None = None
@@ -243,7 +245,7 @@ class Warehouse:
             FrameMismatch: A frame does not fit the contract, or a key is repeated; the stored
                 table is unchanged.
         """
-        with self._file.writing() as con:
+        with self._writing() as con:
             ddl.create(con, table)
             view = View(con, self.organizations)
             for frame in derive(replace(self, _view=view)):
@@ -260,7 +262,7 @@ class Warehouse:
 
         See `versions.extend` for the arguments and the returned numbers.
         """
-        with self._file.writing() as con:
+        with self._writing() as con:
             view = View(con, self.organizations)
             return versions.extend(view, history, changed, self.batch_rows)
 
@@ -379,17 +381,20 @@ class Warehouse:
 
     @property
     def _file(self) -> DatabaseFile:
-        path, timeout = self.path.absolute(), self.busy_timeout_seconds
-        opened = (path, self.snapshot, self.memory_limit, self.threads, timeout)
-        return DatabaseFile(*opened, self.clock, self.sleep)
+        opened = (self.path.absolute(), self.snapshot, self.memory_limit, self.threads)
+        return DatabaseFile(*opened, self.busy_timeout_seconds, self.clock, self.sleep)
 
     @contextmanager
     def _reading(self) -> Iterator[View]:
         """The session's connection, or one for the block."""
-        view = self._view
+        view = self._view or (View(self._connection) if self._connection else None)
         if view is not None:
             same = view.organizations == self.organizations
             yield view if same else View(view.con, self.organizations)
             return
         with self._file.reading() as con:
             yield View(con, self.organizations)
+
+    def _writing(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A transaction: over the session's connection, or over one that is opened for it."""
+        return transaction(self._connection) if self._connection else self._file.writing()

@@ -15,7 +15,7 @@ from booking_assets.collect.stats import Mode
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_api
 from booking_assets.pipeline.credentials import credential_reports
-from booking_assets.pipeline.marts import derive_all
+from booking_assets.pipeline.derivation import derive_all
 from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.rebuild import forget, rebuild

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from booking_assets.pipeline.marts import derive_all, publish
+from booking_assets.pipeline.derivation import derive_all, derive_each, publish
+from booking_assets.pipeline.marts import MARTS
 from booking_assets.pipeline.rebuild import rebuild
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, still_world
 
@@ -147,3 +150,13 @@ def test_an_organization_that_is_not_configured_any_more_is_named(place: Place) 
         report = collector.collect(["gone", place.organizations[0].slug], "run")
     assert dict(report.unrecorded) == {"gone": "it is not in booking.toml any more"}
     assert len(report.complete) == 4
+
+
+def test_between_sessions_of_derived_marts_another_process_gets_its_turn(place: Place) -> None:
+    place.refresh()
+    impatient = replace(place.warehouse, busy_timeout_seconds=0)
+    turns = 0
+    for _ in derive_each(MARTS, place.warehouse, place.settings, {}):
+        with impatient.writing_session():
+            turns += 1
+    assert turns == len(MARTS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from booking_assets.pipeline.marts import derive_all, publish
+from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.rebuild import Rebuilt, forget, rebuild
 from booking_assets.tables.catalog import HISTORY_TABLES
 from booking_assets.warehouse.errors import WarehouseError

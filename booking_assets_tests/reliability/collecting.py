@@ -24,7 +24,7 @@ from booking_assets.collect.stats import Mode
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
-from booking_assets.pipeline.marts import derive_all
+from booking_assets.pipeline.derivation import derive_all
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings, load_settings

@@ -19,7 +19,7 @@ import pytest
 
 from booking_assets.collect.landing import write_manifest
 from booking_assets.collect.staging import StagingWriter
-from booking_assets.pipeline.marts import derive_all
+from booking_assets.pipeline.derivation import derive_all
 from booking_assets.tables.marts import EVENT_CHANGES, EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import collections_log, loads, publication, snapshot, versions

@@ -16,9 +16,11 @@ import polars as pl
 import pytest
 
 from booking_assets.files import locked, pauses
+from booking_assets.tables.capacity import STATES
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
-from booking_assets.warehouse.connection import lock_path, transaction
+from booking_assets.warehouse.connection import transaction
 from booking_assets.warehouse.errors import WarehouseBusy, WarehouseUnreadable
+from booking_assets.warehouse.paths import lock_path
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import events, keys, slice_load, titles
 
@@ -66,7 +68,7 @@ OURS = """
 import sys
 from pathlib import Path
 from booking_assets.files import locked
-from booking_assets.warehouse.connection import lock_path
+from booking_assets.warehouse.paths import lock_path
 with locked(lock_path(Path(sys.argv[1])), exclusive=sys.argv[2] == "exclusive", waiting=iter(())):
     print("ready", flush=True)
     sys.stdin.read()
@@ -243,6 +245,31 @@ def test_a_session_without_changes_leaves_no_log(warehouse: Warehouse, landing: 
         warehouse.path.name,
         f"{warehouse.path.name}.lock",
     }
+
+
+def test_in_a_session_each_write_stands_for_itself_and_frees_what_it_replaced(
+    warehouse: Warehouse,
+) -> None:
+    def derived(value: str) -> Iterator[pl.DataFrame]:
+        # Each value is another text: several blocks of the file.
+        at = pl.int_range(100_000, eager=True)
+        texts, order = at.hash().cast(pl.String) + value, at.cast(pl.Int32)
+        rows = {"mart": value, "column": value, "state": texts, "meaning": texts, "order": order}
+        yield pl.DataFrame(rows)
+
+    def failing(_: Warehouse) -> Iterator[pl.DataFrame]:
+        yield from derived("e")
+        raise KeyError
+
+    sizes = []
+    with suppress(KeyError), warehouse.writing_session() as session:
+        for value in "abcd":
+            session.replace(STATES, lambda _, value=value: derived(value))  # type: ignore[misc]
+            sizes.append(warehouse.path.stat().st_size)
+            assert {*session.read(STATES)["mart"]} == {value}
+        session.replace(STATES, failing)
+    assert {*warehouse.read(STATES)["mart"]} == {"d"}
+    assert max(sizes) < 2.5 * sizes[0]
 
 
 def test_a_log_without_its_warehouse_is_not_written_over(

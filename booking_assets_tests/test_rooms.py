@@ -39,7 +39,7 @@ RULES = {
     "report": rule("report tables warehouse files", "polars jinja2"),
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
-    "defs": rule(f"defs {ALL}", "dagster apprise polars pydantic sqlalchemy"),
+    "defs": rule(f"defs {ALL}", "dagster apprise dagster_celery polars pydantic sqlalchemy"),
     "system": rule("", ""),
     "definitions": rule("defs settings system", "dagster"),
     "cli": rule("cli settings pipeline defs definitions sandbox", "click rich dagster dotenv"),

@@ -4,7 +4,7 @@ How an organization is collected and what a failure means is in `pipeline.collec
 records so few events is in `docs/decisions/0005-events-a-partition.md`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -41,11 +41,15 @@ class CollectConfig(dg.Config):
     """Read every event, or those that changed since the last run."""
     allow_shrink: bool = False
     """Store a slice even though it lost more rows than max_shrink allows."""
+    organizations: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """Which ones a run without partitions collects; none means all."""
 
 
-def run_config(mode: Mode, *, allow_shrink: bool = False) -> dict[str, Any]:
+def run_config(
+    mode: Mode, *, allow_shrink: bool = False, organizations: Sequence[str] = ()
+) -> dict[str, Any]:
     """The configuration of a run that collects in this mode."""
-    config = CollectConfig(mode=mode, allow_shrink=allow_shrink)
+    config = CollectConfig(mode=mode, allow_shrink=allow_shrink, organizations=[*organizations])
     return {"ops": {"collect_organizations": {"config": config.model_dump()}}}
 
 
@@ -77,7 +81,9 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         store = warehouse.open()
         with booking_api.collector(store, progress) as collector:
             report = collector.collect(
-                context.partition_keys if _is_partitioned(context) else settings.slugs,
+                context.partition_keys
+                if _is_partitioned(context)
+                else config.organizations or settings.slugs,
                 context.run.run_id,
                 mode=config.mode,
                 allow_shrink=config.allow_shrink,
@@ -91,9 +97,9 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
 
 
 def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
-    """Whether the run names partitions; one that names none collects every organization.
+    """Whether the run names partitions; else its configuration may name organizations.
 
-    So do scheduled runs: the daemon would check partitions against those that it loaded, and
+    Scheduled runs name none: the daemon would check partitions against those that it loaded, and
     `booking.toml` may have changed since.
     """
     return bool(context.has_partition_key or context.has_partition_key_range)

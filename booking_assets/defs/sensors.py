@@ -6,6 +6,7 @@ It may be a `collect` run, or one that was launched from an asset's page.
 import dagster as dg
 
 from booking_assets.defs.jobs import derive_job, starter_tags_of
+from booking_assets.defs.rounds import is_derived_by_round
 from booking_assets.defs.specs import PARTITIONED_TABLES, SNAPSHOT_KEY, asset_key
 
 SKIP_DERIVE_TAG = "booking-assets/skip-derive"
@@ -35,6 +36,8 @@ def _derive_after(
     )
     def derive_after(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
+        if is_derived_by_round(run):
+            return dg.SkipReason("the round is derived when its last run has ended")
         if starter_tags_of(run).get(SKIP_DERIVE_TAG):
             return dg.SkipReason("the run's starter derives by itself")
         written = context.instance.get_records_for_run(

@@ -20,9 +20,6 @@ COLLECT = "collect"
 DERIVE = "derive"
 JOBS = frozenset({RETENTION, COLLECT, DERIVE})
 
-WRITER_TAGS = {"dagster-celery/queue": "writer"}
-"""On runs that need the warehouse: with Celery, the workers of its host alone take them."""
-
 _COLLECTED = dg.AssetSelection.assets(*(asset_key(table) for table in PARTITIONED_TABLES))
 _RAW_CHECKS = dg.AssetSelection.checks_for_assets(*(asset_key(table) for table in COLLECTED_TABLES))
 _DERIVED = dg.AssetSelection.assets(
@@ -37,6 +34,8 @@ collect_job = cache(
         COLLECT,
         selection=_COLLECTED | _RAW_CHECKS,
         description="Count, collect, verify and store the events of the chosen organizations.",
+        # With Celery, of workers that need no warehouse; all else goes to those of its host.
+        tags={"dagster-celery/queue": "collect"},
     )
 )
 derive_job = cache(
@@ -46,7 +45,7 @@ derive_job = cache(
         # The raw checks again: where an organization failed, Dagster skipped those of its run.
         selection=_DERIVED | _RAW_CHECKS,
         description="Derive every mart from what is stored, and publish the snapshot.",
-        tags={"booking-assets/derive": "true", **WRITER_TAGS},
+        tags={"booking-assets/derive": "true"},
     )
 )
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from booking_assets.defs.jobs import JOBS, RETENTION, WRITER_TAGS
+from booking_assets.defs.jobs import JOBS, RETENTION
 from booking_assets.defs.processes import in_process_executor
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.pipeline.retention import prune
@@ -81,7 +81,6 @@ def retention_job() -> dg.JobDefinition:
         name=RETENTION,
         description="Apply `[retention]`.",
         executor_def=in_process_executor,
-        tags=WRITER_TAGS,
     )
     def retention() -> None:
         delete_old()

@@ -30,6 +30,7 @@ from booking_assets.settings_faults import (
     repeated_values,
     usable_address,
 )
+from booking_assets.settings_storage import Storage
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
@@ -247,6 +248,7 @@ class _Sections(_Section):
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
     dagster: Dagster = Dagster()
+    storage: Storage | None = None
 
 
 class Settings(_Sections):

@@ -21,11 +21,13 @@ from booking_assets.defs.specs import (
     asset_key,
     asset_spec,
 )
+from booking_assets.pipeline.landings import load_landings
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
+from booking_assets.tables.catalog import MART_TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import EVENT_COUNTS
+from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
 from booking_assets.warehouse.warehouse import Warehouse
 
 RAW_KINDS = {"http", "polars", "duckdb"}
@@ -89,11 +91,39 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 allow_shrink=config.allow_shrink,
                 log=context.log,
             )
-        _record_log_tables(context, store)
-        check = partial(report_raw_checks, context.instance, store, settings)
-        yield from _record(context, report, check)
+        if settings.storage is None:
+            _record_log_tables(context, store)
+            check = partial(report_raw_checks, context.instance, store, settings)
+            yield from _record(context, report, check)
+        else:
+            # The run that loads the landings reports and checks what they change.
+            yield from _record(context, report, lambda: None)
 
     return collect_organizations
+
+
+def load_asset() -> dg.AssetsDefinition:
+    """With `[storage]`: loads the landings of all machines, before marts are derived."""
+
+    @dg.multi_asset(name="load_landings", specs=log_assets())
+    def load(
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        store = warehouse.open()
+        loaded = load_landings(store, settings, context.log)
+        for table, rows in store.rows_by_table(LOG_TABLES).items():
+            metadata = {"dagster/row_count": sum(rows.values()), "collections loaded": loaded}
+            yield dg.MaterializeResult(asset_key=asset_key(table), metadata=metadata)
+
+    return load
+
+
+def after_load(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """With `[storage]`: a mart's spec, derived after landings are loaded; another's as it is."""
+    is_mart = spec.group_name == MART_TABLES[0].schema
+    return spec.merge_attributes(deps=[asset_key(COLLECTIONS)]) if is_mart else spec
 
 
 def _is_partitioned(context: dg.AssetExecutionContext) -> bool:

@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._core.storage.tags import RETRY_NUMBER_TAG, WILL_RETRY_TAG
 
 from booking_assets.collect.stats import Mode
-from booking_assets.defs.jobs import COLLECT, DERIVE, collect_job, derive_job
+from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.raw import run_config
 from booking_assets.settings import Settings
 
@@ -86,17 +86,20 @@ def is_derived_by_round(run: dg.DagsterRun) -> bool:
     return ROUND_TAG in run.tags and is_first
 
 
-def round_sensor(settings: Callable[[], Settings], *, enabled: bool) -> dg.SensorDefinition:
+def round_sensor(
+    settings: Callable[[], Settings], jobs: Sequence[Any], *, enabled: bool
+) -> dg.SensorDefinition:
     """The sensor that requests submitted rounds, and derives each round when it has ended.
 
     Args:
         settings: gives those of the present moment.
+        jobs: those that collect and derive.
         enabled: whether it runs, unless a person switches it.
     """
 
     @dg.sensor(
         name="rounds",
-        jobs=[collect_job(), derive_job()],
+        jobs=jobs,
         minimum_interval_seconds=10,
         default_status=(
             dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED

@@ -13,24 +13,24 @@ SKIP_DERIVE_TAG = "booking-assets/skip-derive"
 """On runs whose starter derives by itself, as `booking-assets refresh` does."""
 
 
-def sensors(*, enabled: bool) -> list[dg.SensorDefinition]:
-    """One sensor for each way in which a run ends."""
+def sensors(*, enabled: bool, loads: bool = False) -> list[dg.SensorDefinition]:
+    """One sensor for each way in which a run ends; with `[storage]`, `derive` loads landings."""
     status = dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED
     return [
-        _derive_after("derive_after_collect", dg.DagsterRunStatus.SUCCESS, status),
-        _derive_after("derive_after_failed_collect", dg.DagsterRunStatus.FAILURE, status),
+        _derive_after("derive_after_collect", dg.DagsterRunStatus.SUCCESS, status, loads),
+        _derive_after("derive_after_failed_collect", dg.DagsterRunStatus.FAILURE, status, loads),
     ]
 
 
 def _derive_after(
-    name: str, ending: dg.DagsterRunStatus, status: dg.DefaultSensorStatus
+    name: str, ending: dg.DagsterRunStatus, status: dg.DefaultSensorStatus, loads: bool
 ) -> dg.SensorDefinition:
     collected = {asset_key(table) for table in PARTITIONED_TABLES}
 
     @dg.run_status_sensor(
         name=name,
         run_status=ending,
-        request_job=derive_job(),
+        request_job=derive_job(loads=loads),
         default_status=status,
         description=f"Derive and publish when a run that stored raw rows ended in {ending.value}.",
     )

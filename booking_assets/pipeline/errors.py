@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from booking_assets.api.errors import BookingError
 from booking_assets.collect.errors import CollectionFailed
+from booking_assets.objects import StorageError
 from booking_assets.pipeline.checks import ContractBroken
 from booking_assets.pipeline.operations import OperationRefused
 from booking_assets.warehouse.errors import WarehouseError
 
 EXPLAINED: tuple[type[Exception], ...] = (
     *(BookingError, CollectionFailed, ContractBroken),
-    *(OperationRefused, WarehouseError),
+    *(OperationRefused, WarehouseError, StorageError),
 )
 """Each says what happened, to which organization or file, and what to do."""
 

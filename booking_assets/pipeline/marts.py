@@ -15,6 +15,7 @@ from functools import partial
 import polars as pl
 
 from booking_assets.pipeline.names import name_overrides
+from booking_assets.pipeline.object_snapshots import upload_snapshot
 from booking_assets.pipeline.organizations import (
     Withheld,
     hidden_resources,
@@ -64,10 +65,8 @@ EVENT = ("event_identifier",)
 """The key by which rows of one event come in the same batch."""
 
 PUBLISH_ATTEMPTS = 3
-
 ROOMS_NAMED = 20
 """The rooms that metadata names at most, of those that are left out of a mart."""
-
 NAME_CHARACTERS = 80
 """The characters of a name that metadata shows."""
 
@@ -140,6 +139,7 @@ def publish(warehouse: Warehouse, settings: Settings, progress: Progress = SILEN
     Raises:
         StaleMarts: collections were stored during each of the attempts.
         WarehouseError: the snapshot could not be written, or a mart not be derived.
+        StorageError: the snapshot is published on this machine, but not in the object store.
     """
     for _ in range(PUBLISH_ATTEMPTS - 1):
         progress.step("publish", "snapshot", 1)
@@ -154,7 +154,9 @@ def publish(warehouse: Warehouse, settings: Settings, progress: Progress = SILEN
 def _publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
     withheld = withheld_organizations(warehouse, settings)
     hidden = hidden_resources(warehouse, settings)
-    return only_published(warehouse, settings, withheld).publish(hidden=hidden)
+    published = only_published(warehouse, settings, withheld).publish(hidden=hidden)
+    upload_snapshot(settings, published, warehouse.snapshots_kept)
+    return published
 
 
 def _replaced_mart(

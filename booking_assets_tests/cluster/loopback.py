@@ -1,6 +1,6 @@
 """A cluster on loopback: every part of `deploy/celery` as processes of this machine.
 
-PostgreSQL, Redis, a sandbox as the API, the code server, the daemon, the webserver, and workers that
+PostgreSQL, Redis, SeaweedFS for S3, a sandbox as the API, the code server, the daemon, the webserver, and workers that
 have a folder each. The tests start it, and `python -m booking_assets_tests.cluster.loopback` does
 for a person. It needs the extra `cluster` and Debian's packages `postgresql` and `redis-server`.
 """
@@ -8,6 +8,7 @@ for a person. It needs the extra `cluster` and Debian's packages `postgresql` an
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import secrets
 import shutil
@@ -28,8 +29,12 @@ from dotenv import dotenv_values
 
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "deploy/celery"
-PYTHON = Path(sys.executable)
 NEVER = "0 0 29 2 1"
+
+
+def program(name: str) -> str:
+    """The path of a program of this environment."""
+    return str(Path(sys.executable).with_name(name))
 
 
 @dataclass
@@ -55,7 +60,7 @@ class Loopback:
     def start(
         self,
         name: str,
-        command: Sequence[str | Path],
+        command: Sequence[str],
         environment: Mapping[str, str] | None = None,
         *,
         port: int | None = None,
@@ -81,7 +86,7 @@ class Loopback:
         def run() -> None:
             with (folder / "log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    [*map(str, command)],
+                    [*command],
                     cwd=folder,
                     env=variables,
                     stdout=log,
@@ -112,7 +117,7 @@ class Loopback:
     def worker(self, name: str, queue: str, prefix: Sequence[str] = ()) -> None:
         """Start a worker of one run at a time."""
         options = ["-Q", queue, "-n", f"{name}@%h", "-c", "1", "--loglevel", "INFO"]
-        celery = [PYTHON.with_name("celery"), "-A", "dagster_celery.app", "worker", *options]
+        celery = [program("celery"), "-A", "dagster_celery.app", "worker", *options]
         self.start(name, [*prefix, *celery])
 
     @contextmanager
@@ -131,7 +136,7 @@ class Loopback:
         """Run `booking-assets` as on the host of that name; gives what it printed."""
         at = self.folder / folder
         return subprocess.run(
-            [PYTHON.with_name("booking-assets"), *arguments],
+            [program("booking-assets"), *arguments],
             cwd=at,
             env=self.environment
             | {
@@ -160,23 +165,24 @@ class Loopback:
         self.environment["PYTHONPATH"] = str(DEPLOY)
         self._start_postgres()
         self._start_redis()
+        self._start_object_store()
         self._start_sandbox()
         port = _free_port()
-        code = [PYTHON.with_name("dagster"), "api", "grpc", "-m", "booking_assets.definitions"]
+        code = [program("dagster"), "api", "grpc", "-m", "booking_assets.definitions"]
         options = ["-h", "127.0.0.1", "-p", str(port), "--location-name", "booking_assets"]
         self.start("code", [*code, *options], port=port)
         workspace = self.folder / "workspace.yaml"
         text = (DEPLOY / "workspace.yaml").read_text("utf-8").replace("4000", str(port))
         workspace.write_text(text, "utf-8")
         self.environment["CODE_SERVER_HOST"] = "127.0.0.1"
-        self.start("daemon", [PYTHON.with_name("dagster-daemon"), "run", "-w", workspace])
+        self.start("daemon", [program("dagster-daemon"), "run", "-w", str(workspace)])
         self.worker("writer", "writer")
         for number in range(1, self.collectors + 1):
             self.worker(f"collector-{number}", "collect")
         if ui:
             port = _free_port()
             self.environment["UI"] = f"http://127.0.0.1:{port}"
-            server = [PYTHON.with_name("dagster-webserver"), "-w", workspace]
+            server = [program("dagster-webserver"), "-w", str(workspace)]
             self.start("webserver", [*server, "-h", "127.0.0.1", "-p", str(port)], port=port)
 
     def stop_all(self) -> None:
@@ -191,18 +197,20 @@ class Loopback:
     def _start_postgres(self) -> None:
         password, port = secrets.token_hex(16), _free_port()
         self.secrets["PostgreSQL"] = password
-        programs = max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name)) / "bin"
+        programs = (
+            max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name)) / "bin"
+        )
         data = self.folder / "postgres/data"
         data.parent.mkdir()
         words = self.folder / "postgres/password"
         words.write_text(password, "utf-8")
         # PostgreSQL refuses root.
-        as_postgres: list[str | Path] = []
+        as_postgres: list[str] = []
         if os.getuid() == 0:
             shutil.chown(data.parent, "postgres")
             shutil.chown(words, "postgres")
             as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        init = [programs / "initdb", "-D", data, "-U", "dagster", "-A", "scram-sha-256"]
+        init = [str(programs / "initdb"), "-D", str(data), "-U", "dagster", "-A", "scram-sha-256"]
         subprocess.run(
             [*as_postgres, *init, f"--pwfile={words}", "--no-sync"],
             check=True,
@@ -210,10 +218,11 @@ class Loopback:
             cwd=data.parent,
         )
         words.unlink()
-        server = [programs / "postgres", "-D", data, "-p", str(port), "-k", data.parent]
+        server = [str(programs / "postgres"), "-D", str(data), "-p", str(port)]
+        options = ["-k", str(data.parent), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         self.start(
             "postgres",
-            [*as_postgres, *server, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"],
+            [*as_postgres, *server, *options],
             port=port,
         )
         url = f"postgresql+psycopg2://dagster:{password}@127.0.0.1:{port}/postgres"
@@ -229,10 +238,36 @@ class Loopback:
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         self.environment["DAGSTER_CELERY_BROKER_URL"] = url
 
+    def _start_object_store(self) -> None:
+        key, secret = secrets.token_hex(8), secrets.token_hex(16)
+        self.secrets["the object store"] = secret
+        identity = {
+            "name": "booking",
+            "credentials": [{"accessKey": key, "secretKey": secret}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        folder = self.folder / "store"
+        folder.mkdir()
+        config = folder / "s3.json"
+        config.write_text(json.dumps({"identities": [identity]}), "utf-8")
+        ports = {name: _free_port() for name in ("master", "volume", "filer", "s3")}
+        options = [f"-{name}.port={port}" for name, port in ports.items()]
+        weed = [program("weed"), "server", f"-dir={folder}", "-ip=127.0.0.1", *options]
+        small = ["-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0"]
+        quiet = ["-master.telemetry=false", "-s3", f"-s3.config={config}"]
+        self.start("store", [*weed, *small, *quiet], port=ports["s3"])
+        self.environment |= {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3']}",
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": "us-east-1",
+            "AWS_ALLOW_HTTP": "true",
+        }
+
     def _start_sandbox(self) -> None:
         config = self.folder / "config"
         config.mkdir()
-        command = [PYTHON.with_name("booking-assets"), "sandbox", *self.sandbox]
+        command = [program("booking-assets"), "sandbox", *self.sandbox]
         self.start("sandbox", [*command, "--write-config", config])
         toml, tokens = config / "booking.toml", config / ".env"
         self._wait_for("sandbox", lambda: tokens.exists() and toml.exists())
@@ -259,6 +294,7 @@ def running(
             collectors=collectors,
             sandbox=["--organizations", str(organizations), *sandbox],
             settings=(
+                '\n[storage]\nurl = "s3://booking/cluster"\n'
                 "\n[schedules]\nenabled = true\norganizations_a_run = 5\n"
                 + "".join(f'{key} = "{NEVER}"\n' for key in ("hourly", "nightly", "retention"))
             ),
@@ -271,7 +307,9 @@ def running(
 def _free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+        port = int(listening.getsockname()[1])
+    # SeaweedFS listens for itself 10,000 above each of its ports.
+    return port if port < 50_000 else port - 20_000
 
 
 def _listens(port: int) -> bool:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.landing import MANIFEST, Landing
+from booking_assets.collect.landings import FolderLandings
 from booking_assets.collect.stats import CollectionStats, Mode
 from booking_assets.settings import Collect
 from booking_assets_tests.collect.booking import Booking, Request
@@ -58,7 +59,7 @@ class Site:
         collection = self.make(
             self.booking,
             run_id=uuid4().hex,
-            landing=self.folder / folder,
+            landings=FolderLandings(self.folder / folder),
             allow_shrink=True,
             mode=mode,
             overlap=OVERLAP,

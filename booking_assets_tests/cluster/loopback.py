@@ -53,10 +53,10 @@ class Loopback:
     collectors: int = 3
     sandbox: Sequence[str] = ()
     settings: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(repr=False, default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     commands: dict[str, Callable[[], None]] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(repr=False, default_factory=dict)
 
     def start(
         self,

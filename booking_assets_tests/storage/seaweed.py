@@ -65,8 +65,9 @@ class Seaweed:
                     f"-filer.localSocket={self.folder / 'filer'}",
                     "-s3",
                     f"-s3.port={s3}",
-                    # Its port is the same for all servers.
+                    # Their ports are the same for all servers.
                     "-s3.port.iceberg=0",
+                    "-s3.port.lance=0",
                     f"-s3.localSocket={self.folder / 's3'}",
                     f"-s3.config={identities}",
                     "-master.telemetry=false",

@@ -33,9 +33,12 @@ _PERMANENT = {
     "169.254.169.254": "the environment has no credentials",
     "NoSuchBucket": "the bucket does not exist",
 }
-_REASON = re.compile(
-    r"<Code>(\w+)</Code>|status code: (\d{3})|(ConnectionRefused|dns error|TimedOut|StorageFull)"
+_REASONS = (
+    r"<Code>(\w+)</Code>",
+    r"(ConnectionRefused|dns error|TimedOut|StorageFull|PermissionDenied)",
+    r"status code: (\d{3})",
 )
+"""What is shown of an error's text: the first that it has."""
 _REMEDY = (
     "See to the store, to the network and to the provider's variables in the environment, such as"
     " AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID, then run it again"
@@ -177,7 +180,7 @@ def open_objects(url: str) -> Objects:
     if url.startswith("file://"):
         folder = Path(url.removeprefix("file://"))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Objects(url, LocalStore(folder))
+        return Objects(url, LocalStore(folder, automatic_cleanup=True))
     try:
         store = from_url(url, retry_config={"max_retries": 3, "retry_timeout": _REQUEST_SECONDS})
     except (obstore.exceptions.BaseError, ValueError):
@@ -190,8 +193,8 @@ def _reason(text: str) -> str:
     for phrase, reason in _PERMANENT.items():
         if phrase in text:
             return reason
-    if found := _REASON.search(text):
-        code = next(filter(None, found.groups()))
-        is_refused = "Permission" in text or "Unauthenticated" in text
-        return f"it refuses this user ({code})" if is_refused else f"it answers {code}"
+    for pattern in _REASONS:
+        if found := re.search(pattern, text):
+            is_refused = text.startswith(("PermissionDenied", "Unauthenticated"))
+            return f"it {'refuses this user' if is_refused else 'answers'} ({found[1]})"
     return "it cannot be reached, or did not do what it was asked"

@@ -103,7 +103,8 @@ def pull_snapshot(objects: Objects, path: Path) -> str | None:
             require_free(path, folder)
             current = path.resolve()
             pulled = current.with_name(Path(LATEST).name)
-            if current.exists() and pulled.exists() and pulled.read_bytes() == text:
+            is_published_here = current.parent.name == version
+            if is_published_here or (pulled.exists() and pulled.read_bytes() == text):
                 return None
             publish_version(path, write, keep=2, file=FILE)
     except LockTimeout as error:

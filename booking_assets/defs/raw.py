@@ -25,9 +25,8 @@ from booking_assets.pipeline.landings import load_landings
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
-from booking_assets.tables.catalog import MART_TABLES
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
+from booking_assets.tables.raw import EVENT_COUNTS
 from booking_assets.warehouse.warehouse import Warehouse
 
 RAW_KINDS = {"http", "polars", "duckdb"}
@@ -105,7 +104,9 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
 def load_asset() -> dg.AssetsDefinition:
     """With `[storage]`: loads the landings of all machines, before marts are derived."""
 
-    @dg.multi_asset(name="load_landings", specs=log_assets())
+    @dg.multi_asset(
+        name="load_landings", specs=[asset_spec(table, (), RAW_KINDS) for table in LOG_TABLES]
+    )
     def load(
         context: dg.AssetExecutionContext,
         warehouse: WarehouseResource,
@@ -118,12 +119,6 @@ def load_asset() -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=asset_key(table), metadata=metadata)
 
     return load
-
-
-def after_load(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """With `[storage]`: a mart's spec, derived after landings are loaded; another's as it is."""
-    is_mart = spec.group_name == MART_TABLES[0].schema
-    return spec.merge_attributes(deps=[asset_key(COLLECTIONS)]) if is_mart else spec
 
 
 def _is_partitioned(context: dg.AssetExecutionContext) -> bool:

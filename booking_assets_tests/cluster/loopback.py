@@ -9,7 +9,6 @@ the extra `dev`, and Debian's packages `postgresql` and `redis-server`.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import secrets
 import shutil
@@ -27,6 +26,8 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import sqlalchemy
 from dotenv import dotenv_values
+
+from booking_assets_tests.storage.seaweed import BUCKET, SECRET_KEY, Seaweed
 
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "deploy/celery"
@@ -54,6 +55,7 @@ class Loopback:
     sandbox: Sequence[str] = ()
     settings: str = ""
     environment: dict[str, str] = field(repr=False, default_factory=dict)
+    store: Seaweed | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     commands: dict[str, Callable[[], None]] = field(default_factory=dict)
     secrets: dict[str, str] = field(repr=False, default_factory=dict)
@@ -188,6 +190,8 @@ class Loopback:
 
     def stop_all(self) -> None:
         """Kill what still runs, the workers' children too."""
+        if self.store:
+            self.store.kill()
         for process in reversed(self.processes.values()):
             try:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -240,30 +244,12 @@ class Loopback:
         self.environment["DAGSTER_CELERY_BROKER_URL"] = url
 
     def _start_object_store(self) -> None:
-        key, secret = secrets.token_hex(8), secrets.token_hex(16)
-        self.secrets["the object store"] = secret
-        identity = {
-            "name": "booking",
-            "credentials": [{"accessKey": key, "secretKey": secret}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
         folder = self.folder / "store"
         folder.mkdir()
-        config = folder / "s3.json"
-        config.write_text(json.dumps({"identities": [identity]}), "utf-8")
-        ports = {name: _free_port() for name in ("master", "volume", "filer", "s3")}
-        options = [f"-{name}.port={port}" for name, port in ports.items()]
-        weed = [program("weed"), "server", f"-dir={folder}", "-ip=127.0.0.1", *options]
-        small = ["-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0"]
-        quiet = ["-master.telemetry=false", "-s3", f"-s3.config={config}"]
-        self.start("store", [*weed, *small, *quiet], port=ports["s3"])
-        self.environment |= {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3']}",
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_REGION": "us-east-1",
-            "AWS_ALLOW_HTTP": "true",
-        }
+        self.store = Seaweed(folder)
+        self.store.start()
+        self.environment |= self.store.environment
+        self.secrets["the object store"] = SECRET_KEY
 
     def _start_sandbox(self) -> None:
         config = self.folder / "config"
@@ -295,7 +281,7 @@ def running(
             collectors=collectors,
             sandbox=["--organizations", str(organizations), *sandbox],
             settings=(
-                '\n[storage]\nurl = "s3://booking/cluster"\n'
+                f'\n[storage]\nurl = "s3://{BUCKET}/cluster"\n'
                 "\n[schedules]\nenabled = true\norganizations_a_run = 10\n"
                 + "".join(f'{key} = "{NEVER}"\n' for key in ("hourly", "nightly", "retention"))
             ),
@@ -308,9 +294,7 @@ def running(
 def _free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        port = int(listening.getsockname()[1])
-    # SeaweedFS listens for itself 10,000 above each of its ports.
-    return port if port < 50_000 else port - 20_000
+        return int(listening.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

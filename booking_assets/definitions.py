@@ -60,15 +60,17 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     ]
     owners = settings.dagster.owners
     has_storage = settings.storage is not None
-    jobs = [collect_job(lands=has_storage), derive_job(loads=has_storage)]
+    writer_tags = settings.dagster.writer_tags
+    derive = derive_job(loads=has_storage, tags=writer_tags)
+    jobs = [collect_job(lands=has_storage), derive]
 
     return dg.Definitions(
         assets=dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), assets),
         asset_checks=[raw_checks(settings)],
-        jobs=[*jobs, retention_job()],
+        jobs=[*jobs, retention_job(writer_tags)],
         schedules=schedules(settings.schedules, current),
         sensors=[
-            *sensors(enabled=settings.schedules.enabled, loads=has_storage),
+            *sensors(derive, enabled=settings.schedules.enabled),
             round_sensor(current, jobs, enabled=settings.schedules.enabled),
             *alert_sensors(settings),
         ],

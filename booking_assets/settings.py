@@ -179,8 +179,8 @@ class Schedules(_Section):
     """Outside of the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
     retention: Cron = "41 4 * * *"
     """When `[retention]` is applied."""
-    organizations_a_run: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Organizations that a run collects; by default, all in one run."""
+    organizations_a_run: Annotated[int, Field(ge=1)] | None = None
+    """Organizations that a run collects; by default, all."""
     max_age_hours: Annotated[float, Field(ge=1 / 60, le=8_784)] = 26
     """The age at which an organization fails `fresh_enough`, and marts and snapshot are stale."""
 
@@ -224,6 +224,8 @@ class Dagster(_Section):
 
     owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
     """Who owns every asset: e-mail addresses, or teams as `team:NAME`."""
+    writer_tags: dict[str, str] = {}
+    """Tags of the runs that need the warehouse, such as `dagster-k8s/config`."""
 
 
 class Alerts(_Section):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -30,10 +29,8 @@ _DERIVED = dg.AssetSelection.assets(
 ) | dg.AssetSelection.groups(PUBLISHED_GROUP)
 
 
-# `Any`: Dagster exports no type for what `define_asset_job` returns. Cached, because a job that a
-# sensor requests must be the very one of the definitions.
-@cache
-def collect_job(*, lands: bool = False) -> Any:
+# `Any`: Dagster exports no type for what `define_asset_job` returns.
+def collect_job(*, lands: bool) -> Any:
     """The job that collects; one that only `lands` has no warehouse that it could check."""
     return dg.define_asset_job(
         COLLECT,
@@ -44,15 +41,14 @@ def collect_job(*, lands: bool = False) -> Any:
     )
 
 
-@cache
-def derive_job(*, loads: bool = False) -> Any:
+def derive_job(*, loads: bool, tags: Mapping[str, str]) -> Any:
     """The job that derives and publishes; with `[storage]`, it `loads` landings first."""
     return dg.define_asset_job(
         DERIVE,
         # The raw checks again: where an organization failed, Dagster skipped those of its run.
         selection=(_DERIVED | _LOADED if loads else _DERIVED) | _RAW_CHECKS,
         description="Derive every mart from what is stored, and publish the snapshot.",
-        tags={"booking-assets/derive": "true"},
+        tags={"booking-assets/derive": "true", **tags},
     )
 
 

@@ -3,6 +3,7 @@
 The settings are `[retention]`; the command line applies it after a refresh, a schedule every day.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -63,8 +64,8 @@ def _is_own(run: dg.DagsterRun) -> bool:
     return origin.location_name == LOCATION if origin else run.job_name in JOBS
 
 
-def retention_job() -> dg.JobDefinition:
-    """A job that applies `[retention]`."""
+def retention_job(tags: Mapping[str, str]) -> dg.JobDefinition:
+    """A job that applies `[retention]`; its runs have these tags."""
 
     @dg.op(description="Delete what is older than the settings of `[retention]` allow.")
     def delete_old(
@@ -81,6 +82,7 @@ def retention_job() -> dg.JobDefinition:
         name=RETENTION,
         description="Apply `[retention]`.",
         executor_def=in_process_executor,
+        tags=tags,
     )
     def retention() -> None:
         delete_old()

@@ -3,9 +3,11 @@
 It may be a `collect` run, or one that was launched from an asset's page.
 """
 
+from typing import Any
+
 import dagster as dg
 
-from booking_assets.defs.jobs import derive_job, starter_tags_of
+from booking_assets.defs.jobs import starter_tags_of
 from booking_assets.defs.rounds import is_derived_by_round
 from booking_assets.defs.specs import PARTITIONED_TABLES, SNAPSHOT_KEY, asset_key
 
@@ -13,24 +15,24 @@ SKIP_DERIVE_TAG = "booking-assets/skip-derive"
 """On runs whose starter derives by itself, as `booking-assets refresh` does."""
 
 
-def sensors(*, enabled: bool, loads: bool = False) -> list[dg.SensorDefinition]:
-    """One sensor for each way in which a run ends; with `[storage]`, `derive` loads landings."""
+def sensors(derive: Any, *, enabled: bool) -> list[dg.SensorDefinition]:
+    """One sensor for each way in which a run ends; they request the job `derive`."""
     status = dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED
     return [
-        _derive_after("derive_after_collect", dg.DagsterRunStatus.SUCCESS, status, loads),
-        _derive_after("derive_after_failed_collect", dg.DagsterRunStatus.FAILURE, status, loads),
+        _derive_after("derive_after_collect", dg.DagsterRunStatus.SUCCESS, status, derive),
+        _derive_after("derive_after_failed_collect", dg.DagsterRunStatus.FAILURE, status, derive),
     ]
 
 
 def _derive_after(
-    name: str, ending: dg.DagsterRunStatus, status: dg.DefaultSensorStatus, loads: bool
+    name: str, ending: dg.DagsterRunStatus, status: dg.DefaultSensorStatus, derive: Any
 ) -> dg.SensorDefinition:
     collected = {asset_key(table) for table in PARTITIONED_TABLES}
 
     @dg.run_status_sensor(
         name=name,
         run_status=ending,
-        request_job=derive_job(loads=loads),
+        request_job=derive,
         default_status=status,
         description=f"Derive and publish when a run that stored raw rows ended in {ending.value}.",
     )

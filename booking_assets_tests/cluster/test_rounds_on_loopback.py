@@ -42,8 +42,9 @@ ORGANIZATIONS = 40
 OF_THE_CLOCK = (
     *("as_of", "seats_as_of", "events_as_of", "registrations_as_of", "groups_as_of"),
     *("collected_at", "valid_from", "valid_to", "changed_at", "last_attempt_at", "age_minutes"),
+    *("days_until_expected", "status_age_days", "oldest_status_age_days"),
 )
-"""Columns that say when something was collected."""
+"""Columns that say when something was collected, or are an age then."""
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def collect_job(*, lands: bool = False) -> Any:
     """The job that collects; one that only `lands` has no warehouse that it could check."""
     return dg.define_asset_job(
         COLLECT,
-        selection=_COLLECTED if lands else _COLLECTED | _RAW_CHECKS,
+        selection=_COLLECTED.without_checks() if lands else _COLLECTED | _RAW_CHECKS,
         description="Count, collect, verify and store the events of the chosen organizations.",
     )
 

@@ -22,7 +22,7 @@ from booking_assets.pipeline.results import RunReport
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, NOON, Place, still_world
-from booking_assets_tests.storage.conftest import Shared
+from booking_assets_tests.storage.conftest import BOTH, Shared
 
 OF_THE_RUN = ("run_id", "requests", "retries", "bytes_received", "finished_at", "age_minutes")
 """Columns that differ between two runs over the same rows, or with the time since them."""
@@ -75,6 +75,7 @@ def rows(machine: Place) -> dict[str, list[tuple[Any, ...]]]:
         return found
 
 
+@BOTH
 def test_what_is_published_equals_a_refresh_without_an_object_store(
     shared: Shared, place: Place
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_machine_that_collects_opens_no_warehouse_and_keeps_no_rows(shared: Sh
     assert list((shared.root / "booking.scratch").iterdir()) == []
 
 
+@BOTH
 def test_nothing_is_loaded_twice_also_by_two_at_once(shared: Shared) -> None:
     new = len(collected(shared.machine("worker")).complete)
     with ThreadPoolExecutor(2) as pool:
@@ -113,6 +115,7 @@ def test_nothing_is_loaded_twice_also_by_two_at_once(shared: Shared) -> None:
     assert shared.ask(f"SELECT {key} FROM raw.collections GROUP BY ALL HAVING count(*) > 1") == []
 
 
+@BOTH
 def test_collections_at_once_take_different_tickets(
     shared: Shared, objects: Objects, place: Place
 ) -> None:
@@ -130,6 +133,7 @@ def test_collections_at_once_take_different_tickets(
     assert len(landings.listing().tickets[identifier]) <= TICKETS_KEPT
 
 
+@BOTH
 def test_two_runs_at_once_are_both_logged_and_the_higher_ticket_is_stored(shared: Shared) -> None:
     with ThreadPoolExecutor(2) as pool:
         machines = [shared.machine("one"), shared.machine("other")]
@@ -210,6 +214,7 @@ def test_a_manifest_without_its_files_is_logged_and_the_next_collection_is_whole
     assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
 
 
+@BOTH
 def test_files_without_a_manifest_are_no_landing_and_go_in_the_end(shared: Shared) -> None:
     first, second = shared.organizations
     collected(shared.machine("killed"), run_id="0")
@@ -319,6 +324,7 @@ def test_a_warehouse_is_rebuilt_from_the_store(shared: Shared) -> None:
         assert after[name] == before[name], name
 
 
+@BOTH
 def test_a_forgotten_organization_is_nowhere_in_the_store(shared: Shared) -> None:
     shared.refresh()
     shared.refresh()

@@ -16,7 +16,7 @@ from booking_assets.pipeline.marts import publish
 from booking_assets.pipeline.object_snapshots import LATEST, open_url, pull_snapshot
 from booking_assets.warehouse.errors import SnapshotFailed
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, still_world
-from booking_assets_tests.storage.conftest import Shared
+from booking_assets_tests.storage.conftest import BOTH, Shared
 
 
 def events(path: Path) -> int:
@@ -30,6 +30,7 @@ def versions(shared: Shared) -> list[str]:
     return sorted({one.key.split("/")[1] for one in stored if one.key != LATEST})
 
 
+@BOTH
 def test_an_analyst_pulls_what_is_published_and_each_version_once(
     shared: Shared, tmp_path: Path
 ) -> None:
@@ -52,6 +53,7 @@ def test_an_analyst_pulls_what_is_published_and_each_version_once(
     assert pull_snapshot(shared.objects, shared.settings.snapshot_path) is None
 
 
+@BOTH
 def test_versions_in_the_store_are_kept_as_on_the_disk(shared: Shared) -> None:
     shared.refresh()
     for _ in range(4):

@@ -33,6 +33,8 @@ _PERMANENT = {
     "169.254.169.254": "the environment has no credentials",
     "NoSuchBucket": "the bucket does not exist",
 }
+_REFUSED = re.compile(r"status code: 4(?!08|29)")
+"""The store understood the request, and repeats its answer."""
 _REASONS = (
     r"<Code>(\w+)</Code>",
     r"(ConnectionRefused|dns error|TimedOut|StorageFull|PermissionDenied)",
@@ -156,11 +158,11 @@ class Objects:
                 raise FileExistsError(f"an object of {self.url} exists already") from None
             except obstore.exceptions.GenericError as error:
                 text = str(error)
-                is_lasting = self._is_folder or any(one in text for one in _PERMANENT)
-                if not is_lasting and next(waiting, False):
+                is_lasting = _REFUSED.search(text) or any(one in text for one in _PERMANENT)
+                if not self._is_folder and not is_lasting and next(waiting, False):
                     continue
             except obstore.exceptions.BaseError as error:
-                text = f"{type(error).__name__} {error}"
+                text = str(error)
             raise StorageError(self.url, _reason(text)) from None
 
 
@@ -195,6 +197,6 @@ def _reason(text: str) -> str:
             return reason
     for pattern in _REASONS:
         if found := re.search(pattern, text):
-            is_refused = text.startswith(("PermissionDenied", "Unauthenticated"))
+            is_refused = re.search(r"status code: 40[13]|PermissionDenied", text)
             return f"it {'refuses this user' if is_refused else 'answers'} ({found[1]})"
     return "it cannot be reached, or did not do what it was asked"

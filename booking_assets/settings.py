@@ -178,7 +178,6 @@ class Schedules(_Section):
     nightly: Cron = "23 3 * * *"
     """Outside of the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
     retention: Cron = "41 4 * * *"
-    """When `[retention]` is applied."""
     organizations_a_run: Annotated[int, Field(ge=1)] | None = None
     """Organizations that a run collects; by default, all."""
     max_age_hours: Annotated[float, Field(ge=1 / 60, le=8_784)] = 26

@@ -4,7 +4,7 @@ Only a broken contract blocks: an organization that fails a data check is withhe
 `pipeline.organizations` decides. What is checked is in `pipeline.checks`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -15,7 +15,6 @@ from booking_assets.defs.specs import COLLECTED_TABLES, asset_key
 from booking_assets.pipeline.checks import DataCheck, data_checks
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
 
@@ -32,8 +31,8 @@ def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name="raw_checks",
         specs=[
-            *(contract_spec(table, _after_load(table, settings)) for table in COLLECTED_TABLES),
-            *(_spec(check, _after_load(check.table, settings)) for check in data_checks(settings)),
+            *(contract_spec(table) for table in COLLECTED_TABLES),
+            *(_spec(check) for check in data_checks(settings)),
         ],
         can_subset=True,
     )
@@ -80,17 +79,11 @@ def _evaluations(
     }
 
 
-def _after_load(table: Table, settings: Settings) -> list[dg.AssetKey]:
-    """With `[storage]`, the table that is recorded when landings are loaded, but for itself."""
-    return [asset_key(COLLECTIONS)] if settings.storage and table is not COLLECTIONS else []
-
-
-def _spec(check: DataCheck, deps: Sequence[dg.AssetKey]) -> dg.AssetCheckSpec:
+def _spec(check: DataCheck) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         check.name,
         asset=asset_key(check.table),
         description=check.description,
-        additional_deps=deps,
     )
 
 
@@ -117,14 +110,13 @@ def _result(warehouse: Warehouse, check: DataCheck) -> dg.AssetCheckResult:
     )
 
 
-def contract_spec(table: Table, deps: Sequence[dg.AssetKey] = ()) -> dg.AssetCheckSpec:
+def contract_spec(table: Table) -> dg.AssetCheckSpec:
     """The check that a stored table is what its contract says."""
     return dg.AssetCheckSpec(
         CONTRACT,
         asset=asset_key(table),
         description="Columns and types are the contract's, its key is unique and never null.",
         blocking=True,
-        additional_deps=deps,
     )
 
 

@@ -45,7 +45,7 @@ def upload_snapshot(settings: Settings, snapshot: Snapshot, keep: int) -> None:
     objects.write(LATEST, json.dumps(latest).encode())
     stored = [one for one in objects.list_folder(FOLDER) if one.key not in (LATEST, key)]
     # By the store's clock: a machine that replaces a lost one counts its versions from 1.
-    stored.sort(key=lambda one: one.written_at, reverse=True)
+    stored.sort(key=lambda one: (one.written_at, one.key), reverse=True)
     objects.delete([one.key for one in stored[keep - 1 :]])
 
 

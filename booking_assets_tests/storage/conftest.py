@@ -38,10 +38,16 @@ def s3_url(seaweed: Seaweed) -> str:
     return f"s3://{BUCKET}/{uuid4().hex}"
 
 
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
+BOTH = pytest.mark.parametrize(
+    "url", ["folder", pytest.param("s3", marks=pytest.mark.slow)], indirect=True
+)
+"""Tries a test with a folder, and with an S3 server."""
+
+
+@pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store, of each kind."""
-    if request.param == "s3":
+    """The URL of an empty store: a folder, unless the test is marked with `BOTH`."""
+    if getattr(request, "param", "folder") == "s3":
         return str(request.getfixturevalue("s3_url"))
     return f"file://{tmp_path / 'store'}"
 

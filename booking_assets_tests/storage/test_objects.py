@@ -13,6 +13,7 @@ import obstore
 import pytest
 
 from booking_assets.objects import OUTAGE_SECONDS, Objects, StorageError, open_objects
+from booking_assets_tests.storage.conftest import BOTH
 from booking_assets_tests.storage.seaweed import ACCESS_KEY, SECRET_KEY, Seaweed
 
 
@@ -28,6 +29,7 @@ class Clock:
         self.now += seconds
 
 
+@BOTH
 def test_an_object_is_read_as_it_was_written(objects: Objects, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(bytes(range(256)) * 2**15 * 3)
@@ -48,6 +50,7 @@ def test_an_object_is_read_as_it_was_written(objects: Objects, tmp_path: Path) -
         objects.download("a/large", tmp_path / "third")
 
 
+@BOTH
 def test_of_many_that_create_an_object_one_succeeds(objects: Objects) -> None:
     barrier = threading.Barrier(16)
 
@@ -64,6 +67,7 @@ def test_of_many_that_create_an_object_one_succeeds(objects: Objects) -> None:
     assert [objects.read("ticket").decode()] == [str(number) for number in won]
 
 
+@BOTH
 def test_an_object_whose_first_answer_was_lost_is_created_all_the_same(objects: Objects) -> None:
     objects.create("manifest", b"the same")
     objects.create("manifest", b"the same")

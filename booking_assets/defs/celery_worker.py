@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import dagster as dg
-from celery import Task
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import unpack_value
 from dagster_celery.make_app import make_app
@@ -16,8 +15,11 @@ from dagster_celery.tasks import create_execute_job_task
 
 from booking_assets.defs.session_locks import postgres_url, session_lock
 
+app = make_app()
+_Task: Any = app.Task
 
-class _LockedTask(Task):
+
+class _LockedTask(_Task):
     """Executes a run, from before its code is loaded, under the lock of its identifier."""
 
     def __call__(self, execute_job_args_packed: Any) -> Any:
@@ -30,6 +32,5 @@ class _LockedTask(Task):
             return super().__call__(execute_job_args_packed)
 
 
-app = make_app()
 _options: Any = {"base": _LockedTask}
 execute_job = create_execute_job_task(app, **_options)

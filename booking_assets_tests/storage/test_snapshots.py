@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def test_the_command_needs_no_configuration_where_both_places_are_named(
 def test_watching_goes_on_over_failures_and_pulls_what_is_new(
     shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds = iter([lambda: None, shared.refresh, lambda: None])
+    rounds: Iterator[Callable[[], object]] = iter([lambda: None, shared.refresh, lambda: None])
 
     def sleep(_: float) -> None:
         try:

@@ -18,7 +18,7 @@ from booking_assets.defs.checks import raw_checks
 from booking_assets.defs.jobs import collect_job, derive_job
 from booking_assets.defs.marts import mart_assets
 from booking_assets.defs.partitions import organization_partitions
-from booking_assets.defs.raw import after_load, load_asset, log_assets, raw_assets
+from booking_assets.defs.raw import load_asset, log_assets, raw_assets
 from booking_assets.defs.report import report_asset
 from booking_assets.defs.resources import resource_definitions
 from booking_assets.defs.retention import retention_job
@@ -50,14 +50,10 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         snapshot_asset(settings),
         *([report_asset()] if settings.report.enabled else []),
     ]
+    owners = settings.dagster.owners
     has_storage = settings.storage is not None
-
-    def finished(spec: dg.AssetSpec) -> dg.AssetSpec:
-        owned = spec.replace_attributes(owners=settings.dagster.owners)
-        return after_load(owned) if has_storage else owned
-
     return dg.Definitions(
-        assets=dg.map_asset_specs(finished, assets),
+        assets=dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), assets),
         asset_checks=[raw_checks(settings)],
         jobs=[collect_job(lands=has_storage), derive_job(loads=has_storage), retention_job()],
         schedules=schedules(settings.schedules),

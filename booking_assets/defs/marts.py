@@ -18,15 +18,18 @@ from booking_assets.pipeline.marts import MARTS, Mart, report_mart
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
+from booking_assets.tables.contract import Table
+from booking_assets.tables.raw import COLLECTIONS
 
 
 def mart_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """Every mart."""
     max_age = timedelta(hours=settings.schedules.max_age_hours)
-    return [_mart_asset(mart, max_age) for mart in MARTS]
+    loaded = (COLLECTIONS,) if settings.storage else ()
+    return [_mart_asset(mart, max_age, loaded) for mart in MARTS]
 
 
-def _mart_asset(mart: Mart, max_age: timedelta) -> dg.AssetsDefinition:
+def _mart_asset(mart: Mart, max_age: timedelta, loaded: tuple[Table, ...]) -> dg.AssetsDefinition:
     """A mart and its changes with their checks, in one step: a step of its own costs 50 ms."""
 
     @dg.multi_asset(
@@ -34,7 +37,7 @@ def _mart_asset(mart: Mart, max_age: timedelta) -> dg.AssetsDefinition:
         specs=[
             asset_spec(
                 table,
-                upstream,
+                (*upstream, *loaded),
                 {"polars", "duckdb"},
                 None if table in RAW_TABLES else max_age,
             )

@@ -22,12 +22,11 @@ from booking_assets.defs.specs import (
     asset_spec,
 )
 from booking_assets.pipeline.landings import load_landings
-from booking_assets.pipeline.marts import MARTS
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
-from booking_assets.tables.raw import COLLECTIONS, EVENT_COUNTS
+from booking_assets.tables.raw import EVENT_COUNTS
 from booking_assets.warehouse.warehouse import Warehouse
 
 RAW_KINDS = {"http", "polars", "duckdb"}
@@ -114,12 +113,6 @@ def load_asset() -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=asset_key(table), metadata=metadata)
 
     return load
-
-
-def after_load(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """With `[storage]`: a mart's spec, derived after landings are loaded; another's as it is."""
-    is_mart = spec.key in {asset_key(table) for mart in MARTS for table in mart.tables}
-    return spec.merge_attributes(deps=[asset_key(COLLECTIONS)]) if is_mart else spec
 
 
 def _is_partitioned(context: dg.AssetExecutionContext) -> bool:

@@ -124,7 +124,7 @@ def test_watching_goes_on_over_failures_and_pulls_what_is_new(
             raise KeyboardInterrupt from None
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("booking_assets.cli.pull.time.sleep", sleep)
+    monkeypatch.setattr("booking_assets.cli.pull.sleep", sleep)
     monkeypatch.setattr("booking_assets.cli.main.os._exit", lambda _: None)
     said = CliRunner().invoke(main, ["pull", "--from", shared.url, "b.duckdb", "--watch"]).output
     assert said.count("no snapshot is published there yet") == 2

@@ -20,6 +20,7 @@ from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
 from booking_assets.defs.runs import run_refresh
+from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.progress import SILENT
 from booking_assets.pipeline.summary import summarize
 
@@ -60,6 +61,7 @@ def refresh(
     """Collect, derive and publish once."""
     console = open_console(sys.stderr if as_json else sys.stdout)
     settings = configured_settings(console)
+    name_overrides(settings)
     slugs = selected_slugs(settings, organizations)
     home = prepare_dagster_home(settings)
     definitions = build_definitions(settings)

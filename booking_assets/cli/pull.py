@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from time import sleep
 
 import click
 from rich.console import Console
@@ -47,7 +47,7 @@ def pull(path: Path | None, url: str | None, watch: bool, every: float) -> None:
                 console.print(f"{path}: {done}", soft_wrap=True)
         if not watch:
             return
-        time.sleep(every)
+        sleep(every)
 
 
 def _place(console: Console, path: Path | None, url: str | None) -> tuple[Path, str]:

@@ -21,6 +21,7 @@ from booking_assets.collect.landings import FolderLandings
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets_tests.collect.booking import Booking, serving
 from booking_assets_tests.collect.events import ACME
+from booking_assets_tests.collect.incremental import HOUR, NOW, Site
 
 QUICK = RetryPolicy(
     attempts=3,
@@ -98,3 +99,25 @@ def collection_from(plan: Plan, http: httpx.Client) -> MakeCollection:
         )
 
     return make
+
+
+@pytest.fixture
+def site(booking: Booking, collection_from: MakeCollection, tmp_path: Path) -> Site:
+    booking.now = NOW
+    return Site(booking, collection_from, tmp_path)
+
+
+@pytest.fixture
+def quiet(site: Site) -> Site:
+    """300 events of the last 300 days, one a day."""
+    for number in range(300):
+        site.put(number, NOW - timedelta(days=number + 1))
+    return site
+
+
+@pytest.fixture
+def many(site: Site) -> Site:
+    """2,000 events, one an hour."""
+    for number in range(2_000):
+        site.put(number, NOW - (number + 1) * HOUR)
+    return site

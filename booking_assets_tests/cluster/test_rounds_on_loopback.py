@@ -188,12 +188,12 @@ def test_two_rounds_at_once_end_while_all_is_restarted_and_name_whom_a_wrong_clo
         records = [instance.get_run_record_by_id(run.run_id) for run in derivations]
         assert [run.status for run in derivations] == [dg.DagsterRunStatus.SUCCESS] * 2
         failed = {
-            run.run_id: run
+            (name, run.tags[PART_TAG]): run
             for name, derivation in zip(names, derivations, strict=True)
             for run in reversed(runs_of(instance, name))
             if run.tags[PART_TAG] in derivation.tags.get(FAILED_PARTS_TAG, "").split(", ")
         }
-        reasons = [str(instance.all_logs(run_id, STEP_FAILURE)) for run_id in failed]
+        reasons = [str(instance.all_logs(run.run_id, STEP_FAILURE)) for run in failed.values()]
     # The object store lets nobody in whose clock is more than 15 minutes off.
     assert all("RequestTimeTooSkewed" in reason for reason in reasons)
     log = (cluster.folder / "ahead/log").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Runs of one machine: Dagster's launcher, which knows by a lock of the kernel that a run is dead.
+"""Run launchers that know by a lock that a run is dead; that of one machine, and its executor.
 
 `dagster.yaml` names `LocalRunLauncher`. Several hosts: `celery_launcher`.
 """
@@ -9,24 +9,53 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.launcher import (
+    CheckRunHealthResult,
+    DefaultRunLauncher,
+    RunLauncher,
+    WorkerStatus,
+)
 
-from booking_assets.defs.processes import is_dead, run_lock
+from booking_assets.defs.processes import is_free, let_sensors_tell, run_lock
 
 
-class LocalRunLauncher(DefaultRunLauncher):
-    """Starts a process of the code server for each run, as Dagster does by default."""
+class LockHealth(RunLauncher):
+    """Answers Dagster's monitoring, which ends dead runs, by the lock of a run.
+
+    A lock is free for a moment when its run is about to end, or when PostgreSQL was restarted: so
+    it has to be free twice. The monitoring asks every `run_monitoring.poll_interval_seconds`.
+    """
+
+    _were_free: frozenset[str] = frozenset()
+
+    def is_lock_free(self, run: dg.DagsterRun) -> bool:
+        """Whether a run has a lock that nobody holds."""
+        raise NotImplementedError
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """That Dagster's monitoring, which ends dead runs, may ask."""
+        """That the monitoring may ask."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the process that executes a run is alive."""
-        if is_dead(self._instance, run):
+        was_free = run.run_id in self._were_free
+        self._were_free -= {run.run_id}
+        if not self.is_lock_free(run):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        if was_free:
+            let_sensors_tell(self._instance, run)
             return CheckRunHealthResult(WorkerStatus.FAILED, "its process was killed")
+        self._were_free |= {run.run_id}
         return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+
+class LocalRunLauncher(LockHealth, DefaultRunLauncher):
+    """Starts a process of the code server for each run, as Dagster does by default."""
+
+    def is_lock_free(self, run: dg.DagsterRun) -> bool:
+        """Whether nobody holds the file lock of a run of this host."""
+        return is_free(self._instance, run)
 
 
 class _LockedExecutor(dg.Executor):

@@ -59,20 +59,27 @@ def _kernel_lock(instance: dg.DagsterInstance, name: str) -> Iterator[dict[str, 
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Report the runs of killed processes of this host as failed; gives their identifiers."""
+    """Report the runs of killed commands of this host as failed; gives their identifiers.
+
+    Not those that Dagster launched: their lock is free just before they end.
+    """
     ended = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        if is_dead(instance, run):
-            # Who was to tell of it is dead: a sensor does.
-            if ALERT_TAG in run.tags:
-                instance.add_run_tags(run.run_id, {ALERT_TAG: KILLED})
+        if not _lock_name(run)[1].startswith(run.run_id) and is_free(instance, run):
+            let_sensors_tell(instance, run)
             instance.report_run_failed(run, "The process of this run was killed: run it again")
             ended.append(run.run_id)
     return ended
 
 
-def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the process that executed a run on this host was killed."""
+def let_sensors_tell(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Let a sensor send the alert of a run whose starter was to send it, and is dead."""
+    if ALERT_TAG in run.tags:
+        instance.add_run_tags(run.run_id, {ALERT_TAG: KILLED})
+
+
+def is_free(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether nobody holds the lock of a run of this host: its process has ended, or was killed."""
     host, name = _lock_name(run)
     return host == socket.gethostname() and _is_free(_folder(instance) / name)
 

@@ -16,12 +16,14 @@ import dagster as dg
 from booking_assets.defs.alerts import alert_sensors
 from booking_assets.defs.checks import raw_checks
 from booking_assets.defs.jobs import collect_job, derive_job
+from booking_assets.defs.launchers import in_process_executor
 from booking_assets.defs.marts import mart_assets
 from booking_assets.defs.partitions import organization_partitions
-from booking_assets.defs.raw import log_assets, raw_assets
+from booking_assets.defs.raw import load_asset, log_assets, raw_assets
 from booking_assets.defs.report import report_asset
 from booking_assets.defs.resources import resource_definitions
 from booking_assets.defs.retention import retention_job
+from booking_assets.defs.rounds import round_sensor
 from booking_assets.defs.sandbox import effective_settings
 from booking_assets.defs.schedules import cron_faults, schedules
 from booking_assets.defs.sensors import sensors
@@ -40,26 +42,41 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     Raises:
         SettingsError: with every fault of the configuration.
     """
-    settings = settings or effective_settings()
+    given = settings
+    settings = given or effective_settings()
+
+    def current() -> Settings:
+        """The settings of the moment: `booking.toml` may have changed since."""
+        return given or effective_settings()
+
     if faults := cron_faults(settings.schedules):
         raise SettingsError(settings.source, faults)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
         raw_assets(organization_partitions(settings.slugs)),
-        *log_assets(),
+        *([load_asset()] if settings.storage else log_assets()),
         mart_assets(settings),
         snapshot_asset(settings),
         *([report_asset()] if settings.report.enabled else []),
     ]
     owners = settings.dagster.owners
+    has_storage = settings.storage is not None
+    writer_tags = settings.dagster.writer_tags
+    derive = derive_job(loads=has_storage, tags=writer_tags)
+    jobs = [collect_job(lands=has_storage), derive]
+
     return dg.Definitions(
         assets=dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), assets),
         asset_checks=[raw_checks(settings)],
-        jobs=[collect_job(), derive_job(), retention_job()],
-        schedules=schedules(settings.schedules),
-        sensors=[*sensors(enabled=settings.schedules.enabled), *alert_sensors(settings)],
+        jobs=[*jobs, retention_job(writer_tags)],
+        schedules=schedules(settings.schedules, current),
+        sensors=[
+            *sensors(derive, enabled=settings.schedules.enabled),
+            round_sensor(current, jobs, enabled=settings.schedules.enabled),
+            *alert_sensors(settings),
+        ],
         resources=resource_definitions(settings),
         # A run is one process: what takes long is requests, and they are concurrent within it.
-        executor=dg.in_process_executor,
+        executor=in_process_executor,
     )
 
 

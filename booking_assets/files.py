@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.5
+_LOCK = ".lock"
 
 
 class LockTimeout(Exception):
@@ -77,6 +80,36 @@ def locked(path: Path, *, exclusive: bool = True, waiting: Iterator[bool]) -> It
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def scratch_folder(root: Path) -> Iterator[Path]:
+    """A private folder of this process in `root`, removed in the end with all that is in it.
+
+    Those of processes that were killed are removed first: their locks are free.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    remove_leftovers(root)
+    name = uuid4().hex
+    # Locked under a name that nobody removes.
+    fresh, folder = root / f".{name}", root / name
+    fresh.mkdir(mode=0o700)
+    with locked(fresh / _LOCK, waiting=iter(())):
+        fresh.rename(folder)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(root: Path) -> None:
+    """Remove the scratch folders in `root` of processes that were killed."""
+    for leftover in root.glob("[!.]*"):
+        with suppress(LockTimeout, OSError), locked(leftover / _LOCK, waiting=iter(())):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _acquired(descriptor: int, mode: int) -> bool:

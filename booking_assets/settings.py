@@ -30,6 +30,7 @@ from booking_assets.settings_faults import (
     repeated_values,
     usable_address,
 )
+from booking_assets.settings_storage import Storage
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
@@ -177,7 +178,8 @@ class Schedules(_Section):
     nightly: Cron = "23 3 * * *"
     """Outside of the vendor's maintenance: Wednesdays 19:00 Pacific to 21:00 Mountain."""
     retention: Cron = "41 4 * * *"
-    """When `[retention]` is applied."""
+    organizations_a_run: Annotated[int, Field(ge=1)] | None = None
+    """Organizations that a run collects; by default, all."""
     max_age_hours: Annotated[float, Field(ge=1 / 60, le=8_784)] = 26
     """The age at which an organization fails `fresh_enough`, and marts and snapshot are stale."""
 
@@ -221,6 +223,8 @@ class Dagster(_Section):
 
     owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
     """Who owns every asset: e-mail addresses, or teams as `team:NAME`."""
+    writer_tags: dict[str, str] = {}
+    """Tags of the runs that need the warehouse, such as `dagster-k8s/config`."""
 
 
 class Alerts(_Section):
@@ -245,6 +249,7 @@ class _Sections(_Section):
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
     dagster: Dagster = Dagster()
+    storage: Storage | None = None
 
 
 class Settings(_Sections):

@@ -66,7 +66,7 @@ def fault_text(detail: Mapping[str, Any]) -> str:
     message = str(detail["msg"]).removeprefix("Value error, ")
     found = detail["input"]
     # A user may have written the secret itself in place of its variable's name, or into the URL.
-    silent = isinstance(found, dict | list | tuple) or re.search("_env|base_url", key)
+    silent = isinstance(found, dict | list | tuple) or re.search("_env|_?url", key)
     shown = "" if silent else f" (found {found!r})"
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"
 

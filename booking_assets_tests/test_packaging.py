@@ -49,6 +49,7 @@ def test_every_module_that_is_imported_comes_from_a_declared_dependency(
 ) -> None:
     extras = [
         *project["optional-dependencies"]["alerts"],
+        *project["optional-dependencies"]["cluster"],
         *project["optional-dependencies"]["excel"],
     ]
     declared = {name_of(requirement) for requirement in [*project["dependencies"], *extras]}

@@ -26,20 +26,23 @@ def rule(inside: str, outside: str) -> Rule:
     return Rule(frozenset(inside.split()), frozenset(outside.split()))
 
 
-ALL = "files tables settings transforms api collect warehouse pipeline report sandbox"
+BELOW = "files objects tables settings settings_storage transforms api collect warehouse"
+ALL = f"{BELOW} pipeline report sandbox"
 RULES = {
     "tables": rule("tables", "polars"),
     "files": rule("", ""),
-    "settings": rule("settings_faults", "pydantic"),
+    "objects": rule("files", "obstore"),
+    "settings": rule("settings_faults settings_storage", "pydantic"),
+    "settings_storage": rule("", "pydantic"),
     "settings_faults": rule("", ""),
     "transforms": rule("transforms tables", "polars"),
     "api": rule("api", "httpx stamina"),
-    "collect": rule("collect api tables files", "polars msgspec numpy"),
+    "collect": rule("collect api tables files objects", "polars msgspec numpy"),
     "warehouse": rule("warehouse tables files", "duckdb polars xlsxwriter"),
     "report": rule("report tables warehouse files", "polars jinja2"),
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
-    "pipeline": rule("pipeline files tables settings transforms api collect warehouse", "polars"),
-    "defs": rule(f"defs {ALL}", "dagster apprise polars pydantic sqlalchemy"),
+    "pipeline": rule(f"pipeline {BELOW}", "polars"),
+    "defs": rule(f"defs {ALL}", "dagster apprise dagster_celery polars pydantic sqlalchemy"),
     "system": rule("", ""),
     "definitions": rule("defs settings system", "dagster"),
     "cli": rule("cli settings pipeline defs definitions sandbox", "click rich dagster dotenv"),

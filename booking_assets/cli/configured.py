@@ -45,15 +45,15 @@ def configured_settings(console: Console) -> Settings:
     Raises:
         SettingsError: with every fault of the configuration, or an `.env` that is no UTF-8 text.
     """
-    _load_secrets(Path.cwd() / ".env")
+    load_secrets(Path.cwd() / ".env")
     settings = effective_settings()
-    _load_secrets(settings.root / ".env")
+    load_secrets(settings.root / ".env")
     if settings.api is None:
         console.print("No booking.toml: using the sandbox, started and stopped for this.")
     return settings
 
 
-def _load_secrets(path: Path) -> None:
+def load_secrets(path: Path) -> None:
     """Variables of an `.env`, with or without a byte order mark, where they are not set yet."""
     if path.is_dir():
         raise SettingsError(str(path), ("it is a folder; move it away, or make it a file",))

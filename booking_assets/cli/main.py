@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Verify the settings, and ask every credential what it answers for.",
     "rebuild": "Make a new warehouse and snapshot from the landings; keep the histories.",
     "report": "Write the HTML report of the published snapshot, and say where it is.",
+    "pull": "Bring the newest published snapshot from the object store to this machine.",
     "export": "Write the published tables to a new FOLDER, a file for each, whole or not at all.",
     "api": "Ask the API for rows of one organization, by one of its operations.",
     "alert": "Send a test message to those whom booking.toml names under [alerts].",

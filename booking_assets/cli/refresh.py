@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from typing import Literal
 
 import click
 import dagster as dg
@@ -19,6 +20,7 @@ from booking_assets.cli.summary import print_json, print_summary
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
+from booking_assets.defs.rounds import submit_round
 from booking_assets.defs.runs import run_refresh
 from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.progress import SILENT
@@ -43,6 +45,11 @@ from booking_assets.pipeline.summary import summarize
     "--incremental", is_flag=True, help="Read only the events that changed since the last run."
 )
 @click.option(
+    "--submit",
+    is_flag=True,
+    help="Leave it to Dagster's daemon, as runs of [schedules] organizations_a_run each.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, to stdout."
 )
 @click.option(
@@ -55,6 +62,7 @@ def refresh(
     organizations: tuple[str, ...],
     allow_shrink: bool,
     incremental: bool,
+    submit: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -64,6 +72,17 @@ def refresh(
     name_overrides(settings)
     slugs = selected_slugs(settings, organizations)
     home = prepare_dagster_home(settings)
+    mode: Literal["full", "incremental"] = "incremental" if incremental else "full"
+    if submit:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            name = submit_round(
+                instance, mode, slugs if organizations else (), allow_shrink=allow_shrink
+            )
+        console.print(
+            f"Submitted {name}: the daemon requests its runs within seconds, where the sensor"
+            " `rounds` is on ([schedules] enabled = true)."
+        )
+        return
     definitions = build_definitions(settings)
     is_silent = as_json and not verbose
     with (
@@ -76,7 +95,7 @@ def refresh(
             settings,
             slugs,
             progress,
-            mode="incremental" if incremental else "full",
+            mode=mode,
             allow_shrink=allow_shrink,
             instance=instance,
             tags=tags,

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from booking_assets.api.client import BookingClient, Page
@@ -21,15 +20,9 @@ from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
 from booking_assets.collect.incremental import IncrementalPlan
-from booking_assets.collect.landing import (
-    Landing,
-    Starts,
-    landing_name,
-    newest_landing,
-    take_ticket,
-)
+from booking_assets.collect.landing import Landing, Starts
+from booking_assets.collect.landings import Landings
 from booking_assets.collect.pages import fetch_pages
-from booking_assets.collect.staging import StagingWriter
 from booking_assets.collect.stats import CollectionStats, Mode
 from booking_assets.collect.verification import Verification
 
@@ -48,7 +41,7 @@ class Plan:
     """How to collect, the same for every organization of a run.
 
     Args:
-        landing: the folder of the landings.
+        landings: where rows are written.
         max_concurrency: requests in flight, an organization.
         attempts: how often rows that moved while they were read are collected again.
         max_shrink: share of the stored rows that may vanish.
@@ -61,7 +54,7 @@ class Plan:
     """
 
     run_id: str
-    landing: Path
+    landings: Landings
     page_size: int
     max_concurrency: int
     attempts: int
@@ -98,7 +91,12 @@ class Collected:
     @property
     def resource(self) -> str:
         """The resource's name, as in `raw.collections`."""
-        return str(self.landing.log_row["resource"])
+        return str(self.log_row["resource"])
+
+    @property
+    def log_row(self) -> dict[str, Any]:
+        """Its row of raw.collections, as plain values."""
+        return self.landing.log_row
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Collection:
         connect: opens a client with the organization's own credential.
         organization: the slug.
         identifier: the organization that every row must belong to.
-        stored_rows: rows of the stored slice; None before the first load.
+        stored_rows: gives the rows of the stored slice; None before the first load.
         stored_sequence: the highest ticket of the organization in raw.collections.
     """
 
@@ -117,7 +115,7 @@ class Collection:
     contract: RowContract
     organization: str
     identifier: UUID
-    stored_rows: int | None
+    stored_rows: Callable[[], int | None]
     plan: Plan
     stored_sequence: int = 0
 
@@ -127,8 +125,9 @@ class Collection:
         return self.connect()
 
     def start(self) -> Start:
-        """Takes the organization's next ticket; OSError where it cannot be written."""
-        sequence = take_ticket(self.plan.landing, self.organization, self.stored_sequence)
+        """Takes the organization's next ticket; OSError or StorageError where it cannot."""
+        landings = self.plan.landings
+        sequence = landings.take_ticket(self.organization, self.identifier, self.stored_sequence)
         return Start(sequence, self.plan.clock())
 
     def begin(self, start: Start | None = None) -> CollectionStats:
@@ -152,16 +151,15 @@ class Collection:
         Raises:
             CollectionFailed: the rows are foreign, incomplete or far fewer than stored.
             BookingError: a request failed for good.
-            OSError: the landing could not be written.
+            OSError, StorageError: the landing could not be written.
         """
         decoder = Decoder(
             self.contract, self.organization, self.identifier, collected_at=stats.started_at
         )
-        name = landing_name(stats.resource, stats.sequence or 0, stats.run_id)
         plan, client = self.plan, self.client
         try:
             stats.count_before = client.count()
-            with StagingWriter(plan.landing, self.organization, name, self.contract) as staging:
+            with plan.landings.staging(self.identifier, self.contract, stats) as staging:
                 rows = Verification(client, decoder, staging, stats, plan.max_concurrency)
                 starts = self._collect_incremental(rows, stopped)
                 if starts is None:
@@ -181,8 +179,11 @@ class Collection:
         stats = rows.stats
         if stats.mode == "full":
             return None
-        base = newest_landing(self.plan.landing, self.organization, stats.resource)
-        if base is not None and base.identifier == self.identifier:
+        landings = self.plan.landings
+        base = landings.newest(self.organization, self.identifier, stats.resource)
+        # Of a renamed slug, the rows have the former one.
+        if base is not None and base.organization == self.organization:
+            landings.fetch(base)
             starts = replace(base.starts, server=self.client.server_time)
             changes = IncrementalPlan(
                 self.client,
@@ -242,7 +243,7 @@ class Collection:
                 raise Stopped(self.organization)
 
     def _require_no_shrinkage(self, stats: CollectionStats) -> None:
-        plan, stored = self.plan, self.stored_rows
+        plan, stored = self.plan, self.stored_rows()
         has_lost = has_shrunk(stats.rows_loaded, stored, plan.max_shrink, plan.shrink_floor)
         if has_lost and not plan.allow_shrink:
             raise Shrunk(

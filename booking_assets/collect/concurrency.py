@@ -16,6 +16,7 @@ from booking_assets.api.errors import BookingError
 from booking_assets.collect.collection import Collected, Collection, Start
 from booking_assets.collect.errors import CollectionFailed, LandingFailed
 from booking_assets.collect.stats import CollectionStats
+from booking_assets.objects import StorageError
 
 _logger = logging.getLogger(__name__)
 
@@ -86,10 +87,13 @@ def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) ->
 
 
 def _failed(collection: Collection, stats: CollectionStats, error: Exception) -> Failed:
-    if isinstance(error, OSError):
+    if isinstance(error, StorageError):
+        remedy = f"The stored rows stay. {error.remedy}"
+        error = LandingFailed(stats.organization, error.reason, remedy)
+    elif isinstance(error, OSError):
         error = LandingFailed(
             stats.organization,
-            f"the {stats.resource} could not be written to {collection.plan.landing} ({error})",
+            f"the {stats.resource} could not be written to {collection.plan.landings} ({error})",
             "The stored rows stay; free space there or correct its permissions, and run it again",
         )
     stats.status = error.status if isinstance(error, CollectionFailed) else "failed"

@@ -65,6 +65,7 @@ class Landing:
         log_row: its row of raw.collections as plain values.
         starts: when it started; unknown for landings of earlier releases.
         files: size and CRC-32 of each Parquet file.
+        is_foreign: whether another organization's rows came; then its count is not stored either.
     """
 
     folder: Path
@@ -72,6 +73,7 @@ class Landing:
     log_row: dict[str, Any]
     starts: Starts = Starts()
     files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    is_foreign: bool = False
 
     @property
     def organization(self) -> str:
@@ -186,17 +188,23 @@ def checksums(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def write_manifest(landing: Landing) -> None:
-    """Writes the manifest of a landing, and flushes it to the disk."""
+def manifest(landing: Landing) -> str:
+    """The manifest of a landing, as JSON."""
     document = {
         "identifier": str(landing.identifier),
         "collection": landing.log_row,
         "starts": asdict(landing.starts),
         "files": landing.files,
+        "is_foreign": landing.is_foreign,
     }
+    return json.dumps(document, default=datetime.isoformat, indent=2)
+
+
+def write_manifest(landing: Landing) -> None:
+    """Writes the manifest of a landing, and flushes it to the disk."""
     path = landing.folder / MANIFEST
     with open(path, "x", encoding="utf-8", opener=private) as file:
-        json.dump(document, file, default=datetime.isoformat, indent=2)
+        file.write(manifest(landing))
     sync(path)
 
 
@@ -207,7 +215,15 @@ def read_landing(folder: Path) -> Landing:
         OSError: the folder has no readable manifest.
         ValueError: the manifest is damaged.
     """
-    text = (folder / MANIFEST).read_text(encoding="utf-8")
+    return parse_manifest((folder / MANIFEST).read_text(encoding="utf-8"), folder)
+
+
+def parse_manifest(text: str, folder: Path) -> Landing:
+    """The landing that a manifest describes, whose files are, or will be, in the folder.
+
+    Raises:
+        ValueError: the manifest is damaged.
+    """
     try:
         document = json.loads(text)
         written = document["collection"]
@@ -226,6 +242,7 @@ def read_landing(folder: Path) -> Landing:
             log_row | instants,
             Starts(**starts),
             {name: (size, crc) for name, (size, crc) in document.get("files", {}).items()},
+            document.get("is_foreign", False),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error

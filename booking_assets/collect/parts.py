@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import UUID
 
@@ -54,13 +54,22 @@ class Parts:
         stem: how their names begin.
         key: identifies a row, of the type `KEY`; null for a row that equals no other.
         changed: which of the rows with the same key is the newest.
+        written: is told of each file of added rows, which `keep` may write again.
 
     Attributes:
         linked: the number of linked parts; rows that were added have this part or a higher one.
     """
 
-    def __init__(self, folder: Path, stem: str, key: pl.Expr, changed: pl.Expr) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stem: str,
+        key: pl.Expr,
+        changed: pl.Expr,
+        written: Callable[[Path], None] = lambda _: None,
+    ) -> None:
         self._folder = folder
+        self._written = written
         self._stem = stem
         self._row_keys = {"key": key, "changed": changed.cast(KEYS["changed"])}
         self._buffer: list[pl.DataFrame] = []
@@ -127,7 +136,9 @@ class Parts:
     def flush(self) -> None:
         """Writes the buffered rows to a file."""
         if self._buffer:
-            _write(pl.concat(self._buffer), self._path(self._number))
+            path = self._path(self._number)
+            _write(pl.concat(self._buffer), path)
+            self._written(path)
             self._number += 1
             self._buffer, self._buffered_rows = [], 0
 

@@ -67,7 +67,8 @@ class StagingWriter:
         self.received = 0
         self.unknown: frozenset[str] = frozenset()
         self.first_rejection = ""
-        self._typed = Parts(self._folder, ROWS, key_of(pl.col(self._identifier)), self._changed)
+        key, changed = key_of(pl.col(self._identifier)), self._changed
+        self._typed = Parts(self._folder, ROWS, key, changed, self.written)
         # Rejected rows without a usable identifier count as different rows.
         self._rejected = Parts(self._folder, REJECTED, key_of(pl.col("identifier")), pl.lit(None))
 
@@ -95,6 +96,9 @@ class StagingWriter:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
+
+    def written(self, path: Path) -> None:
+        """Is told of each file of typed rows, before the collection has ended."""
 
     def clear(self) -> None:
         """Removes all rows, before they are collected again."""

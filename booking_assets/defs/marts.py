@@ -19,18 +19,23 @@ from booking_assets.pipeline.marts import MARTS
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
+from booking_assets.tables.raw import COLLECTIONS
 
 
 def mart_assets(settings: Settings) -> dg.AssetsDefinition:
     """Every mart with its check, in one step: a step of its own for each costs 40 ms of CPU."""
     max_age = timedelta(hours=settings.schedules.max_age_hours)
+    loaded = (COLLECTIONS,) if settings.storage else ()
     upstreams = {table: upstream for mart in MARTS for table, upstream in mart.tables.items()}
 
     @dg.multi_asset(
         name="marts",
         specs=[
             asset_spec(
-                table, upstream, {"polars", "duckdb"}, None if table in RAW_TABLES else max_age
+                table,
+                (*upstream, *loaded),
+                {"polars", "duckdb"},
+                None if table in RAW_TABLES else max_age,
             )
             for table, upstream in upstreams.items()
         ],

@@ -4,7 +4,7 @@ How an organization is collected and what a failure means is in `pipeline.collec
 records so few events is in `docs/decisions/0005-events-a-partition.md`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from booking_assets.defs.specs import (
     asset_key,
     asset_spec,
 )
+from booking_assets.pipeline.landings import load_landings
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
@@ -41,11 +42,15 @@ class CollectConfig(dg.Config):
     """Read every event, or those that changed since the last run."""
     allow_shrink: bool = False
     """Store a slice even though it lost more rows than max_shrink allows."""
+    organizations: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """Which ones a run without partitions collects; none means all."""
 
 
-def run_config(mode: Mode, *, allow_shrink: bool = False) -> dict[str, Any]:
+def run_config(
+    mode: Mode, *, allow_shrink: bool = False, organizations: Sequence[str] = ()
+) -> dict[str, Any]:
     """The configuration of a run that collects in this mode."""
-    config = CollectConfig(mode=mode, allow_shrink=allow_shrink)
+    config = CollectConfig(mode=mode, allow_shrink=allow_shrink, organizations=[*organizations])
     return {"ops": {"collect_organizations": {"config": config.model_dump()}}}
 
 
@@ -77,23 +82,49 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         store = warehouse.open()
         with booking_api.collector(store, progress) as collector:
             report = collector.collect(
-                context.partition_keys if _is_partitioned(context) else settings.slugs,
+                context.partition_keys
+                if _is_partitioned(context)
+                else config.organizations or settings.slugs,
                 context.run.run_id,
                 mode=config.mode,
                 allow_shrink=config.allow_shrink,
                 log=context.log,
             )
-        _record_log_tables(context, store)
-        check = partial(report_raw_checks, context.instance, store, settings)
-        yield from _record(context, report, check)
+        if settings.storage is None:
+            _record_log_tables(context, store)
+            check = partial(report_raw_checks, context.instance, store, settings)
+            yield from _record(context, report, check)
+        else:
+            # The run that loads the landings reports and checks what they change.
+            yield from _record(context, report, lambda: None)
 
     return collect_organizations
 
 
-def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
-    """Whether the run names partitions; one that names none collects every organization.
+def load_asset() -> dg.AssetsDefinition:
+    """With `[storage]`: loads the landings of all machines, before marts are derived."""
+    # Without upstream: blocking checks of that, which read what is loaded, would come first.
+    specs = [asset_spec(table, (), RAW_KINDS) for table in LOG_TABLES]
 
-    So do scheduled runs: the daemon would check partitions against those that it loaded, and
+    @dg.multi_asset(name="load_landings", specs=specs)
+    def load(
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        store = warehouse.open()
+        loaded = load_landings(store, settings, context.log)
+        for table, rows in store.rows_by_table(LOG_TABLES).items():
+            metadata = {"dagster/row_count": sum(rows.values()), "collections loaded": loaded}
+            yield dg.MaterializeResult(asset_key=asset_key(table), metadata=metadata)
+
+    return load
+
+
+def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run names partitions; else its configuration may name organizations.
+
+    Scheduled runs name none: the daemon would check partitions against those that it loaded, and
     `booking.toml` may have changed since.
     """
     return bool(context.has_partition_key or context.has_partition_key_range)

@@ -3,11 +3,13 @@
 The settings are `[retention]`; the command line applies it after a refresh, a schedule every day.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from booking_assets.defs.jobs import JOBS, RETENTION
+from booking_assets.defs.launchers import in_process_executor
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.pipeline.retention import prune
 from booking_assets.settings import Retention, Settings
@@ -62,8 +64,8 @@ def _is_own(run: dg.DagsterRun) -> bool:
     return origin.location_name == LOCATION if origin else run.job_name in JOBS
 
 
-def retention_job() -> dg.JobDefinition:
-    """A job that applies `[retention]`."""
+def retention_job(tags: Mapping[str, str]) -> dg.JobDefinition:
+    """A job that applies `[retention]`; its runs have these tags."""
 
     @dg.op(description="Delete what is older than the settings of `[retention]` allow.")
     def delete_old(
@@ -76,7 +78,12 @@ def retention_job() -> dg.JobDefinition:
         )
         context.log.info("deleted %d runs", deleted)
 
-    @dg.job(name=RETENTION, description="Apply `[retention]`.", executor_def=dg.in_process_executor)
+    @dg.job(
+        name=RETENTION,
+        description="Apply `[retention]`.",
+        executor_def=in_process_executor,
+        tags=tags,
+    )
     def retention() -> None:
         delete_old()
 

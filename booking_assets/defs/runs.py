@@ -36,7 +36,9 @@ from booking_assets.defs.raw import run_config
 from booking_assets.defs.report import report_failures
 from booking_assets.defs.retention import LOCATION, apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
+from booking_assets.objects import StorageError
 from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.landings import load_landings
 from booking_assets.pipeline.organizations import withheld_failures
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.results import RunReport, report_run
@@ -158,10 +160,13 @@ def run_refresh(
 
     Raises:
         KeyboardInterrupt: a person ended it; the message says what is stored and published.
+        WarehouseError, StorageError: what `[storage]` has cannot be loaded; nothing is collected.
     """
     runs = _Runs(instance, {**tags, **starter_tags(settings)}, progress)
     former_version = published_version(settings.snapshot_path)
     try:
+        # Before collecting: a new object store would give tickets that the warehouse is ahead of.
+        load_landings(open_warehouse(settings), settings)
         config = run_config(mode, allow_shrink=allow_shrink)
         job = _without_checks(definitions, COLLECT)
         for part in contiguous(settings.slugs, slugs):
@@ -189,8 +194,9 @@ def run_refresh(
 
 def _report(settings: Settings, run_ids: Sequence[str], slugs: Sequence[str]) -> RunReport:
     try:
+        load_landings(open_warehouse(settings), settings)
         return report_run(open_warehouse(settings), run_ids, slugs)
-    except WarehouseError as error:
+    except (WarehouseError, StorageError) as error:
         return RunReport(unrecorded=dict.fromkeys(slugs, str(error)))
 
 

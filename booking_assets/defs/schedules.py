@@ -3,20 +3,28 @@
 They are off unless the settings start them. What a run does is in `jobs`.
 """
 
+from collections.abc import Callable
+
 import dagster as dg
 
 from booking_assets.collect.stats import Mode
 from booking_assets.defs.jobs import COLLECT, RETENTION
 from booking_assets.defs.processes import end_dead_runs
 from booking_assets.defs.raw import run_config
-from booking_assets.settings import Schedules
+from booking_assets.defs.rounds import round_requests
+from booking_assets.settings import Schedules, Settings
 
 
-def schedules(settings: Schedules) -> list[dg.ScheduleDefinition]:
-    """Every hour what changed, every night all events, each of all organizations in one run."""
+def schedules(settings: Schedules, current: Callable[[], Settings]) -> list[dg.ScheduleDefinition]:
+    """Every hour what changed, every night all events, each of all organizations.
+
+    Args:
+        settings: when they tick.
+        current: gives the settings of the moment: the organizations may have changed since.
+    """
     return [
-        _collect("collect_hourly", settings.hourly, "incremental", settings),
-        _collect("collect_nightly", settings.nightly, "full", settings),
+        _collect("collect_hourly", settings.hourly, "incremental", settings, current),
+        _collect("collect_nightly", settings.nightly, "full", settings, current),
         dg.ScheduleDefinition(
             name="retention_daily",
             cron_schedule=settings.retention,
@@ -52,7 +60,9 @@ def _is_accepted(cron: str) -> bool:
     return True
 
 
-def _collect(name: str, cron: str, mode: Mode, settings: Schedules) -> dg.ScheduleDefinition:
+def _collect(
+    name: str, cron: str, mode: Mode, settings: Schedules, current: Callable[[], Settings]
+) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
         cron_schedule=cron,
@@ -61,12 +71,12 @@ def _collect(name: str, cron: str, mode: Mode, settings: Schedules) -> dg.Schedu
         default_status=_status(settings),
         description=f"Collect the events of every organization, {mode}.",
     )
-    def collect(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def collect(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
         # They would count against `max_concurrent_runs` for hours.
         end_dead_runs(context.instance)
-        return dg.RunRequest(
-            run_key=f"{name}/{context.scheduled_execution_time.isoformat()}",
-            run_config=run_config(mode),
-        )
+        tick = f"{name}/{context.scheduled_execution_time.isoformat()}"
+        if settings.organizations_a_run:
+            return round_requests(current(), tick, mode)
+        return [dg.RunRequest(run_key=tick, run_config=run_config(mode))]
 
     return collect

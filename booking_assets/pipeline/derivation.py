@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from booking_assets.pipeline.marts import MARTS, DerivedMart, Mart
+from booking_assets.pipeline.object_snapshots import upload_snapshot
 from booking_assets.pipeline.organizations import (
     Withheld,
     hidden_resources,
@@ -70,6 +71,7 @@ def publish(warehouse: Warehouse, settings: Settings, progress: Progress = SILEN
     Raises:
         StaleMarts: collections were stored during each of the attempts.
         WarehouseError: the snapshot could not be written, or a mart not be derived.
+        StorageError: the snapshot is published on this machine, but not in the object store.
     """
     for _ in range(PUBLISH_ATTEMPTS - 1):
         progress.step("publish", "snapshot", 1)
@@ -84,4 +86,6 @@ def publish(warehouse: Warehouse, settings: Settings, progress: Progress = SILEN
 def _publish(warehouse: Warehouse, settings: Settings) -> Snapshot:
     withheld = withheld_organizations(warehouse, settings)
     hidden = hidden_resources(warehouse, settings)
-    return only_published(warehouse, settings, withheld).publish(hidden=hidden)
+    published = only_published(warehouse, settings, withheld).publish(hidden=hidden)
+    upload_snapshot(settings, published, warehouse.snapshots_kept)
+    return published

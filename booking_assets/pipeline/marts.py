@@ -61,7 +61,6 @@ EVENT = ("event_identifier",)
 
 ROOMS_NAMED = 20
 """The rooms that metadata names at most, of those that are left out of a mart."""
-
 NAME_CHARACTERS = 80
 """The characters of a name that metadata shows."""
 

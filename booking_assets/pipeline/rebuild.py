@@ -6,7 +6,6 @@ How a warehouse takes the old one's place is in `warehouse`; what a landing is, 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,11 @@ from pathlib import Path
 
 import polars as pl
 
-from booking_assets.collect.landing import Landing, organization_folder, whole_landings
+from booking_assets.collect.landing import Landing
+from booking_assets.collect.landings import Landings
 from booking_assets.collect.stats import collections_frame
 from booking_assets.pipeline.derivation import derive_all, publish
+from booking_assets.pipeline.landings import open_landings
 from booking_assets.pipeline.loads import slice_load
 from booking_assets.pipeline.organizations import adopt_renamed
 from booking_assets.settings import Settings
@@ -55,20 +56,26 @@ def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
     Raises:
         WarehouseError: there is no intact landing, or none of an organization whose rows the former
             warehouse still has, or the warehouse is busy; nothing is changed.
+        StorageError: the object store of the landings cannot be used; nothing is changed.
     """
+    with open_landings(settings) as landings:
+        return _rebuild(warehouse, settings, landings)
+
+
+def _rebuild(warehouse: Warehouse, settings: Settings, store: Landings) -> Rebuilt:
     candidates: dict[tuple[str, str], list[Landing]] = defaultdict(list)
-    for landing in reversed(whole_landings(settings.landing_path)):
+    for landing in reversed(store.whole()):
         candidates[landing.organization, landing.log_row["resource"]].append(landing)
     former_log = _former_log(warehouse)
     faults: dict[str, str] = {}
     for landings in candidates.values():
-        while landings and landings[0].files and not landings[0].is_intact():
+        while landings and not _is_intact(store, landings[0]):
             damaged = landings.pop(0)
             faults[damaged.organization] = f"the landing {damaged.folder} is damaged"
     while True:
         newest = [landings[0] for landings in candidates.values() if landings]
         lost = [] if former_log is None else [key for key, left in candidates.items() if not left]
-        _require_landings(newest, lost, faults, settings)
+        _require_landings(newest, lost, faults, store)
         try:
             former, fault = warehouse.rebuild(
                 [slice_load(one) for one in newest], _log_without(newest, candidates, former_log)
@@ -80,11 +87,19 @@ def rebuild(warehouse: Warehouse, settings: Settings) -> Rebuilt:
             for (slug, _), landings in candidates.items():
                 if slug == error.organization and landings:
                     landings.pop(0)
+                    if landings:
+                        store.fetch(landings[0])
         else:
             break
     adopt_renamed(warehouse, settings)
     loaded = tuple(sorted({one.organization for one in newest}))
     return Rebuilt(loaded, former, faults, _lost_histories(fault) if fault else None)
+
+
+def _is_intact(store: Landings, landing: Landing) -> bool:
+    """Whether a landing's files are there, or the landing is older than checksums."""
+    store.fetch(landing)
+    return not landing.files or landing.is_intact()
 
 
 def _lost_histories(fault: str) -> str:
@@ -100,7 +115,9 @@ def rebuild_lost(warehouse: Warehouse, settings: Settings) -> None:
     Raises:
         WarehouseError: as `rebuild`.
     """
-    if not warehouse.path.exists() and whole_landings(settings.landing_path):
+    with open_landings(settings) as landings:
+        is_lost = not warehouse.path.exists() and bool(landings.whole())
+    if is_lost:
         rebuilt = rebuild(warehouse, settings)
         _logger.warning(
             "the warehouse %s was gone; rebuilt from landings: %s; %s",
@@ -120,17 +137,12 @@ def forget(warehouse: Warehouse, settings: Settings, slug: str) -> Mapping[str, 
 
     Raises:
         WarehouseError: the warehouse is busy, or the snapshot could not be written.
-        OSError: a landing cannot be removed.
+        OSError, StorageError: a landing cannot be removed.
     """
     identifier = warehouse.stored_identifiers().get(slug)
     removed = warehouse.forget(slug) if warehouse.path.exists() else {}
-    own = organization_folder(settings.landing_path, slug)
-    for landing in whole_landings(settings.landing_path):
-        if landing.identifier == identifier:
-            shutil.rmtree(landing.folder)
-    # A folder that another organization's landings are in was reused by its slug.
-    if own.exists() and not any(one.folder.parent == own for one in whole_landings(own.parent)):
-        shutil.rmtree(own)
+    with open_landings(settings) as landings:
+        landings.forget(slug, identifier)
     if warehouse.path.exists():
         derive_all(warehouse, settings)
         publish(replace(warehouse, snapshots_kept=1), settings)
@@ -141,7 +153,7 @@ def _require_landings(
     newest: list[Landing],
     lost: list[tuple[str, str]],
     faults: Mapping[str, str],
-    settings: Settings,
+    store: Landings,
 ) -> None:
     """Refuse to replace rows that a readable warehouse has by none.
 
@@ -151,7 +163,7 @@ def _require_landings(
     if not newest:
         damaged = f" ({'; '.join(faults.values())})" if faults else ""
         raise WarehouseError(
-            f"There is no intact landing in {settings.landing_path}{damaged}. Nothing was changed:"
+            f"There is no intact landing in {store}{damaged}. Nothing was changed:"
             " run `booking-assets refresh`"
         )
     if lost:

@@ -12,7 +12,8 @@ from booking_assets.collect.stats import Mode
 from booking_assets.pipeline.checks import require_contracts
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.derivation import derive_all, publish
-from booking_assets.pipeline.results import RunReport
+from booking_assets.pipeline.landings import load_landings
+from booking_assets.pipeline.results import RunReport, report_run
 
 
 def refresh(
@@ -33,10 +34,14 @@ def refresh(
     Raises:
         ContractBroken: a raw table is not its contract; nothing is derived.
         WarehouseError: the warehouse or the snapshot could not be read or written.
+        StorageError: the object store of `[storage]` could not be used.
     """
     settings, warehouse = collector.settings, collector.warehouse
     wanted = slugs or settings.slugs
-    report = collector.collect(wanted, uuid4().hex, mode=mode, allow_shrink=allow_shrink)
+    run_id = uuid4().hex
+    report = collector.collect(wanted, run_id, mode=mode, allow_shrink=allow_shrink)
+    if load_landings(warehouse, settings):
+        report = report_run(warehouse, [run_id], wanted, report.unrecorded)
     if report.complete:
         require_contracts(warehouse)
         derive_all(warehouse, settings, collector.progress)

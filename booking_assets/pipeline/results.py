@@ -149,9 +149,16 @@ def report_run(
     Raises:
         WarehouseError: the log cannot be read.
     """
-    results = tuple(
-        CollectionResult(row) for row in warehouse.collections_of_runs(run_ids).to_dicts()
-    )
+    return report_of(warehouse.collections_of_runs(run_ids).to_dicts(), slugs, faults)
+
+
+def report_of(
+    log_rows: Iterable[Mapping[str, Any]],
+    slugs: Iterable[str],
+    faults: Mapping[str, str] | None = None,
+) -> RunReport:
+    """The report of these rows of `raw.collections`; the other arguments as in `report_run`."""
+    results = tuple(map(CollectionResult, log_rows))
     logged = {one.organization for one in results if one.resource == EVENTS.short_name}
     known = faults or {}
     unrecorded = {slug: known.get(slug, UNRECORDED) for slug in slugs if slug not in logged}

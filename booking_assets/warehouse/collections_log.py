@@ -56,6 +56,33 @@ def collections_of_runs(view: View, run_ids: Collection[str]) -> pl.DataFrame:
     return view.fetch(f"{query} ORDER BY organization, resource", {"run_ids": [*run_ids]})
 
 
+def unlogged(view: View, candidates: pl.DataFrame) -> pl.DataFrame:
+    """The candidates that the log has no row of.
+
+    Args:
+        view: The warehouse.
+        candidates: organization, resource, run_id, sequence and other columns.
+
+    Returns:
+        Their columns, and is_overtaken: whether a collection with a higher sequence is stored.
+    """
+    if not view.is_stored(COLLECTIONS):
+        return candidates.with_columns(is_overtaken=pl.lit(value=False))
+    log = view.select(COLLECTIONS, ["organization", "resource", "run_id", "sequence", "status"])
+    with registered(view.con, "candidates", candidates):
+        return view.fetch(
+            f"""
+            WITH log AS NOT MATERIALIZED ({log}), newest AS (
+                SELECT organization, resource, max(sequence) AS newest
+                FROM log WHERE status = 'complete' GROUP BY ALL
+            )
+            SELECT candidates.*, coalesce(sequence < newest, false) AS is_overtaken
+            FROM candidates ANTI JOIN log USING (organization, resource, run_id)
+            LEFT JOIN newest USING (organization, resource)
+            """
+        )
+
+
 def newest_sequences(view: View) -> dict[str, int]:
     """The highest sequence of each organization."""
     return view.counts(

@@ -106,7 +106,7 @@ def publish(
             f" and the last snapshot stays ({named}). Derive the marts again, then publish"
         )
     folder = versions_folder(path)
-    _require_free(path, folder)
+    require_free(path, folder)
     rows: dict[str, int] = {}
 
     def write(partial: Path) -> bool:
@@ -161,7 +161,7 @@ def write_copy(view: View, tables: Sequence[Table], target: Path) -> dict[str, i
     return rows
 
 
-def _require_free(path: Path, folder: Path) -> None:
+def require_free(path: Path, folder: Path) -> None:
     """Check that `path` is a symlink, does not exist, or is a copy of a published version."""
     if path.is_symlink() or not path.exists():
         return

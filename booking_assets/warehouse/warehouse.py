@@ -187,6 +187,7 @@ class Warehouse:
     stored_identifiers = _reads(queries.stored_identifiers, dict)
     newest_collections = _reads(collections_log.newest_collections)
     attempts = _reads(collections_log.attempts)
+    unlogged = _reads(collections_log.unlogged)
     readable_as_of = _reads(collections_log.readable_as_of)
     failing_before = _reads(collections_log.failing_before)
     seats_as_of = _reads(collections_log.seats_as_of)

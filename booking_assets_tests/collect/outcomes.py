@@ -9,6 +9,7 @@ import polars as pl
 
 from booking_assets.collect.collection import Collected, Collection
 from booking_assets.collect.landing import TICKETS
+from booking_assets.collect.landings import FolderLandings
 from booking_assets.collect.staging import LOCK
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import EVENTS
@@ -53,6 +54,12 @@ def before(booking: Booking, request: Request, move: Callable[[], object]) -> No
     booking.before = lambda now: now == request and moves and moves.pop()()
 
 
+def folder_of(collection: Collection) -> Path:
+    """The folder of its landings."""
+    assert isinstance(collection.plan.landings, FolderLandings)
+    return collection.plan.landings.root
+
+
 def left_on_disk(collection: Collection) -> list[Path]:
-    files = collection.plan.landing.glob("*/*")
+    files = folder_of(collection).glob("*/*")
     return [path for path in files if path.name not in (LOCK, TICKETS)]

@@ -17,12 +17,14 @@ from booking_assets.collect.collection import Collected, Collection
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
+from booking_assets.collect.landings import FolderLandings
 from booking_assets.collect.stats import collections_frame
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
 from booking_assets_tests.collect.events import OTHER, STARTED, event
+from booking_assets_tests.collect.outcomes import folder_of
 
 Start = Callable[[], Booking]
 Change = Callable[[Booking, Collection], Collection]
@@ -54,13 +56,13 @@ def with_a_foreign_row(booking: Booking, collection: Collection) -> Collection:
 
 
 def with_many_stored(booking: Booking, collection: Collection) -> Collection:
-    return replace(collection, stored_rows=1000)
+    return replace(collection, stored_rows=lambda: 1000)
 
 
 def without_a_place_to_land(booking: Booking, collection: Collection) -> Collection:
-    file = collection.plan.landing.with_name("file")
+    file = folder_of(collection).with_name("file")
     file.touch()
-    return replace(collection, plan=replace(collection.plan, landing=file))
+    return replace(collection, plan=replace(collection.plan, landings=FolderLandings(file)))
 
 
 def with_a_defect(booking: Booking, collection: Collection) -> Collection:
@@ -274,4 +276,4 @@ def test_closing_the_iterator_ends_each_collection_after_its_page(
     threading.Timer(0.1, closing.set).start()
     batches.close()  # type: ignore[attr-defined]  # a generator
     assert len(large.requests) < 10
-    assert partial_folders(slow.plan.landing) == []
+    assert partial_folders(folder_of(slow)) == []

@@ -192,9 +192,10 @@ def test_these_are_all_jobs_schedules_and_sensors(definitions: dg.Definitions) -
         ("collect_nightly", "collect"),
         ("retention_daily", "retention"),
     }
-    assert {(one.name, one.job_name) for one in repository.sensor_defs} == {
-        ("derive_after_collect", "derive"),
-        ("derive_after_failed_collect", "derive"),
+    assert {one.name: [job.name for job in one.jobs] for one in repository.sensor_defs} == {
+        "derive_after_collect": ["derive"],
+        "derive_after_failed_collect": ["derive"],
+        "rounds": ["collect", "derive"],
     }
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.launcher import WorkerStatus
 
-from booking_assets.defs.processes import PROCESS_TAG, end_dead_runs, process_lock
+from booking_assets.defs.launchers import LocalRunLauncher, in_process_executor
+from booking_assets.defs.processes import (
+    PROCESS_TAG,
+    end_dead_runs,
+    is_free,
+    process_lock,
+)
+
+PROJECT = Path(__file__).parents[2]
 
 RUN = """
 import sys, time
@@ -34,7 +44,9 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance, process_lock(insta
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    launcher = "{module: booking_assets.defs.launchers, class: LocalRunLauncher}"
+    text = f"telemetry: {{enabled: false}}\nrun_launcher: {launcher}\n"
+    (tmp_path / "dagster.yaml").write_text(text, encoding="utf-8")
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield instance
 
@@ -91,3 +103,51 @@ def test_a_process_that_ends_leaves_no_lock_file(instance: dg.DagsterInstance) -
     with process_lock(instance) as tags:
         assert list(tags) == [PROCESS_TAG]
     assert list((Path(instance.root_directory) / "processes").iterdir()) == []
+
+
+LAUNCHED = """
+import sys
+import dagster as dg
+from booking_assets_tests.defs.test_processes import waiting
+
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    dg.execute_job(dg.reconstructable(waiting), instance)
+"""
+
+
+@dg.op
+def wait() -> None:
+    time.sleep(600)
+
+
+@dg.job(executor_def=in_process_executor)
+def waiting() -> None:
+    wait()
+
+
+def test_a_run_that_a_launcher_started_is_dead_when_its_process_was_killed_and_not_before(
+    instance: dg.DagsterInstance,
+) -> None:
+    command = [sys.executable, "-c", LAUNCHED, instance.root_directory]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=PROJECT) as process:
+        while not instance.get_run_tags([PROCESS_TAG]):
+            assert process.poll() is None
+            time.sleep(0.1)
+        (run,) = instance.get_runs()
+        launcher = LocalRunLauncher()
+        launcher.register_instance(instance)
+        assert health(launcher, run) == WorkerStatus.RUNNING
+        process.kill()
+    # A run that executes it again has its tag, and no lock yet.
+    again = dg.DagsterRun(
+        "waiting", tags=run.tags, parent_run_id=run.run_id, root_run_id=run.run_id
+    )
+    assert not is_free(instance, again)
+    # The monitoring has to find it free twice: it is for a moment when a run is about to end.
+    assert end_dead_runs(instance) == []
+    assert health(launcher, run) == WorkerStatus.RUNNING
+    assert health(launcher, run) == WorkerStatus.FAILED
+
+
+def health(launcher: LocalRunLauncher, run: dg.DagsterRun) -> WorkerStatus:
+    return launcher.check_run_worker_health(run).status

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from booking_assets.defs.partitions import RANGE_START_TAG
+from booking_assets.defs.sandbox import effective_settings
 from booking_assets.defs.schedules import schedules
 from booking_assets.settings import Schedules
 
@@ -16,7 +17,8 @@ NAMES = ["collect_hourly", "collect_nightly"]
 
 
 def schedule(name: str, settings: Schedules | None = None) -> dg.ScheduleDefinition:
-    return next(one for one in schedules(settings or Schedules()) if one.name == name)
+    found = schedules(settings or Schedules(), effective_settings)
+    return next(one for one in found if one.name == name)
 
 
 def ticked(name: str, at: datetime = NIGHT) -> dg.RunRequest:
@@ -61,12 +63,13 @@ def test_schedules_start_only_where_the_settings_say_so(enabled: bool) -> None:
     settings = Schedules(
         enabled=enabled, timezone="America/Edmonton", hourly="7 * * * *", nightly="5 4 * * *"
     )
-    crons = {one.name: one.cron_schedule for one in schedules(settings)}
+    found = schedules(settings, effective_settings)
+    crons = {one.name: one.cron_schedule for one in found}
     assert crons == {
         "collect_hourly": "7 * * * *",
         "collect_nightly": "5 4 * * *",
         "retention_daily": "41 4 * * *",
     }
-    for one in schedules(settings):
+    for one in found:
         assert (one.default_status is dg.DefaultScheduleStatus.RUNNING) is enabled
         assert one.execution_timezone == "America/Edmonton"

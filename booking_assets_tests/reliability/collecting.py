@@ -25,6 +25,7 @@ from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.derivation import derive_all
+from booking_assets.pipeline.landings import load_landings
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings, load_settings
@@ -87,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dies-at", help="a moment, as `call_of` and `return_of` write it")
     parser.add_argument("--largest-file", type=int, help="bytes: as if the disk were full")
-    parser.add_argument("--only", choices=["collect", "publish", "derive"])
+    parser.add_argument("--only", choices=["collect", "load", "publish", "derive"])
     asked = parser.parse_args()
     settings = load_settings()
     # Not reaching the function at all must be seen: then the process ends by itself.
@@ -100,6 +101,8 @@ def main() -> None:
     if asked.dies_at:
         _die_at(asked.dies_at)
     report = RunReport()
+    if asked.only == "load":
+        load_landings(open_warehouse(settings), settings)
     if asked.only == "derive":
         derive_all(open_warehouse(settings), settings)
     if asked.only in (None, "collect"):

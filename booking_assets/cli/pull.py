@@ -1,0 +1,64 @@
+"""`booking-assets pull`: the newest published snapshot, from the object store to this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import sleep
+
+import click
+from rich.console import Console
+
+from booking_assets.cli.configured import configured_settings, load_secrets, open_console
+from booking_assets.pipeline.errors import EXPLAINED
+from booking_assets.pipeline.object_snapshots import open_url, pull_snapshot
+
+_FAILURES: tuple[type[Exception], ...] = (*EXPLAINED, OSError)
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--from", "url", metavar="URL", help="The store; by default that of booking.toml.")
+@click.option("--watch", is_flag=True, help="Go on, and pull each new version, until stopped.")
+@click.option(
+    "--every",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    default=60,
+    show_default=True,
+    help="How often --watch looks.",
+)
+def pull(path: Path | None, url: str | None, watch: bool, every: float) -> None:
+    """Bring the newest published snapshot to PATH, by default where booking.toml has it.
+
+    With --from and PATH, no booking.toml is needed.
+    """
+    console = open_console()
+    path, url = _place(console, path, url)
+    while True:
+        try:
+            version = pull_snapshot(open_url(url), path)
+        except _FAILURES as error:
+            if not watch:
+                raise
+            console.print(str(error), style="red", soft_wrap=True)
+        else:
+            if version or not watch:
+                done = f"pulled {version}" if version else "is the newest version"
+                console.print(f"{path}: {done}", soft_wrap=True)
+        if not watch:
+            return
+        sleep(every)
+
+
+def _place(console: Console, path: Path | None, url: str | None) -> tuple[Path, str]:
+    """The path and the store that are named, else those of the settings."""
+    if path and url:
+        load_secrets(Path(".env"))
+        return path.absolute(), url
+    settings = configured_settings(console)
+    if not url and settings.storage is None:
+        raise click.ClickException(
+            f"{settings.source} has no [storage]: name the object store with --from"
+        )
+    stored = settings.storage.located(settings.root) if settings.storage else ""
+    return (path or settings.snapshot_path).absolute(), url or stored

@@ -135,10 +135,7 @@ class Warehouse:
 
     @contextmanager
     def writing_session(self) -> Iterator[Self]:
-        """This warehouse over one connection for several reads and writes, which saves 9 ms each.
-
-        A write is a transaction of its own. Other processes wait until the block ends.
-        """
+        """This warehouse over one connection, for which others wait; a write is a transaction."""
         with self._file.writing(begins=False) as con:
             yield replace(self, _connection=con)
 

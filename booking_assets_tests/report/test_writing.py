@@ -92,6 +92,15 @@ def test_a_new_order_of_the_rows_is_no_new_figure(world: World) -> None:
     assert world.write().drawn == ()
 
 
+def test_organizations_that_are_read_together_have_their_own_figures(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "EVENTS_TOGETHER", 0)
+    assert {*world.write().drawn} == {*world.slugs}
+    monkeypatch.undo()
+    assert world.write().drawn == ()
+
+
 def test_an_older_age_alone_changes_the_index_and_no_page(world: World) -> None:
     world.write()
     world.change("UPDATE marts.organization_freshness SET age_minutes = age_minutes + 60 * 24 * 9")

@@ -126,7 +126,7 @@ def test_collections_at_once_take_different_tickets(
     shared: Shared, objects: Objects, place: Place
 ) -> None:
     identifier = shared.organizations[0].identifier
-    landings = ObjectLandings(objects, place.root)
+    landings = ObjectLandings(place.root, objects)
 
     def take(_: int) -> int:
         return landings.take_ticket("slug", identifier)
@@ -339,12 +339,12 @@ def test_a_forgotten_organization_is_nowhere_in_the_store(shared: Shared) -> Non
     assert forget(shared.warehouse, shared.settings, first.slug)["raw.events"] == EVENTS_EACH
     names = (first.slug.encode(), str(first.identifier).encode())
     stored = [*shared.objects.list_folder("landings"), *shared.objects.list_folder("snapshot")]
-    assert {one.key.split("/")[1] for one in stored if one.key.startswith("landings/")} == {
+    assert {one["path"].split("/")[1] for one in stored if one["path"].startswith("landings/")} == {
         str(second.identifier)
     }
     for one in stored:
-        content = shared.objects.read(one.key)
-        assert not any(name in content for name in names), one.key
+        content = shared.objects.read(one["path"])
+        assert not any(name in content for name in names), one["path"]
 
 
 def test_an_organization_that_left_before_it_was_loaded_waits_and_can_be_forgotten(

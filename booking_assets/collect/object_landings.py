@@ -16,6 +16,7 @@ import logging
 import re
 import shutil
 from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -197,22 +198,30 @@ class ObjectLandings(Landings):
         self.write_manifest(key, landing)
 
     def prune(self, landing: Landing, keep: int) -> None:
-        """Removes loaded landings and unfinished ones that are older than the newest `keep`."""
+        """Removes loaded landings, and unfinished ones, that are older than the newest `keep`."""
         resource = landing.log_row["resource"]
         listing = self.listing(f"{FOLDER}/{landing.identifier}/{resource}")
         if len(listing.whole) <= keep:
             return
         oldest = sorted(listing.whole)[-keep]
-        old = [key for key in self.loaded & {*listing.logged} if key < oldest]
-        old += [key for key in listing.unfinished if key < oldest]
+        removable = (self.loaded & listing.whole.keys()) | listing.unfinished
+        old = [key for key in removable if key < oldest]
         # The manifests first: else a landing would be whole that lost its files.
         self.objects.delete([f"{key}/{MANIFEST}" for key in old if key in listing.whole])
         self.objects.delete([file for key in old for file in listing.files[key]])
 
+    def remove_failures(self, keys: Iterable[LandingKey]) -> None:
+        """Removes failures that are in the log now: nobody else reads them."""
+        self.objects.delete([f"{key}/{FAILURE}" for key in keys])
+
     def forget(self, organization: str, identifier: UUID | None) -> None:
         """Removes everything of it in the store; without identifier, of those with this slug."""
-        owners = {one.identifier for one in self.whole() if one.organization == organization}
-        for owner in {identifier} if identifier else owners:
+        owners = (
+            {identifier}
+            if identifier
+            else {one.identifier for one in self.whole() if one.organization == organization}
+        )
+        for owner in owners:
             stored = self.objects.list_folder(f"{FOLDER}/{owner}")
             self.objects.delete([one["path"] for one in stored])
 

@@ -113,6 +113,7 @@ def _load(landings: ObjectLandings, loader: Loader) -> int:
                 loader.load([*filter(None, ready)])
             landings.loaded.update(keys)
             landings.clear()
+    landings.remove_failures(key for key in known if key in listing.failures)
     return len(pending)
 
 

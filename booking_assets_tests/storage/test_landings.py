@@ -253,7 +253,9 @@ def test_failures_are_logged_where_the_warehouse_is_and_foreign_rows_nowhere(
     first, second = shared.organizations
     report = collected(shared.machine("worker"), f"foreign_row@{first.slug}")
     assert report.failed_organizations == (first.slug,)
+    assert len(shared.keys("failure.json")) == 1
     loaded(shared)
+    assert shared.keys("failure.json") == []
     assert shared.published() == {second.slug: EVENTS_EACH}
     assert (first.slug, 1, "failed") in log(shared)
     for table in ("raw.events", "raw.event_counts"):

@@ -17,7 +17,7 @@ from booking_assets.api.client import BookingClient, open_http
 from booking_assets.api.retry import RetryPolicy, silence_stamina
 from booking_assets.collect.collection import Collection, Plan
 from booking_assets.collect.contracts import EVENT_ROWS
-from booking_assets.collect.landings import FolderLandings
+from booking_assets.collect.landings import Landings
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets_tests.collect.booking import Booking, serving
 from booking_assets_tests.collect.events import ACME
@@ -61,7 +61,7 @@ def booking(start: Callable[[], Booking]) -> Booking:
 def plan(tmp_path: Path) -> Plan:
     return Plan(
         run_id="0123456789abcdef",
-        landings=FolderLandings(tmp_path / "landing"),
+        landings=Landings(tmp_path / "landing"),
         page_size=10,
         max_concurrency=2,
         attempts=3,

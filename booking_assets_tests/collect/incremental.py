@@ -14,7 +14,7 @@ import polars as pl
 from booking_assets.collect.collection import Collection
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.landing import Landing
-from booking_assets.collect.landings import FolderLandings
+from booking_assets.collect.landings import Landings
 from booking_assets.collect.stats import CollectionStats, Mode
 from booking_assets.settings import Collect
 from booking_assets_tests.collect.booking import Booking
@@ -52,7 +52,7 @@ class Site:
         collection = self.make(
             self.booking,
             run_id=uuid4().hex,
-            landings=FolderLandings(self.folder / folder),
+            landings=Landings(self.folder / folder),
             allow_shrink=True,
             mode=mode,
             overlap=OVERLAP,

@@ -126,7 +126,7 @@ def test_collections_at_once_take_different_tickets(
     shared: Shared, objects: Objects, place: Place
 ) -> None:
     identifier = shared.organizations[0].identifier
-    landings = ObjectLandings(objects, place.root)
+    landings = ObjectLandings(place.root, objects)
 
     def take(_: int) -> int:
         return landings.take_ticket("slug", identifier)
@@ -253,7 +253,9 @@ def test_failures_are_logged_where_the_warehouse_is_and_foreign_rows_nowhere(
     first, second = shared.organizations
     report = collected(shared.machine("worker"), f"foreign_row@{first.slug}")
     assert report.failed_organizations == (first.slug,)
+    assert len(shared.keys("failure.json")) == 1
     loaded(shared)
+    assert shared.keys("failure.json") == []
     assert shared.published() == {second.slug: EVENTS_EACH}
     assert (first.slug, 1, "failed") in log(shared)
     for table in ("raw.events", "raw.event_counts"):
@@ -339,12 +341,12 @@ def test_a_forgotten_organization_is_nowhere_in_the_store(shared: Shared) -> Non
     assert forget(shared.warehouse, shared.settings, first.slug)["raw.events"] == EVENTS_EACH
     names = (first.slug.encode(), str(first.identifier).encode())
     stored = [*shared.objects.list_folder("landings"), *shared.objects.list_folder("snapshot")]
-    assert {one.key.split("/")[1] for one in stored if one.key.startswith("landings/")} == {
+    assert {one["path"].split("/")[1] for one in stored if one["path"].startswith("landings/")} == {
         str(second.identifier)
     }
     for one in stored:
-        content = shared.objects.read(one.key)
-        assert not any(name in content for name in names), one.key
+        content = shared.objects.read(one["path"])
+        assert not any(name in content for name in names), one["path"]
 
 
 def test_an_organization_that_left_before_it_was_loaded_waits_and_can_be_forgotten(

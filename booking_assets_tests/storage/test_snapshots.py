@@ -28,7 +28,7 @@ def events(path: Path) -> int:
 
 def versions(shared: Shared) -> list[str]:
     stored = shared.objects.list_folder("snapshot")
-    return sorted({one.key.split("/")[1] for one in stored if one.key != LATEST})
+    return sorted({one["path"].split("/")[1] for one in stored if one["path"] != LATEST})
 
 
 @BOTH

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -84,6 +85,10 @@ def usable_address(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        # Each raises for a name that no resolver takes: an empty label, an address of 256.
+        host = (parts.hostname or "").encode("idna").decode("idna")
+        if re.fullmatch(r"[0-9.]+", host):
+            ip_address(host)
     except ValueError:
         usable = False
     if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[?#@]", url):

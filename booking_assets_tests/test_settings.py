@@ -145,8 +145,24 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 
 
 def test_warehouse_and_snapshot_are_two_files(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="name two"):
-        loaded(tmp_path, VALID, BOOKING_WAREHOUSE="a/../x.duckdb", BOOKING_SNAPSHOT="x.duckdb")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    for warehouse, snapshot in (("a/../x.duckdb", "x.duckdb"), ("link/x.duckdb", "a/x.duckdb")):
+        with pytest.raises(SettingsError, match="name two"):
+            loaded(tmp_path, VALID, BOOKING_WAREHOUSE=warehouse, BOOKING_SNAPSHOT=snapshot)
+
+
+@pytest.mark.parametrize("path", ["data/booking.snapshot.duckdb", "report/../data/booking.duckdb"])
+def test_a_report_never_takes_the_place_of_a_database(tmp_path: Path, path: str) -> None:
+    (fault,) = faults(tmp_path, with_fault(VALID, "report.path", path))
+    assert "name a place of its own" in fault
+
+
+@pytest.mark.parametrize("name", ["BOOKING_WAREHOUSE", "BOOKING_SNAPSHOT"])
+@pytest.mark.parametrize("path", [".", "/", "/dev/null"])
+def test_a_database_is_a_file(tmp_path: Path, name: str, path: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{name}: .* is no file"):
+        loaded(tmp_path, VALID, **{name: path})
 
 
 @pytest.mark.parametrize(
@@ -200,6 +216,9 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "no landing": ("collect.landing_keep", 0),
     "an overlap for ever": ("collect.overlap_minutes", float("inf")),
     "memory without a unit": ("warehouse.memory_limit", "2"),
+    "memory that no 64 bits count": ("warehouse.memory_limit", "99999999999999999TB"),
+    "a report nowhere": ("report.path", "a\0b"),
+    "names nowhere": ("names.csv", "a\0b"),
     "no thread": ("warehouse.threads", 0),
     "a word as a flag": ("schedules.enabled", "yes"),
     "no time zone": ("schedules.timezone", "Mars/Olympus"),

@@ -6,6 +6,7 @@ Commands are in `booking_assets.cli`; here is what must happen before it is impo
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from booking_assets.system import unsupported_system
@@ -23,10 +24,22 @@ def main() -> None:
     if reason := unsupported_system():
         sys.stderr.write(f"{reason}\n")
         sys.exit(UNUSABLE)
+    _replace_closed_streams()
     gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
-    from booking_assets.cli.main import main as command  # noqa: PLC0415 - needs a known system
+    from booking_assets.cli import main as cli  # noqa: PLC0415 - needs a known system
 
-    command()
+    cli.receive_signals()
+    cli.main()
+
+
+def _replace_closed_streams() -> None:
+    """Opens /dev/null where stdin, stdout or stderr is closed, as by `>&-`.
+
+    Else a database file would get the number of the descriptor, and what is printed.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 if __name__ == "__main__":

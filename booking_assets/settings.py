@@ -27,6 +27,7 @@ from booking_assets.settings_faults import (
     fault_text,
     follows_from_others,
     known_time_zone,
+    path_fault,
     repeated_values,
     usable_address,
 )
@@ -43,6 +44,7 @@ _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 Slug = Annotated[str, Field(pattern=rf"\A{SLUG}\z")]
 Cron = Annotated[str, Field(pattern=r"\A[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}\z")]
+FilePath = Annotated[str, Field(pattern=r"\A[^\x00]+\z")]
 Owner = Annotated[
     str, Field(pattern=r"\A(team:[\w.-]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+)\z")
 ]
@@ -138,8 +140,9 @@ class Collect(_Section):
 class WarehouseSettings(_Section):
     """DuckDB's limits for the warehouse."""
 
+    # DuckDB counts bytes in 64 bits.
     memory_limit: Annotated[
-        str, Field(pattern=r"\A\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\z")
+        str, Field(pattern=r"\A\d{1,6}(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\z")
     ] = "192MB"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
@@ -160,7 +163,7 @@ class Names(_Section):
 
     collect: bool = True
     """Collect groups and achievements of every organization that does not decline."""
-    csv: str | None = None
+    csv: FilePath | None = None
     """The file whose names win over the API's."""
 
 
@@ -189,7 +192,7 @@ class Report(_Section):
 
     enabled: bool = True
     """Write it after each publication."""
-    path: Annotated[str, Field(min_length=1)] | None = None
+    path: FilePath | None = None
     """The folder that people open; by default `report`, beside the snapshot."""
 
 
@@ -293,7 +296,7 @@ class Settings(_Sections):
         """The folder of the report that people open: a symlink to its newest version."""
         if self.report.path:
             return self.root / self.report.path
-        return self.snapshot_path.with_name("report")
+        return self.snapshot_path.parent / "report"
 
 
 class _File(_Sections):
@@ -341,16 +344,19 @@ def load_settings(
             snapshot_path=home / "sandbox/booking.snapshot.duckdb",
         )
     written = _read(path)
-    warehouse, snapshot = _files(path.parent, variables)
+    warehouse, snapshot = (path.parent / (variables.get(n) or file) for n, file in _FILES.items())
     for used in (path.parent, warehouse, snapshot):
         require_usable(used)
-    return Settings(
+    settings = Settings(
         root=path.parent,
         source=str(path),
         warehouse_path=warehouse,
         snapshot_path=snapshot,
         **dict(written),
     )
+    if fault := path_fault(warehouse, snapshot, settings.report_path):
+        raise SettingsError(str(path), (fault,))
+    return settings
 
 
 def require_usable(path: Path) -> None:
@@ -362,15 +368,6 @@ def require_usable(path: Path) -> None:
     if {"?", "\\"} & {*str(path)}:
         fault = "a path with ? or a backslash is another one to SQLite or DuckDB; move it"
         raise SettingsError(str(path), (fault,))
-
-
-def _files(root: Path, variables: Mapping[str, str]) -> tuple[Path, Path]:
-    """The absolute paths of warehouse and snapshot, which may be relative to `root`."""
-    warehouse, snapshot = (root / (variables.get(name) or path) for name, path in _FILES.items())
-    if os.path.normpath(warehouse) == os.path.normpath(snapshot):
-        fault = f"both are {warehouse}; the snapshot would take the warehouse's place: name two"
-        raise SettingsError(" and ".join(_FILES), (fault,))
-    return warehouse, snapshot
 
 
 def _read(path: Path) -> _File:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -51,6 +54,22 @@ def _canonical(value: object) -> str:
         return str(value).lower()
 
 
+def path_fault(warehouse: Path, snapshot: Path, report: Path) -> str | None:
+    """The fault of paths that would take each other's place, or that are no files."""
+    places = [(os.path.realpath(one.parent), one.name) for one in (warehouse, snapshot, report)]
+    if places[0] == places[1]:
+        return (
+            f"BOOKING_WAREHOUSE and BOOKING_SNAPSHOT: both are {warehouse}; the snapshot would take"
+            " the warehouse's place: name two"
+        )
+    if places[2] in places[:2]:
+        return f"report.path: {report} is the warehouse or the snapshot; name a place of its own"
+    for name, path in (("BOOKING_WAREHOUSE", warehouse), ("BOOKING_SNAPSHOT", snapshot)):
+        if path.exists() and not path.is_file():
+            return f"{name}: {path} is no file; name one, which may be missing"
+    return None
+
+
 _REMEDIES: Mapping[str, str] = {
     "missing": "it is required; add it",
     "extra_forbidden": "no such setting; correct the spelling or remove it",
@@ -84,6 +103,10 @@ def usable_address(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        # Each raises for a name that no resolver takes: an empty label, an address of 256.
+        host = (parts.hostname or "").encode("idna").decode("idna")
+        if re.fullmatch(r"[0-9.]+", host):
+            ip_address(host)
     except ValueError:
         usable = False
     if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[?#@]", url):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,6 +48,59 @@ __main__.main()
 def test_a_command_that_succeeds_writes_nothing_to_stderr(tmp_path: Path, arguments: str) -> None:
     ended = shell(tmp_path).run("booking-assets", arguments)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_command_whose_output_is_closed_does_its_work() -> None:
+    script = 'exec "$0" -m booking_assets sandbox --faults <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", script, sys.executable], check=True, timeout=SECONDS)
+
+
+def test_sqlalchemy_writes_no_traceback_of_a_connection_that_ctrl_c_closed() -> None:
+    program = """
+import logging, sys
+from booking_assets.cli.main import receive_signals
+
+sys.stderr = sys.stdout
+receive_signals()
+logging.getLogger("sqlalchemy.pool.impl.NullPool").error("Exception closing connection")
+"""
+    assert python("-c", program) == ""
+
+
+# Signals, while a command waits for an answer.
+
+SILENT_API = """
+[api]
+base_url = "http://127.0.0.1:{port}"
+
+[[organizations]]
+slug = "acme"
+identifier = "123e4567-e89b-12d3-a456-426614174000"
+token_env = "PATH"
+"""
+STOPS = {
+    "systemd": [signal.SIGTERM],
+    "a closed terminal": [signal.SIGHUP],
+    "Ctrl-C twice": [signal.SIGINT, signal.SIGINT],
+}
+
+
+@pytest.mark.parametrize("signals", STOPS.values(), ids=STOPS)
+def test_a_signal_ends_a_command_with_one_sentence(
+    tmp_path: Path, signals: list[signal.Signals]
+) -> None:
+    where = shell(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        (where.folder / "booking.toml").write_text(SILENT_API.format(port=port), encoding="utf-8")
+        with where.started("booking-assets", "check") as process:
+            listening.accept()[0].close()
+            for number in signals:
+                process.send_signal(number)
+                time.sleep(0.1)
+            said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130
+    assert re.fullmatch(r"(acme: .*\n)*Interrupted: .* Run it again\.\n", said), said
 
 
 # Native Windows, as far as an import can tell.

@@ -145,8 +145,24 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 
 
 def test_warehouse_and_snapshot_are_two_files(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="name two"):
-        loaded(tmp_path, VALID, BOOKING_WAREHOUSE="a/../x.duckdb", BOOKING_SNAPSHOT="x.duckdb")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    for warehouse, snapshot in (("a/../x.duckdb", "x.duckdb"), ("link/x.duckdb", "a/x.duckdb")):
+        with pytest.raises(SettingsError, match="name two"):
+            loaded(tmp_path, VALID, BOOKING_WAREHOUSE=warehouse, BOOKING_SNAPSHOT=snapshot)
+
+
+@pytest.mark.parametrize("path", ["data/booking.snapshot.duckdb", "report/../data/booking.duckdb"])
+def test_a_report_never_takes_the_place_of_a_database(tmp_path: Path, path: str) -> None:
+    (fault,) = faults(tmp_path, with_fault(VALID, "report.path", path))
+    assert "name a place of its own" in fault
+
+
+@pytest.mark.parametrize("name", ["BOOKING_WAREHOUSE", "BOOKING_SNAPSHOT"])
+@pytest.mark.parametrize("path", [".", "/", "/dev/null"])
+def test_a_database_is_a_file(tmp_path: Path, name: str, path: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{name}: .* is no file"):
+        loaded(tmp_path, VALID, **{name: path})
 
 
 @pytest.mark.parametrize(
@@ -187,6 +203,10 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "a query": ("api.base_url", "https://api.example.org/v2?x=1"),
     "a port that is none": ("api.base_url", "https://api.example.org:http/v2"),
     "a broken host": ("api.base_url", "https://[::1/v2"),
+    "a host with an empty label": ("api.base_url", "https://api..example.org/v2"),
+    "a host that no resolver takes": ("api.base_url", f"https://{'a' * 64}.example.org"),
+    "a host that is no name": ("api.base_url", "https://xn--a/v2"),
+    "no address of four bytes": ("api.base_url", "http://256.1.1.1/v2"),
     "a control character": ("api.base_url", "https://api.example.org/\u0001"),
     "an unknown key": ("api.pagesize", 5),
     "a section that is none": ("warehouse", 5),
@@ -196,6 +216,9 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "no landing": ("collect.landing_keep", 0),
     "an overlap for ever": ("collect.overlap_minutes", float("inf")),
     "memory without a unit": ("warehouse.memory_limit", "2"),
+    "memory that no 64 bits count": ("warehouse.memory_limit", "99999999999999999TB"),
+    "a report nowhere": ("report.path", "a\0b"),
+    "names nowhere": ("names.csv", "a\0b"),
     "no thread": ("warehouse.threads", 0),
     "a word as a flag": ("schedules.enabled", "yes"),
     "no time zone": ("schedules.timezone", "Mars/Olympus"),

@@ -6,11 +6,12 @@ a compressed body is truncated. The limit of time is in `deadline`.
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -56,8 +57,16 @@ def chunks(response: httpx.Response, max_bytes: int) -> Iterator[bytes]:
 
 
 def read(response: httpx.Response, max_bytes: int) -> bytes:
-    """Returns the joined `chunks` of a streamed response without a UTF-8 byte order mark."""
-    return b"".join(chunks(response, max_bytes)).removeprefix(BOM_UTF8)
+    """Returns the joined `chunks` of a streamed response as UTF-8 without a byte order mark.
+
+    JSON in UTF-16 or UTF-32 is recognized by its first four bytes.
+    """
+    body = b"".join(chunks(response, max_bytes))
+    encoding = json.detect_encoding(body[:4])
+    if not encoding.startswith("utf-8"):
+        with suppress(UnicodeDecodeError):
+            body = body.decode(encoding).encode()
+    return body.removeprefix(BOM_UTF8)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Generic, Literal, TypeVar
 from uuid import UUID
@@ -106,8 +106,7 @@ class BookingClient:
         """Returns the number of rows in the organization."""
 
         def read(response: Response) -> int:
-            date = parse_date(response.headers.get("Date", ""))
-            self.server_time = date and date.astimezone(UTC)
+            self.server_time = parse_date(response.headers.get("Date", ""))
             return wire.read_count(response.content)
 
         return self._request(self._query("count", "count"), read)

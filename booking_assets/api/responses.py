@@ -153,12 +153,12 @@ def _is_throttled(response: Response, text: str) -> bool:
 
 
 def parse_date(value: str) -> datetime | None:
-    """Parses a date of a header; None where it is absent or invalid."""
+    """Parses a date of a header, to UTC; None where it is absent or invalid."""
     try:
         then = parsedate_to_datetime(value)
+        return then.astimezone(UTC) if then.tzinfo else then.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return then if then.tzinfo else then.replace(tzinfo=UTC)
 
 
 def _json_text(content: bytes) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from dotenv import load_dotenv
@@ -22,19 +23,32 @@ PIPE_COLUMNS = 200
 """The width of a log: as wide as the widest table, so that nothing is cut."""
 
 
+class _Descriptor(io.FileIO):
+    """A stream whose reader may go away: `| head` closes a pipe, and a window its terminal."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            return memoryview(data).nbytes
+
+
 def open_console(stream: TextIO | None = None) -> Console:
     """A console on stdout, or another stream, as wide as the terminal, or as a log.
 
     It reads no markup: paths, slugs and messages may hold brackets. Colors are styles. It writes to
     a duplicate of the descriptor, because Dagster redirects stdout within a step, and replaces what
-    the encoding of the terminal lacks.
+    the encoding of the terminal lacks. Where its reader is gone, the command goes on unseen.
     """
     stream = stream or sys.stdout
     with suppress(io.UnsupportedOperation):  # no file, as in tests of commands
         stream.flush()
-        encoding = stream.encoding
-        copy = os.dup(stream.fileno())
-        stream = open(copy, "w", encoding=encoding, errors="replace", buffering=1)  # noqa: SIM115, PTH123 - open until the process ends
+        copy = _Descriptor(os.dup(stream.fileno()), "w")
+        stream = io.TextIOWrapper(
+            io.BufferedWriter(copy), stream.encoding, errors="replace", line_buffering=True
+        )
     width = None if stream.isatty() else PIPE_COLUMNS
     return Console(file=stream, markup=False, highlight=False, width=width)
 

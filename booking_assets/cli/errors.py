@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from booking_assets.cli.main import INTERRUPTED
 from booking_assets.pipeline.errors import EXPLAINED
 from booking_assets.settings import SettingsError
 
@@ -16,6 +15,7 @@ _REMEDIES = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), f"{_PERMISSION} then run it again."),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), f"{_ROOM} then run it again."),
 }
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 INCOMPLETE = 1
 UNUSABLE = 2
 
@@ -29,11 +29,8 @@ def interrupted(state: str) -> Iterator[None]:
         raise KeyboardInterrupt(f"Interrupted: {state}. Run it again.") from None
 
 
-def explanation(error: BaseException) -> tuple[str, int] | None:
+def explanation(error: Exception) -> tuple[str, int] | None:
     """The sentence and the exit code; None for a defect, whose traceback is worth more."""
-    if isinstance(error, KeyboardInterrupt):
-        sentence = "Interrupted: what was stored and published before stays. Run it again."
-        return str(error) or sentence, INTERRUPTED
     if isinstance(error, EXPLAINED):
         return str(error), UNUSABLE if isinstance(error, SettingsError) else INCOMPLETE
     if isinstance(error, OSError) and error.filename:
@@ -41,6 +38,12 @@ def explanation(error: BaseException) -> tuple[str, int] | None:
         return f"{error.filename}: {error.strerror}. {remedy}", INCOMPLETE
     # Dagster's storage raises an error of SQLAlchemy's, whose cause is SQLite's.
     cause = error.__cause__ or error
+    if isinstance(cause, sqlite3.DatabaseError) and cause.sqlite_errorcode in _DAMAGED:
+        return (
+            f"Dagster's state is damaged ({cause}): move .dagster away, with which its list of runs"
+            " begins anew; then run it again. Stored rows are not there.",
+            INCOMPLETE,
+        )
     if isinstance(cause, sqlite3.OperationalError):
         return (
             f"Dagster's state cannot be written ({cause}): make room in .dagster, or let this user"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
+"""The exit code of a command that a signal ended: 128 and the number of Ctrl-C's."""
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 COMMANDS = {
     "refresh": "Collect, derive and publish once.",
@@ -34,20 +38,27 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (Exception, KeyboardInterrupt) as error:
+        except KeyboardInterrupt as error:
+            for number in (signal.SIGINT, *_SIGNALS):
+                signal.signal(number, signal.SIG_IGN)
+            said = str(error) or (
+                "Interrupted: what was stored and published before stays. Run it again."
+            )
+            with suppress(OSError):  # the terminal may be closed
+                # Over the ^C that the terminal shows.
+                click.echo(f"\r{said}" if sys.stderr.isatty() else said, err=True)
+                sys.stdout.flush()
+            # Threads that wait for a response would hold up the end of the process.
+            os._exit(INTERRUPTED)
+        except Exception as error:
             from booking_assets.cli.errors import explanation  # noqa: PLC0415 - imports Dagster's
 
             explained = explanation(error)
             if explained is None:
                 raise
             message, code = explained
-        # Over the ^C that the terminal shows.
-        click.echo(f"\r{message}" if sys.stderr.isatty() else message, err=True)
-        sys.stdout.flush()
-        # Threads that wait for a response would hold up the end of the process.
-        if code == INTERRUPTED:
-            os._exit(code)
-        return ctx.exit(code)
+            click.echo(message, err=True)
+            return ctx.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return [*COMMANDS]
@@ -65,6 +76,17 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([*COMMANDS.items()])
+
+
+def receive_signals() -> None:
+    """End on SIGTERM (systemd) and SIGHUP (a closed terminal) as on Ctrl-C; nohup stays nohup."""
+    # SQLAlchemy logs a traceback of the signal that came while it closes a connection.
+    logging.getLogger("sqlalchemy").addHandler(logging.NullHandler())
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        # By its handler of the moment: within a run, that is Dagster's.
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -26,6 +26,9 @@ MAX_CHANGED_SHARE = 0.2
 """The share of changed rows beyond which a full collection is cheaper than finding them."""
 MAX_FULL_AGE = timedelta(hours=24)
 """Some changes do not move the change time: a full collection finds them once a day."""
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+"""What .NET writes for an instant that was never set."""
 
 _logger = logging.getLogger(__name__)
 
@@ -134,8 +137,10 @@ class IncrementalPlan:
         duration = log_row["finished_at"] - log_row["started_at"]
         if start is None or duration < timedelta(0):
             raise FullRequired("the start of the last collection is not known")
-        newest = change_times.filter(change_times <= start).max()
-        return (newest - duration if isinstance(newest, datetime) else start) - self.overlap
+        newest, margin = change_times.filter(change_times <= start).max(), self.overlap
+        if isinstance(newest, datetime):
+            start, margin = newest, margin + duration
+        return start - min(margin, start - _EARLIEST)
 
     def _read_pages(self, horizon: datetime, max_rows: int) -> list[DecodedPage]:
         """The pages from the newest change down to the horizon, and the rows without change time.

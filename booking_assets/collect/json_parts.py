@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import msgspec
 
-from booking_assets.api.errors import MalformedBody
+from booking_assets.api.errors import MalformedBody, WrongShape
 
 _RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]', re.DOTALL)
@@ -28,10 +28,13 @@ def rows_of(body: bytes) -> list[msgspec.Raw]:
     same at every request: a retry would not help, and the other rows are valid.
 
     Raises:
-        MalformedBody: the body is no JSON array: cut off, an error page, an object.
+        MalformedBody: the body is no JSON array: cut off, or an error page.
+        WrongShape: it is another JSON value: an object, null.
     """
     try:
         return _RAW_ROWS.decode(body)
+    except msgspec.ValidationError as error:
+        raise WrongShape(f"the page is no JSON array of rows ({error})") from None
     except (ValueError, RecursionError) as error:
         reason = str(error)
     try:

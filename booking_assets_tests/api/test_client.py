@@ -251,6 +251,40 @@ def test_a_byte_order_mark_before_the_json_is_removed(
     assert len(server.received) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize(
+    ("call", "body", "expected"), BODIES_WITH_BOM.values(), ids=BODIES_WITH_BOM
+)
+def test_json_in_another_encoding_of_unicode_is_read(
+    client: BookingClient,
+    server: ScriptedServer,
+    call: Callable[[BookingClient], object],
+    body: bytes,
+    expected: object,
+    encoding: str,
+) -> None:
+    server.script(Reply(200, body.decode().encode(encoding)))
+    assert call(client) == expected
+    assert len(server.received) == 1
+
+
+CLOCKS = {
+    "without": {},
+    "in words": {"Date": "yesterday, at noon"},
+    "beyond all years": {"Date": "Fri, 31 Dec 9999 23:59:59 -2359"},
+    "of no zone": {"Date": "Fri, 27 Nov 2026 02:00:00 +9999"},
+}
+
+
+@pytest.mark.parametrize("headers", CLOCKS.values(), ids=CLOCKS)
+def test_a_server_without_a_usable_clock_is_counted(
+    client: BookingClient, server: ScriptedServer, headers: dict[str, str]
+) -> None:
+    server.script(json_reply({"Count": 7}, headers=headers))
+    assert client.count() == 7
+    assert client.server_time is None
+
+
 @pytest.mark.parametrize("depth", [3_000, 50_000])
 def test_a_row_that_is_nested_too_deeply_is_returned_without_a_retry(
     client: BookingClient, server: ScriptedServer, depth: int

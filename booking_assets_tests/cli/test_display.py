@@ -12,7 +12,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from booking_assets.cli.display import Display, live_progress
+from booking_assets.cli.configured import open_console
+from booking_assets.cli.display import Display, Lines, live_progress
 
 
 class Clock:
@@ -111,3 +112,12 @@ def test_each_step_is_drawn_at_once(display: Display) -> None:
         "0/2 capacity_by_event",
         "1/2 event_history",
     ]
+
+
+def test_a_reader_that_goes_away_as_head_does_stops_nothing() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
+        console = open_console(stream)
+        os.close(reading)
+        Lines(console).ended("acme", "events", "complete", 7, None)
+        console.file.close()

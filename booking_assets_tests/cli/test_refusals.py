@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from booking_assets.cli.errors import explanation
 from booking_assets.cli.main import COMMANDS, main
 from booking_assets_tests.cli.commands import (
     BROKEN,
@@ -102,3 +105,14 @@ def test_secrets_in_a_folder_are_one_sentence(folder: Path) -> None:
     assert refused.exit_code == 2
     assert ".env cannot be used" in refused.output
     assert "it is a folder" in refused.output
+
+
+def test_a_damaged_state_of_dagster_is_one_sentence(folder: Path) -> None:
+    path = folder / "runs.db"
+    path.write_bytes(b"x" * 5_000)
+    with closing(sqlite3.connect(path)) as con, pytest.raises(sqlite3.DatabaseError) as caught:
+        con.execute("SELECT * FROM runs")
+    explained = explanation(caught.value)
+    assert explained is not None
+    assert "move .dagster away" in explained[0]
+    assert explained[1] == 1

@@ -190,7 +190,10 @@ def test_ctrl_c_ends_a_check_that_waits_for_the_api(tmp_path: Path) -> None:
     assert re.fullmatch(r"Interrupted: .* Run it again\.", unfolded(seen.shown()).strip())
 
 
-def test_an_interrupted_refresh_says_what_is_stored_and_ends_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda one: one.name)
+def test_an_interrupted_refresh_says_what_is_stored_and_ends_at_once(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     where = shell(tmp_path)
     arguments = ("--events", "40", "--fault", "latency=2", "--write-config", str(where.folder))
     with (
@@ -202,7 +205,7 @@ def test_an_interrupted_refresh_says_what_is_stored_and_ends_at_once(tmp_path: P
         while not list(landing.glob("*/.partial-*")):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
     assert said == "Interrupted: nothing stored; nothing was published. Run it again.\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from booking_assets.api.errors import MalformedBody
+from booking_assets.api.errors import MalformedBody, WrongShape
 from booking_assets.collect.contracts import EVENT_ROWS
 from booking_assets.collect.decoding import CHUNK_ROWS
 from booking_assets.collect.errors import ForeignRows
@@ -255,6 +255,12 @@ def test_a_text_that_is_no_date_time_rejects_the_row(value: str) -> None:
 @pytest.mark.parametrize("body", NO_PAGES.values(), ids=NO_PAGES)
 def test_a_body_that_is_no_array_is_no_page(body: bytes) -> None:
     with pytest.raises(MalformedBody):
+        decoder()(body)
+
+
+@pytest.mark.parametrize("body", [b"null", b"1", b'"rows"', b'{"Items": []}'])
+def test_a_value_that_is_the_same_at_every_request_is_given_up_soon(body: bytes) -> None:
+    with pytest.raises(WrongShape):
         decoder()(body)
 
 

@@ -70,6 +70,15 @@ def test_a_server_that_does_not_sort_is_collected_in_full(quiet: Site, page_size
     quiet.assert_as_full(mode="full", page_size=page_size)
 
 
+def test_instants_that_were_never_set_hide_no_change(quiet: Site) -> None:
+    """.NET writes the year 1; subtracting the overlap would leave the calendar."""
+    for number in range(300):
+        quiet.put(number, datetime(1, 1, 1, tzinfo=UTC))
+    quiet.collect("full")
+    quiet.put(250, datetime(1, 1, 1, tzinfo=UTC), "changed")
+    quiet.assert_as_full(mode="full")
+
+
 def test_a_server_without_a_clock_is_collected_in_full(quiet: Site) -> None:
     quiet.collect("full")
     quiet.booking.now = None

@@ -354,8 +354,8 @@ def load_settings(
         snapshot_path=snapshot,
         **dict(written),
     )
-    if fault := path_fault(warehouse, snapshot, settings.report_path):
-        raise SettingsError(str(path), (fault,))
+    if clash := path_fault(warehouse, snapshot, settings.report_path):
+        raise SettingsError(str(path), (clash,))
     return settings
 
 

@@ -349,8 +349,8 @@ def load_settings(
         snapshot_path=snapshot,
         **dict(written),
     )
-    if fault := path_fault(warehouse, snapshot, settings.report_path):
-        raise SettingsError(str(path), (fault,))
+    if collision := path_fault(warehouse, snapshot, settings.report_path):
+        raise SettingsError(str(path), (collision,))
     return settings
 
 

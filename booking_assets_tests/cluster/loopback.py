@@ -323,6 +323,8 @@ def main() -> None:
     ) as cluster:
         print(f"Dagster UI: {cluster.environment['UI']} (files in {cluster.folder})")
         print(cluster.command("refresh", "--submit"))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             signal.pause()
         except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,9 @@ from booking_assets.objects import open_objects
 from booking_assets_tests.cluster.loopback import NEVER, Loopback
 from booking_assets_tests.storage.seaweed import BUCKET
 
-ORGANIZATIONS_AT_ONCE, REQUESTS_AT_ONCE = 2, 1
-"""`[collect] max_organizations`, and `[api] max_concurrency` of each of them."""
+WORKERS, SANDBOX, OBJECT_STORE, OTHER_PROGRAMS = "workers", "sandbox", "store", "other programs"
+REQUESTS_AT_ONCE = 1
+"""`[api] max_concurrency`: of each organization."""
 RUNS_A_WORKER = 2
 """Runs of each worker of the largest cluster; the others' runs are as large, and more."""
 _STORAGE = f"s3://{BUCKET}/scale"
@@ -40,37 +41,30 @@ class Round:
     """A round of a cluster.
 
     Attributes:
+        at_once: Organizations that a worker collects at once.
         seconds: From the first run's start to the last one's end, as Dagster recorded them.
-        worker_cpu_seconds: Of all workers that collect, from the submission to the end.
-        sandbox_cpu_seconds: Of the API meanwhile.
-        other_cpu_seconds: Of PostgreSQL, Redis, the object store, Dagster's daemon and code server.
-        foreign_cpu_seconds: Of this machine's other programs.
-        span: Seconds for which those of other programs were counted.
-        landings: How many there are in the object store, as many as there must be.
+        cpu_seconds: Of each part of the cluster, from the submission to the end; `WORKERS` are all
+            that collect, `OTHER_PROGRAMS` all that does not belong to the cluster.
+        landed: Bytes of each landing in the object store.
     """
 
     case: Case
     workers: int
+    at_once: int
     runs: int
     seconds: float
-    worker_cpu_seconds: float
-    sandbox_cpu_seconds: float
-    other_cpu_seconds: float
-    foreign_cpu_seconds: float
-    span: float
-    landings: int
-    landed_bytes: int
+    cpu_seconds: Mapping[str, float]
+    landed: Sequence[int]
 
     @property
     def cores_a_worker(self) -> float:
         """The share of a core that a worker used, the start of its runs included."""
-        return self.worker_cpu_seconds / self.seconds / self.workers
+        return self.cpu_seconds[WORKERS] / self.seconds / self.workers
 
     @property
     def cores(self) -> float:
-        """The cores that everything used that the round needs."""
-        used = self.worker_cpu_seconds + self.sandbox_cpu_seconds + self.other_cpu_seconds
-        return used / self.seconds
+        """The cores that all parts of the cluster used."""
+        return (sum(self.cpu_seconds.values()) - self.cpu_seconds[OTHER_PROGRAMS]) / self.seconds
 
 
 class RoundFailed(Exception):
@@ -81,20 +75,32 @@ def rounds(
     case: Case,
     workers: Sequence[int],
     latency: float,
+    at_once: int,
     home: Path,
     page_size: int,
     say: Callable[[str], None],
 ) -> Iterator[Round]:
-    """Collect the case with so many workers each; `latency` is in seconds a request."""
+    """Collect the case by clusters of so many workers.
+
+    Args:
+        case: what is collected.
+        workers: the sizes of the clusters.
+        latency: seconds before each response.
+        at_once: organizations that a worker collects at once.
+        home: the folder of the sandbox's configuration.
+        page_size: rows a request.
+        say: prints a line.
+    """
     a_run = math.ceil(case.organizations / (RUNS_A_WORKER * max(workers)))
     slow = (*STILL, "--fault", f"latency={latency:g}")
     with serving(case, home / "collecting", page_size, slow) as server:
         for number in workers:
-            with _running(server, number, a_run) as cluster:
-                found = _round(cluster, server, case, number)
+            with _running(server, number, at_once, a_run) as cluster:
+                found = _round(cluster, server, case, number, at_once)
+            used = ", ".join(f"{part} {cpu:.1f}" for part, cpu in found.cpu_seconds.items())
             say(
                 f"{number} workers: {found.seconds:.1f} s, a worker {found.cores_a_worker:.3f}"
-                f" cores, all {found.cores:.2f}, others {found.foreign_cpu_seconds:.0f} CPU s"
+                f" cores, all {found.cores:.2f}; CPU s: {used}"
             )
             yield found
 
@@ -116,11 +122,11 @@ class _Cluster(Loopback):
 
 
 @contextmanager
-def _running(server: Server, workers: int, organizations_a_run: int) -> Iterator[_Cluster]:
+def _running(server: Server, workers: int, at_once: int, a_run: int) -> Iterator[_Cluster]:
     settings = (
         f'\n[storage]\nurl = "{_STORAGE}"\n'
-        f"\n[collect]\nmax_organizations = {ORGANIZATIONS_AT_ONCE}\n"
-        f"\n[schedules]\nenabled = true\norganizations_a_run = {organizations_a_run}\n"
+        f"\n[collect]\nmax_organizations = {at_once}\n"
+        f"\n[schedules]\nenabled = true\norganizations_a_run = {a_run}\n"
         + "".join(f'{key} = "{NEVER}"\n' for key in ("hourly", "nightly", "retention"))
     )
     with TemporaryDirectory(prefix="booking-scale-") as name, ExitStack() as stack:
@@ -132,64 +138,41 @@ def _running(server: Server, workers: int, organizations_a_run: int) -> Iterator
         yield cluster
 
 
-@dataclass(frozen=True)
-class _Used:
-    """CPU seconds until now."""
-
-    at: float
-    workers: float
-    sandbox: float
-    others: float
-    machine: float
-
-
-def _used(cluster: Loopback, server: Server) -> _Used:
-    collectors, others = 0.0, 0.0
+def _used(cluster: Loopback, server: Server) -> dict[str, float]:
+    """CPU seconds until now, as in `Round`; of other programs, those of the whole machine."""
+    used = dict.fromkeys((WORKERS, SANDBOX, OBJECT_STORE), 0.0)
     for name, process in cluster.processes.items():
-        cpu = cpu_of_tree(process.pid)
-        if name.startswith(_COLLECTORS):
-            collectors += cpu
-        else:
-            others += cpu
+        part = WORKERS if name.startswith(_COLLECTORS) else name
+        used[part] = used.get(part, 0.0) + cpu_of_tree(process.pid)
+    used[SANDBOX] = cpu_of_tree(server.process)
     if cluster.store:
-        others += cpu_of_tree(cluster.store.process)
-    sandbox = cpu_of_tree(server.process)
-    return _Used(time.monotonic(), collectors, sandbox, others, busy_seconds())
+        used[OBJECT_STORE] = cpu_of_tree(cluster.store.process)
+    return used | {OTHER_PROGRAMS: busy_seconds()}
 
 
-def _round(cluster: Loopback, server: Server, case: Case, workers: int) -> Round:
+def _round(cluster: Loopback, server: Server, case: Case, workers: int, at_once: int) -> Round:
     before = _used(cluster, server)
     submitted = re.search(r"Submitted (\S+):", cluster.command("refresh", "--submit"))
     assert submitted
     with cluster.instance() as instance:
         records = _ended(instance, submitted[1])
-        after = _used(cluster, server)
-        # What the round has in the object store: the credentials are in the environment here.
+        used = {part: cpu - before[part] for part, cpu in _used(cluster, server).items()}
+        # The credentials of the object store are in the environment here.
         landings = ObjectLandings(open_objects(_STORAGE), cluster.folder / "scratch").listing()
     resources = 4 if case.registrations else 3
-    failed = [one for one in records if not one.dagster_run.is_success]
+    failed = sum(not one.dagster_run.is_success for one in records)
     if failed or len(landings.whole) != resources * case.organizations or landings.failures:
-        raise RoundFailed(
-            f"{len(failed)} of {len(records)} runs failed, {len(landings.whole)} landings"
-        )
-    worker, sandbox, others = (
-        after.workers - before.workers,
-        after.sandbox - before.sandbox,
-        after.others - before.others,
-    )
+        raise RoundFailed(f"{failed} of {len(records)} runs failed; {len(landings.whole)} landings")
+    used[OTHER_PROGRAMS] = max(0.0, 2 * used[OTHER_PROGRAMS] - sum(used.values()))
     return Round(
         case=case,
         workers=workers,
+        at_once=at_once,
         runs=len(records),
         seconds=max(one.end_time or 0 for one in records)
         - min(one.start_time or math.inf for one in records),
-        worker_cpu_seconds=worker,
-        sandbox_cpu_seconds=sandbox,
-        other_cpu_seconds=others,
-        foreign_cpu_seconds=max(0.0, after.machine - before.machine - worker - sandbox - others),
-        span=after.at - before.at,
-        landings=len(landings.whole),
-        landed_bytes=sum(landings.whole.values()),
+        cpu_seconds=used,
+        landed=[*landings.whole.values()],
     )
 
 

@@ -67,9 +67,9 @@ class _Template:
             if name in own or isinstance(column, Identifier)
         }
         rows = self.rows.with_columns(**columns)
-        names = ("resource", "mode", "started_at")
+        resource, started_at = self.log_row["resource"], self.log_row["started_at"]
+        stats = CollectionStats(slug, resource, _RUN, "full", started_at, sequence)
         written = {"organization": slug, "run_id": _RUN, "sequence": sequence}
-        stats = CollectionStats(**written, **{name: self.log_row[name] for name in names})
         rejected = pl.DataFrame(schema=REJECTED_ROWS.dtypes)
         page = DecodedPage(rows, rejected, unknown=frozenset())
         with landings.staging(identifier, self.contract, stats) as staging:

@@ -80,7 +80,7 @@ def _store(home: Path) -> Iterator[tuple[Path, Seaweed, Throttle]]:
         store.start()
         endpoint = store.environment["AWS_ENDPOINT_URL"]
         with throttled(endpoint, _UNLIMITED, keeps_bodies=False) as link:
-            os.environ.update(store.environment | {"AWS_ENDPOINT_URL": link.base_url})
+            os.environ.update({**store.environment, "AWS_ENDPOINT_URL": link.base_url})
             yield folder, store, link
     finally:
         os.environ.clear()

@@ -38,8 +38,8 @@ def _collecting(rounds: Sequence[Round], latency: float) -> Iterator[str]:
         f"{first.case}, {len(first.landed):,} landings of {sum(first.landed) / 2**20:.1f} MiB, in"
         f" {first.runs} runs; each response starts after {latency * 1000:g} ms. A worker collects"
         f" {first.at_once} organizations at once, each with {REQUESTS_AT_ONCE} request in flight."
-        " Seconds: from the first run's start to the last one's end. `cores`: of all parts together,"
-        " which are on this machine."
+        " Seconds: from the start of the first run to the end of the last. `cores`: of all parts,"
+        " which share this machine."
     )
     yield table(
         (

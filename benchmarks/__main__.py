@@ -135,10 +135,10 @@ def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **option
             for name, text in _documents(findings):
                 (output / name).write_text(text, encoding="utf-8")
     finally:
-        # Not imported before: programs start from this process, which should be small.
-        from benchmarks.plot import draw  # noqa: PLC0415
-
         for axis, found in findings.by_axis().items():
+            # Not imported before: programs start from this process, which should be small.
+            from benchmarks.plot import draw  # noqa: PLC0415
+
             draw(axis, found, output / picture(axis))
     for name, _ in _documents(findings):
         click.echo(output / name)

@@ -22,7 +22,8 @@ from benchmarks.measure import busy_seconds, cpu_of_tree
 from benchmarks.sandbox import STILL, Case, Server, serving
 from booking_assets.collect.object_landings import ObjectLandings
 from booking_assets.defs.rounds import PART_TAG, ROUND_TAG
-from booking_assets.objects import open_objects
+from booking_assets.pipeline.landings import open_landings
+from booking_assets.settings import load_settings
 from booking_assets_tests.cluster.loopback import NEVER, Loopback
 from booking_assets_tests.storage.seaweed import BUCKET
 
@@ -158,11 +159,13 @@ def _round(cluster: Loopback, server: Server, case: Case, workers: int, at_once:
         records = _ended(instance, submitted[1])
         used = {part: cpu - before[part] for part, cpu in _used(cluster, server).items()}
         # The credentials of the object store are in the environment here.
-        landings = ObjectLandings(open_objects(_STORAGE), cluster.folder / "scratch").listing()
+        with open_landings(load_settings(environment={}, folder=cluster.folder)) as landings:
+            assert isinstance(landings, ObjectLandings)
+            found = landings.listing()
     resources = 4 if case.registrations else 3
     failed = sum(not one.dagster_run.is_success for one in records)
-    if failed or len(landings.whole) != resources * case.organizations or landings.failures:
-        raise RoundFailed(f"{failed} of {len(records)} runs failed; {len(landings.whole)} landings")
+    if failed or len(found.whole) != resources * case.organizations or found.failures:
+        raise RoundFailed(f"{failed} of {len(records)} runs failed; {len(found.whole)} landings")
     used[OTHER_PROGRAMS] = max(0.0, 2 * used[OTHER_PROGRAMS] - sum(used.values()))
     return Round(
         case=case,
@@ -172,7 +175,7 @@ def _round(cluster: Loopback, server: Server, case: Case, workers: int, at_once:
         seconds=max(one.end_time or 0 for one in records)
         - min(one.start_time or math.inf for one in records),
         cpu_seconds=used,
-        landed=[*landings.whole.values()],
+        landed=[*found.whole.values()],
     )
 
 

@@ -38,6 +38,13 @@ LINEAGE = "/assets/marts/capacity_utilization?view=lineage&lineageScope=upstream
 SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 WITHOUT_TABLE = """[...document.querySelectorAll('svg')].filter(svg =>
     !svg.closest('table') && !svg.closest('section')?.querySelector('table')).length"""
+GROWN = """() => {
+    const tables = [...document.querySelectorAll('.scroll')], width = table => table.scrollWidth
+    const before = tables.map(width)
+    const names = document.querySelectorAll('tbody .text, .wide tbody th')
+    names.forEach(name => name.prepend('x'.repeat(90)))
+    return tables.filter((table, i) => width(table) > before[i]).map(table => table.ariaLabel)
+}"""
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 
 
@@ -110,6 +117,8 @@ def check(browser: Browser, where: Shell, folder: Path) -> list[str]:
                     if found["impact"] in ("serious", "critical")
                 ]
                 page.pdf(path=folder / f"{path.stem}.pdf", format="A4")
+                if grown := page.evaluate(GROWN):
+                    faults.append(f"{path.name} at {width}: long names widen {', '.join(grown)}")
     with ui(where) as url:
         for name, route in UI_PAGES.items():
             for width in WIDTHS:

@@ -118,7 +118,7 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.option("--page-size", type=click.IntRange(min=1), default=1_000, help="Rows a request.")
 @click.option("--quick", is_flag=True, help="Tiny cases, one pair each.")
 @click.option("--note", default="", help="A sentence for the top of the document.")
-@click.option("--work", type=_FOLDER, default=HERE / "work", help="Scratch; on a real disk.")
+@click.option("--scratch", type=_FOLDER, default=HERE / "scratch", help="A folder on a real disk.")
 @click.option("--output", type=_FOLDER, default=HERE, help="Where RESULTS.md or SCALE.md goes.")
 def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **options: Any) -> None:
     """Measure a refresh: beside the peer, on a slow network, and as data grows; all by default.
@@ -156,7 +156,7 @@ def _documents(findings: Findings) -> Iterator[tuple[str, str]]:
 
 def _answers(parts: Sequence[str], findings: Findings, **asked: Any) -> Iterator[None]:
     """Run the measurements; yield after each."""
-    each = {"home": asked["work"].resolve(), "page_size": asked["page_size"], "say": click.echo}
+    each = {"home": asked["scratch"].resolve(), "page_size": asked["page_size"], "say": click.echo}
     if "peer" in parts:
         for found in beside_peer(asked["cases"], asked["repeats"], **each):
             findings.compared.append(found)

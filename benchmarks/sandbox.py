@@ -1,4 +1,4 @@
-"""Starts the API of a case, an unchanging sandbox in its own process, and makes work folders.
+"""Starts the API of a case, an unchanging sandbox in its own process, and makes scratch folders.
 
 What the sandbox serves is in `booking_assets.sandbox`.
 """

@@ -16,9 +16,9 @@ import dagster as dg
 from booking_assets.defs.alerts import alert_sensors
 from booking_assets.defs.checks import raw_checks
 from booking_assets.defs.jobs import collect_job, derive_job
+from booking_assets.defs.launchers import in_process_executor
 from booking_assets.defs.marts import mart_assets
 from booking_assets.defs.partitions import organization_partitions
-from booking_assets.defs.processes import in_process_executor
 from booking_assets.defs.raw import load_asset, log_assets, raw_assets
 from booking_assets.defs.report import report_asset
 from booking_assets.defs.resources import resource_definitions

@@ -92,7 +92,9 @@ def scratch_folder(root: Path) -> Iterator[Path]:
         OSError: it cannot be created.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    remove_leftovers(root)
+    for leftover in root.glob("[!.]*"):
+        with suppress(LockTimeout, OSError), locked(leftover / _LOCK, waiting=iter(())):
+            shutil.rmtree(leftover, ignore_errors=True)
     name = uuid4().hex
     # Locked under a name that nobody removes.
     fresh, folder = root / f".{name}", root / name
@@ -103,13 +105,6 @@ def scratch_folder(root: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_leftovers(root: Path) -> None:
-    """Remove the scratch folders in `root` of processes that were killed."""
-    for leftover in root.glob("[!.]*"):
-        with suppress(LockTimeout, OSError), locked(leftover / _LOCK, waiting=iter(())):
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _acquired(descriptor: int, mode: int) -> bool:

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from booking_assets.files import pauses
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
 T = TypeVar("T")
@@ -54,15 +55,6 @@ class StorageError(Exception):
         self.reason = f"the object store {url} cannot be used: {reason}"
         self.remedy = remedy
         super().__init__(f"{self.reason}. {remedy}")
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An object: its key, its size in bytes, and when it was written, by the store's clock."""
-
-    key: str
-    size: int
-    written_at: datetime
 
 
 @dataclass(frozen=True)
@@ -117,14 +109,11 @@ class Objects:
 
         self._repeat(stream)
 
-    def list_folder(self, folder: str) -> list[Stored]:
-        """The objects in a folder and its folders."""
-        found = self._repeat(
-            lambda obstore: [
-                one for chunk in obstore.list(self.store, f"{folder}/") for one in chunk
-            ]
+    def list_folder(self, folder: str) -> list[ObjectMeta]:
+        """The objects in a folder and its folders: path, size and last_modified of each."""
+        return self._repeat(
+            lambda obstore: [one for some in obstore.list(self.store, f"{folder}/") for one in some]
         )
-        return [Stored(one["path"], one["size"], one["last_modified"]) for one in found]
 
     def delete(self, keys: Collection[str]) -> None:
         """Removes objects; what does not exist is no error."""

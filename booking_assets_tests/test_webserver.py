@@ -92,6 +92,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         try:
             assert eventually(lambda: answers() or process.poll() is not None)
             assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert "Warning" not in log.read_text(encoding="utf-8")
             yield Ui(where, url)
         finally:
             # As Ctrl-C does: the daemon and the code server are its children, and end with it.

@@ -106,10 +106,16 @@ class Transport:
         except (httpx.TransportError, httpx.DecodingError) as error:
             # The texts of other errors may quote a header or the response.
             text = f": {error}" if isinstance(error, _ERRORS_WITH_OWN_TEXT) else ""
-            failure = RetryableError(f"{type(error).__name__}{text}")
+            # Whoever closed the client waits for no further attempt, and has closed the log, too.
+            is_final = self._http.is_closed
+            failure = RetryableError(f"{type(error).__name__}{text}", is_final=is_final)
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 text = "the server's certificate is not trusted"
                 failure = self._error(CertificateError, request, text)
+        except RuntimeError:
+            if not self._http.is_closed:
+                raise
+            failure = RetryableError("the HTTP client is closed", is_final=True)
         else:
             limits = rate_limit_headers(response.headers)
             logger.debug(

@@ -16,6 +16,7 @@ from booking_assets.pipeline.credentials import (
     CredentialReport,
     credential_reports,
 )
+from booking_assets.pipeline.landings import open_storage
 from booking_assets.pipeline.loads import CONTRACTS, UNKNOWN_WITHOUT
 from booking_assets.pipeline.names import name_overrides
 
@@ -38,6 +39,9 @@ def check() -> None:
                 _credential_line(report),
             )
     console.print(table)
+    if objects := open_storage(settings):
+        objects.list_folder("none")
+        console.print(f"object store: {objects.url} answers")
     sys.exit(INCOMPLETE if faulty else 0)
 
 

@@ -5,6 +5,7 @@ What it is told is in `pipeline.progress`; what is printed in the end, in `summa
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
-from threading import Lock
+from threading import Lock, Thread
 
 from rich.console import Console
 from rich.live import Live
@@ -38,7 +39,20 @@ _OUTCOMES = {
 
 @contextmanager
 def live_progress(console: Console, slugs: Sequence[str]) -> Iterator[Progress]:
-    """The live display in a terminal, plain lines elsewhere."""
+    """The live display in a terminal, plain lines elsewhere.
+
+    Meanwhile, what is logged outside a step and has no handler is dropped: it would be written into
+    the display, such as SQLAlchemy's traceback of a Ctrl-C. Dagster's log keeps what a step logs.
+    """
+    unhandled = logging.NullHandler()
+    logging.getLogger().addHandler(unhandled)
+    try:
+        yield from _progress(console, slugs)
+    finally:
+        logging.getLogger().removeHandler(unhandled)
+
+
+def _progress(console: Console, slugs: Sequence[str]) -> Iterator[Progress]:
     can_move = console.file.isatty() and not console.is_dumb_terminal
     if not can_move or os.environ.get("CI"):
         yield Lines(console)
@@ -51,7 +65,15 @@ def live_progress(console: Console, slugs: Sequence[str]) -> Iterator[Progress]:
         redirect_stdout=False,
         redirect_stderr=False,
     ) as live:
-        display.redraw = live.refresh
+
+        def redraw() -> None:
+            # Ctrl-C, which reaches the main thread, would cut a frame in two.
+            thread = Thread(target=live.refresh)
+            thread.start()
+            thread.join()
+
+        display.redraw = redraw
+        redraw()
         yield display
 
 
@@ -109,7 +131,7 @@ class Display:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.redraw: Callable[[], None] = lambda: None
-        """Draws the display at once: a phase may be shorter than the time between two drawings."""
+        """Draws the display at once: a step may be shorter than the time between two drawings."""
         self._console = console
         self._clock = clock
         self._started = clock()
@@ -148,16 +170,14 @@ class Display:
     def step(self, phase: Phase, name: str, total: int) -> None:
         """Moves the bar of the phase."""
         with self._lock:
-            begins = phase != self._phase
-            if begins:
+            if phase != self._phase:
                 self._phase, self._steps = phase, []
             if self._steps == ["checks"]:
                 self._steps = []
             if name not in self._steps:
                 self._steps.append(name)
             self._total = total
-        if begins:
-            self.redraw()
+        self.redraw()
 
     def render(self) -> Text:
         """The display at this instant: a line each, none wider than the terminal."""

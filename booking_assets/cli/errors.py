@@ -34,10 +34,8 @@ def explanation(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, KeyboardInterrupt):
         sentence = "Interrupted: what was stored and published before stays. Run it again."
         return str(error) or sentence, INTERRUPTED
-    if isinstance(error, SettingsError):
-        return str(error), UNUSABLE
     if isinstance(error, EXPLAINED):
-        return str(error), INCOMPLETE
+        return str(error), UNUSABLE if isinstance(error, SettingsError) else INCOMPLETE
     if isinstance(error, OSError) and error.filename:
         remedy = _REMEDIES.get(error.errno or 0, "See to it, then run it again.")
         return f"{error.filename}: {error.strerror}. {remedy}", INCOMPLETE

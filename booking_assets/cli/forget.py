@@ -35,7 +35,7 @@ def forget(slug: str, yes: bool) -> None:
                 f"{slug}: removed, but its page is still in {settings.report_path}.d. {error}"
             ) from error
     for table, rows in removed.items():
-        console.print(f"{table}: {rows} rows removed")
+        console.print(f"{table}: {rows:,} removed")
     if not removed:
         console.print(f"nothing is stored of {slug}")
         sys.exit(INCOMPLETE)

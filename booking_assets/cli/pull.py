@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from time import sleep
 
 import click
-from rich.console import Console
 
 from booking_assets.cli.configured import configured_settings, load_secrets, open_console
 from booking_assets.pipeline.errors import EXPLAINED
@@ -33,10 +32,17 @@ def pull(path: Path | None, url: str | None, watch: bool, every: float) -> None:
     With --from and PATH, no booking.toml is needed.
     """
     console = open_console()
-    path, url = _place(console, path, url)
+    if path and url:
+        load_secrets(Path(".env"))
+    else:
+        settings = configured_settings(console)
+        path = path or settings.snapshot_path
+        url = url or (settings.storage.located(settings.root) if settings.storage else None)
+        if url is None:
+            raise click.ClickException(f"{settings.source} has no [storage]: name a URL by --from")
     while True:
         try:
-            version = pull_snapshot(open_url(url), path)
+            version = pull_snapshot(open_url(url), path.absolute())
         except _FAILURES as error:
             if not watch:
                 raise
@@ -47,18 +53,4 @@ def pull(path: Path | None, url: str | None, watch: bool, every: float) -> None:
                 console.print(f"{path}: {done}", soft_wrap=True)
         if not watch:
             return
-        time.sleep(every)
-
-
-def _place(console: Console, path: Path | None, url: str | None) -> tuple[Path, str]:
-    """The path and the store that are named, else those of the settings."""
-    if path and url:
-        load_secrets(Path(".env"))
-        return path.absolute(), url
-    settings = configured_settings(console)
-    if not url and settings.storage is None:
-        raise click.ClickException(
-            f"{settings.source} has no [storage]: name the object store with --from"
-        )
-    stored = settings.storage.located(settings.root) if settings.storage else ""
-    return (path or settings.snapshot_path).absolute(), url or stored
+        sleep(every)

@@ -26,6 +26,7 @@ def rebuild() -> None:
     console = open_console()
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
+    definitions = build_definitions(settings)
     with interrupted("the warehouse is as before, and nothing was published"):
         rebuilt = rebuild_warehouse(open_warehouse(settings), settings)
     with (
@@ -33,7 +34,7 @@ def rebuild() -> None:
         process_lock(instance) as tags,
         live_progress(console, ()) as progress,
     ):
-        failures = run_derive(build_definitions(settings), settings, instance, tags, progress)
+        failures = run_derive(definitions, settings, instance, tags, progress)
     failures += [f"{slug}: {fault}" for slug, fault in rebuilt.faults.items()]
     notes = [f"the former warehouse is kept: {rebuilt.former}"] if rebuilt.former else []
     notes += [rebuilt.lost] if rebuilt.lost else []

@@ -22,6 +22,7 @@ from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
 from booking_assets.defs.rounds import submit_round
 from booking_assets.defs.runs import run_refresh
+from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.progress import SILENT
 from booking_assets.pipeline.summary import summarize
 
@@ -68,6 +69,7 @@ def refresh(
     """Collect, derive and publish once."""
     console = open_console(sys.stderr if as_json else sys.stdout)
     settings = configured_settings(console)
+    name_overrides(settings)
     slugs = selected_slugs(settings, organizations)
     home = prepare_dagster_home(settings)
     mode: Literal["full", "incremental"] = "incremental" if incremental else "full"

@@ -29,11 +29,11 @@ _HEADINGS = (
 def print_summary(console: Console, summary: Summary, *, verbose: bool = False) -> None:
     """The figures of the organizations, the paths, and the reason and remedy of each failure."""
     everyone = summary.organizations
-    shown = [one for one in everyone if one.is_remarkable or len(everyone) <= SHOWN]
+    shown = everyone if len(everyone) <= SHOWN else summary.remarkable
     if summary.snapshot:
         _print_figures(console, shown, summary.total)
     if more := len(everyone) - len(shown):
-        console.print(f"{more} more are complete")
+        console.print(f"{more} {'more are' if shown else 'organizations, all'} complete")
     if verbose:
         _print_rows(console, everyone)
     published = f"{summary.snapshot} (for analysts)"
@@ -80,8 +80,8 @@ def _print_figures(
 
 def _cells(one: OrganizationSummary) -> list[str]:
     seats = "-"
-    if one.seats_offered is not None:
-        seats = f"{_number(one.seats_taken, '?')}/{one.seats_offered:,}"
+    if one.seats_taken is not None and one.seats_offered is not None:
+        seats = f"{one.seats_taken:,}/{one.seats_offered:,}"
     figures = (one.events, one.registrations, one.rejected)
     packages = (one.packages_late, one.packages_failed)
     status = one.status
@@ -90,8 +90,8 @@ def _cells(one: OrganizationSummary) -> list[str]:
     return [one.organization, *map(_number, figures), seats, *map(_number, packages), status]
 
 
-def _number(value: int | None, unknown: str = "-") -> str:
-    return unknown if value is None else f"{value:,}"
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _age(as_of: datetime | None) -> str:

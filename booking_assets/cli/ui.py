@@ -15,6 +15,8 @@ from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import end_dead_runs
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+QUIET = ("-W", "ignore:Function `dev_command` is superseded:FutureWarning")
+"""Dagster recommends `dg dev`, which is not installed with the project: that is our choice."""
 
 
 @click.command()
@@ -35,7 +37,7 @@ def ui(host: str, port: int) -> None:
     console.print(f"Dagster UI: http://{host}:{port} (state in {home}; stop with Ctrl-C)")
     # The file names the code location: a schedule's state is kept by that name.
     workspace = str(resources.files("booking_assets").joinpath("workspace.yaml"))
-    command = [sys.executable, "-m", "dagster", "dev", "-w", workspace]
+    command = [sys.executable, *QUIET, "-m", "dagster", "dev", "-w", workspace]
     os.execv(sys.executable, [*command, "-h", host, "-p", str(port)])  # noqa: S606 - our own program
 
 

@@ -7,7 +7,7 @@
         failure.json                                    instead, where the collection failed
 
 An organization is its identifier here: a renamed slug keeps its tickets. Files are uploaded while
-others are fetched; what is on this machine's disk is in `scratch`, and goes with the collection.
+others are fetched; what is on this machine's disk goes with the collection.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import logging
 import re
 import shutil
 from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,7 @@ from booking_assets.objects import Objects, StorageError
 FOLDER = "landings"
 FAILURE = "failure.json"
 _TICKETS = "tickets"
-_FILE = re.compile(rf"{FOLDER}/([0-9a-f-]{{36}})/([a-z_]+)/([0-9]{{10}})(?:-([^/]+)/([^/]+))?")
+_FILE = re.compile(rf"{FOLDER}/([0-9a-f-]{{36}})/([a-z_]+)/([0-9]{{10}})(?:-([^/]+)/[^/]+)?")
 CONNECTIONS = 4
 """Requests to the store at once, of each that has several."""
 _logger = logging.getLogger(__name__)
@@ -90,13 +91,12 @@ class ObjectLandings(Landings):
     """Landings in an object store.
 
     Args:
+        root: an empty folder of this process, for files on their way to or from the store.
         objects: the store.
-        scratch: an empty folder of this process on this machine's disk.
         loaded: what the warehouse has; nothing else that is whole is pruned.
     """
 
     objects: Objects
-    scratch: Path
     loaded: set[LandingKey] = field(default_factory=set)
 
     def __str__(self) -> str:
@@ -108,15 +108,15 @@ class ObjectLandings(Landings):
         sizes: defaultdict[LandingKey, int] = defaultdict(int)
         tickets: defaultdict[UUID, list[int]] = defaultdict(list)
         for stored in self.objects.list_folder(folder):
-            if not (match := _FILE.fullmatch(stored.key)):
+            if not (match := _FILE.fullmatch(stored["path"])):
                 continue
-            identifier, resource, sequence, run_id, _ = match.groups()
+            identifier, resource, sequence, run_id = match.groups()
             if resource == _TICKETS:
                 tickets[UUID(identifier)].append(int(sequence))
             elif run_id:
                 key = LandingKey(int(sequence), UUID(identifier), resource, run_id)
-                files[key].append(stored.key)
-                sizes[key] += stored.size
+                files[key].append(stored["path"])
+                sizes[key] += stored["size"]
         whole = {key: sizes[key] for key, own in files.items() if f"{key}/{MANIFEST}" in own}
         failed = {key for key, own in files.items() if f"{key}/{FAILURE}" in own} - whole.keys()
         unfinished = files.keys() - whole.keys() - failed
@@ -145,7 +145,7 @@ class ObjectLandings(Landings):
     def staging(
         self, identifier: UUID, contract: RowContract, stats: CollectionStats
     ) -> StagingWriter:
-        """A folder in `scratch`, whose files are uploaded."""
+        """A folder whose files are uploaded."""
         key = LandingKey(stats.sequence or 0, identifier, stats.resource, stats.run_id)
         return _UploadingWriter(self, key, stats.organization, contract)
 
@@ -160,7 +160,7 @@ class ObjectLandings(Landings):
             with suppress(FileNotFoundError):
                 text = self.objects.read(f"{key}/{name}").decode(errors="replace")
                 try:
-                    return parse_manifest(text, self.scratch / str(key))
+                    return parse_manifest(text, self.root / str(key))
                 except ValueError as error:
                     _logger.warning("a landing cannot be read and is ignored: %s", error)
                     return None
@@ -169,7 +169,7 @@ class ObjectLandings(Landings):
     def fetch(self, landing: Landing) -> None:
         """Downloads its files; `Landing.is_intact` tells whether all of them were there."""
         make_folder(landing.folder)
-        key = landing.folder.relative_to(self.scratch).as_posix()
+        key = landing.folder.relative_to(self.root).as_posix()
 
         def download(name: str) -> None:
             with suppress(FileNotFoundError):
@@ -180,7 +180,7 @@ class ObjectLandings(Landings):
 
     def clear(self) -> None:
         """Removes what was fetched from this machine's disk."""
-        shutil.rmtree(self.scratch / FOLDER, ignore_errors=True)
+        shutil.rmtree(self.root / FOLDER, ignore_errors=True)
 
     def write_manifest(self, key: LandingKey, landing: Landing) -> None:
         """Makes a landing whole, or a failure known."""
@@ -194,27 +194,36 @@ class ObjectLandings(Landings):
         names = ("sequence", "resource", "run_id")
         sequence, resource, run_id = (log_row[name] for name in names)
         key = LandingKey(sequence or 0, identifier, resource, run_id)
-        landing = Landing(self.scratch / str(key), identifier, log_row, is_foreign=is_foreign)
+        landing = Landing(self.root / str(key), identifier, log_row, is_foreign=is_foreign)
         self.write_manifest(key, landing)
 
     def prune(self, landing: Landing, keep: int) -> None:
-        """Removes loaded landings and unfinished ones that are older than the newest `keep`."""
+        """Removes loaded landings, and unfinished ones, that are older than the newest `keep`."""
         resource = landing.log_row["resource"]
         listing = self.listing(f"{FOLDER}/{landing.identifier}/{resource}")
         if len(listing.whole) <= keep:
             return
         oldest = sorted(listing.whole)[-keep]
-        old = [key for key in self.loaded & {*listing.logged} if key < oldest]
-        old += [key for key in listing.unfinished if key < oldest]
+        removable = (self.loaded & listing.whole.keys()) | listing.unfinished
+        old = [key for key in removable if key < oldest]
         # The manifests first: else a landing would be whole that lost its files.
         self.objects.delete([f"{key}/{MANIFEST}" for key in old if key in listing.whole])
         self.objects.delete([file for key in old for file in listing.files[key]])
 
+    def remove_failures(self, keys: Iterable[LandingKey]) -> None:
+        """Removes failures that are in the log now: nobody else reads them."""
+        self.objects.delete([f"{key}/{FAILURE}" for key in keys])
+
     def forget(self, organization: str, identifier: UUID | None) -> None:
         """Removes everything of it in the store; without identifier, of those with this slug."""
-        owners = {one.identifier for one in self.whole() if one.organization == organization}
-        for owner in {identifier} if identifier else owners:
-            self.objects.delete([one.key for one in self.objects.list_folder(f"{FOLDER}/{owner}")])
+        owners = (
+            {identifier}
+            if identifier
+            else {one.identifier for one in self.whole() if one.organization == organization}
+        )
+        for owner in owners:
+            stored = self.objects.list_folder(f"{FOLDER}/{owner}")
+            self.objects.delete([one["path"] for one in stored])
 
 
 class _UploadingWriter(StagingWriter):
@@ -226,14 +235,14 @@ class _UploadingWriter(StagingWriter):
         self._landings, self._key = landings, key
         self._uploaded: dict[str, tuple[int, int]] = {}
         self._uploads = ThreadPoolExecutor(1, thread_name_prefix="upload")
-        root = landings.scratch / "staging" / str(key.identifier)
+        root = landings.root / "staging" / str(key.identifier)
         super().__init__(root, organization, f"{key.resource}-{key.sequence}", contract)
 
     def __exit__(self, *exception: object) -> None:
         self._uploads.shutdown(cancel_futures=True)
         super().__exit__(*exception)
         # The landing, and the one that it builds on.
-        own = (self._home, (self._landings.scratch / str(self._key)).parent)
+        own = (self._home, (self._landings.root / str(self._key)).parent)
         for folder in own:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -256,7 +265,7 @@ class _UploadingWriter(StagingWriter):
             if self._uploaded.get(name) != checksum:
                 self._upload(landing.folder / name)
         self._landings.write_manifest(self._key, landing)
-        return replace(landing, folder=self._landings.scratch / str(self._key))
+        return replace(landing, folder=self._landings.root / str(self._key))
 
     def _upload(self, path: Path) -> None:
         content = path.read_bytes()

@@ -121,16 +121,22 @@ def alert_after_runs(
     return faults
 
 
-def step_failure(event: dg.DagsterEvent) -> str:
-    """Why a step failed, in a sentence that quotes no row."""
+def step_failure(event: dg.DagsterEvent, *, unknown: bool = False) -> str:
+    """Why a step failed, without the stack, which is in the UI.
+
+    Args:
+        event: the failure.
+        unknown: give the text of an unknown error too, which may quote a row; by default its name.
+    """
     step = event.step_failure_data
     if step.user_failure_data and step.user_failure_data.description:
         return step.user_failure_data.description
     error = step.error and (step.error.cause or step.error)
     name = (error and error.cls_name) or "an unknown error"
     if error and is_explained(name):
+        # Without the name of its class, by which Dagster begins.
         return error.message.partition(": ")[2].strip()
-    return f"{name}; see the Dagster UI"
+    return error.message.strip() if error and unknown else f"{name}; see the Dagster UI"
 
 
 def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:

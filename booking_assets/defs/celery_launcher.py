@@ -1,24 +1,38 @@
-"""Runs as Celery tasks: Dagster's launcher, but for the health of a run. Of the extra `cluster`."""
+"""Runs of several hosts: Dagster's launcher for Celery, but for the health of a run.
+
+Of the extra `cluster`. `dagster.yaml` names `CeleryRunLauncher`; workers are in `celery_worker`.
+"""
 
 from __future__ import annotations
 
 import dagster as dg
 from dagster_celery import launcher
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from booking_assets.defs.launchers import LockHealth
+from booking_assets.defs.session_locks import is_free, postgres_url
 
 
 class CeleryRunLauncher(LockHealth, launcher.CeleryRunLauncher):
-    """Sends a run to the workers; whether one still executes it is known by its lock.
+    """Sends a run to the workers; whether one still executes it is known by a lock in PostgreSQL.
 
     Dagster's own asks Celery's results: a killed worker leaves STARTED in them for ever, and those
     that Redis lost are the same as those of a dead run.
     """
+
+    def is_lock_free(self, run: dg.DagsterRun) -> bool:
+        """Whether no worker holds the lock of a run; a run of a command is no task, and has none.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: PostgreSQL cannot be reached.
+        """
+        url = postgres_url(self._instance)
+        return bool(url and DAGSTER_CELERY_TASK_ID_TAG in run.tags and is_free(url, run.run_id))
 
     def get_run_worker_debug_info(
         self,
         run: dg.DagsterRun,  # noqa: ARG002 - Dagster's signature
         include_container_logs: bool | None = True,  # noqa: ARG002
     ) -> str | None:
-        """Nothing: Dagster's own asks Celery's results too."""
+        """Nothing: Dagster's own asks Celery's results."""
         return None

@@ -1,10 +1,12 @@
-"""Run launchers whose runs are known to be dead when their lock is free.
+"""Run launchers that know by a lock that a run is dead; that of one machine, and its executor.
 
-`dagster.yaml` names `LocalRunLauncher`; hosts with Celery name `celery_launcher.CeleryRunLauncher`.
-Kubernetes needs neither: Dagster's launcher for it asks for the state of the pod.
+`dagster.yaml` names `LocalRunLauncher`. Several hosts: `celery_launcher`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from dagster._core.launcher import (
@@ -14,17 +16,21 @@ from dagster._core.launcher import (
     WorkerStatus,
 )
 
-from booking_assets.defs.processes import is_dead
+from booking_assets.defs.processes import is_free, let_sensors_tell, run_lock
 
 
 class LockHealth(RunLauncher):
-    """Answers Dagster's monitoring, which ends dead runs, by the lock of the run.
+    """Answers Dagster's monitoring, which ends dead runs, by the lock of a run.
 
-    A lock of PostgreSQL is free for a moment after a restart of the server, so the monitoring has
-    to find it free twice; it looks every `run_monitoring.poll_interval_seconds`.
+    A lock is free for a moment when its run is about to end, or when PostgreSQL was restarted: so
+    it has to be free twice. The monitoring asks every `run_monitoring.poll_interval_seconds`.
     """
 
-    _free: frozenset[str] = frozenset()
+    _were_free: frozenset[str] = frozenset()
+
+    def is_lock_free(self, run: dg.DagsterRun) -> bool:
+        """Whether a run has a lock that nobody holds."""
+        raise NotImplementedError
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -33,15 +39,52 @@ class LockHealth(RunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the process that executes a run is alive."""
-        was_free = run.run_id in self._free
-        self._free -= {run.run_id}
-        if not is_dead(self._instance, run):
+        was_free = run.run_id in self._were_free
+        self._were_free -= {run.run_id}
+        if not self.is_lock_free(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         if was_free:
+            let_sensors_tell(self._instance, run)
             return CheckRunHealthResult(WorkerStatus.FAILED, "its process was killed")
-        self._free |= {run.run_id}
+        self._were_free |= {run.run_id}
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
 class LocalRunLauncher(LockHealth, DefaultRunLauncher):
     """Starts a process of the code server for each run, as Dagster does by default."""
+
+    def is_lock_free(self, run: dg.DagsterRun) -> bool:
+        """Whether nobody holds the file lock of a run of this host."""
+        return is_free(self._instance, run)
+
+
+class _LockedExecutor(dg.Executor):
+    """Executes as another executor does, and holds the run's lock meanwhile."""
+
+    def __init__(self, executor: dg.Executor) -> None:
+        self._executor = executor
+
+    @property
+    def retries(self) -> Any:
+        """How the other executor retries steps."""
+        return self._executor.retries
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        """Executes the run."""
+        with run_lock(plan_context.instance, plan_context.run_id):
+            yield from self._executor.execute(plan_context, execution_plan)
+
+
+def _executor(context: dg.InitExecutorContext) -> dg.Executor:
+    create: Any = dg.in_process_executor.executor_creation_fn
+    executor: dg.Executor = create(context)
+    is_local = isinstance(context.instance.run_launcher, LocalRunLauncher)
+    return _LockedExecutor(executor) if is_local else executor
+
+
+in_process_executor = dg.ExecutorDefinition(
+    name=dg.in_process_executor.name,
+    config_schema=dg.in_process_executor.config_schema,  # type: ignore[arg-type]
+    executor_creation_fn=_executor,
+    description="Dagster's executor of this name, with a lock for each run.",
+)

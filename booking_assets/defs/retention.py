@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from booking_assets.defs.jobs import JOBS, RETENTION
-from booking_assets.defs.processes import in_process_executor
+from booking_assets.defs.launchers import in_process_executor
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.pipeline.retention import prune
 from booking_assets.settings import Retention, Settings

@@ -126,7 +126,10 @@ class _Runs:
             events = result.get_step_failure_events()
             failure, alert = (
                 f"{job.name} run {run_id} failed: {'; '.join(texts) or 'see the Dagster UI'}"
-                for texts in ([*map(_reason, events)], [*map(step_failure, events)])
+                for texts in (
+                    [step_failure(event, unknown=unknown) for event in events]
+                    for unknown in (True, False)
+                )
             )
             self.failures[run_id], self.alerts[run_id] = failure, [alert]
         return result.success
@@ -283,13 +286,3 @@ def _signals() -> Iterator[Callable[[], bool]]:
             yield came
         finally:
             signal.set_wakeup_fd(former)
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    """Why a step failed, in a sentence: the stack is in the UI."""
-    step = event.step_failure_data
-    if step.user_failure_data and step.user_failure_data.description:
-        return step.user_failure_data.description
-    if step.error is None:
-        return step.error_display_string
-    return (step.error.cause or step.error).message.strip()

@@ -1,7 +1,7 @@
 """Session advisory locks of PostgreSQL: whether the process that executes a run still lives.
 
 The server releases a session's locks when its connection ends, on whichever host the process was
-and however it died. Which runs hold one: `processes`.
+and however it died. `celery_worker` holds one for each run, `celery_launcher` looks for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ CHECK_SECONDS = 3.0
 """How often the holder looks whether its session lives; after a restart of the server it locks
 anew."""
 _FIRST_LOCK_SECONDS = 30
-# The server ends the session of a host that vanished without a word within 25 s, and not 2 hours.
+# Each end ends the session of a host that vanished without a word within 25 s, and not 2 hours.
+_BOUNDS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 _OPTIONS = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 _LOCK = sqlalchemy.text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
 _LOCK_FOR_A_MOMENT = sqlalchemy.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
@@ -76,7 +82,7 @@ def _hold(url: str, name: str, is_locked: threading.Event, ended: threading.Even
 @contextmanager
 def _connected(url: str, purpose: str) -> Iterator[sqlalchemy.Connection]:
     """A session of its own, whose purpose `pg_stat_activity` shows."""
-    arguments = {"options": _OPTIONS, "connect_timeout": 5, "application_name": purpose}
+    arguments = {**_BOUNDS, "options": _OPTIONS, "application_name": purpose}
     engine = sqlalchemy.create_engine(
         url, poolclass=sqlalchemy.pool.NullPool, connect_args=arguments
     )

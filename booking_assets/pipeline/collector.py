@@ -28,6 +28,7 @@ from booking_assets.pipeline.connections import Connect, remedy_of
 from booking_assets.pipeline.landings import open_landings
 from booking_assets.pipeline.loader import Loader
 from booking_assets.pipeline.loads import CONTRACTS, wanted_resources
+from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
 from booking_assets.pipeline.progress import Progress
 from booking_assets.pipeline.rebuild import rebuild_lost
@@ -91,6 +92,8 @@ class Collector:
             What `raw.collections` says of this run.
 
         Raises:
+            SettingsError: the file of names has a fault; nothing was collected. Not with
+                `[storage]`: the machine that derives has the file.
             WarehouseError: the warehouse cannot be read.
             StorageError: the object store cannot be opened.
         """
@@ -128,6 +131,8 @@ class Collector:
         return report_run(self.warehouse, [run_id], slugs, faults)
 
     def _stored(self) -> _Stored:
+        # Deriving would fail of it, after hours of collecting.
+        name_overrides(self.settings)
         rebuild_lost(self.warehouse, self.settings)
         adopt_renamed(self.warehouse, self.settings)
         return _Stored(

@@ -7,11 +7,12 @@ from booking_assets.collect.errors import CollectionFailed
 from booking_assets.objects import StorageError
 from booking_assets.pipeline.checks import ContractBroken
 from booking_assets.pipeline.operations import OperationRefused
+from booking_assets.settings import SettingsError
 from booking_assets.warehouse.errors import WarehouseError
 
 EXPLAINED: tuple[type[Exception], ...] = (
     *(BookingError, CollectionFailed, ContractBroken),
-    *(OperationRefused, WarehouseError, StorageError),
+    *(OperationRefused, SettingsError, StorageError, WarehouseError),
 )
 """Each says what happened, to which organization or file, and what to do."""
 

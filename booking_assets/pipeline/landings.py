@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import zip_longest
 from uuid import UUID
 
 import polars as pl
@@ -20,7 +20,7 @@ import polars as pl
 from booking_assets.collect.collection import Collected
 from booking_assets.collect.concurrency import Failed, Outcome
 from booking_assets.collect.errors import CollectionFailed, ForeignRows
-from booking_assets.collect.landings import FolderLandings, Landings
+from booking_assets.collect.landings import Landings
 from booking_assets.collect.object_landings import (
     CONNECTIONS,
     LandingKey,
@@ -33,6 +33,7 @@ from booking_assets.pipeline.loader import Loader
 from booking_assets.pipeline.organizations import adopt_renamed, require_same_organization
 from booking_assets.pipeline.progress import SILENT
 from booking_assets.settings import Organization, Settings
+from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse.errors import WarehouseBusy
 from booking_assets.warehouse.warehouse import Warehouse
 
@@ -48,45 +49,30 @@ _logger = logging.getLogger(__name__)
 def open_landings(settings: Settings) -> Iterator[Landings]:
     """The landings of the settings: a folder beside the warehouse, or an object store.
 
+    With an object store, rows on their way are in `booking.scratch` beside the warehouse's path.
+
     Raises:
         StorageError: the object store cannot be opened.
         OSError: the scratch folder cannot be written.
     """
-    if settings.storage is None:
-        yield FolderLandings(settings.landing_path)
+    objects, warehouse = open_storage(settings), settings.warehouse_path
+    if objects is None:
+        yield Landings(settings.landing_path)
         return
-    with _object_landings(settings, open_storage(settings)) as landings:
-        yield landings
+    with scratch_folder(warehouse.with_name(f"{warehouse.stem}.scratch")) as folder:
+        yield ObjectLandings(folder, objects)
 
 
-def open_storage(settings: Settings) -> Objects:
-    """The object store of `[storage]`.
+def open_storage(settings: Settings) -> Objects | None:
+    """The object store of `[storage]`; None without that section.
 
     Raises:
         StorageError: it cannot be opened.
-        ValueError: there is no `[storage]`.
     """
-    if settings.storage is None:
-        raise ValueError("there is no [storage] in the settings")
-    return open_objects(settings.storage.located(settings.root))
+    return open_objects(settings.storage.located(settings.root)) if settings.storage else None
 
 
-def scratch_path(settings: Settings) -> Path:
-    """The folder of rows on their way to or from an object store; empty when nothing runs."""
-    return settings.warehouse_path.with_name(f"{settings.warehouse_path.stem}.scratch")
-
-
-@contextmanager
-def _object_landings(settings: Settings, objects: Objects) -> Iterator[ObjectLandings]:
-    with scratch_folder(scratch_path(settings)) as folder:
-        yield ObjectLandings(objects, folder)
-
-
-def load_landings(
-    warehouse: Warehouse,
-    settings: Settings,
-    log: logging.Logger = _logger,
-) -> int:
+def load_landings(warehouse: Warehouse, settings: Settings, log: logging.Logger = _logger) -> int:
     """Load what `[storage]` has and the warehouse has not; gives the collections loaded or logged.
 
     Each organization's in the order of tickets, those of several in one transaction. Where a run
@@ -96,33 +82,39 @@ def load_landings(
         WarehouseError: the warehouse cannot be written, or another process loads for too long.
         StorageError: the object store cannot be used.
     """
-    if settings.storage is None:
-        return 0
-    objects = open_storage(settings)
-    with _alone(warehouse), _object_landings(settings, objects) as landings:
-        adopt_renamed(warehouse, settings)
-        organizations = {one.identifier: one for one in settings.organizations}
-        listing = landings.listing()
-        _raise_tickets(warehouse, organizations, landings, listing)
-        known = [key for key in listing.logged if key.identifier in organizations]
-        pending = _pending(warehouse, organizations, known)
-        landings.loaded.update({*known} - pending.keys())
-        stored = warehouse.stored_identifiers()
-        loader = Loader(warehouse, landings, settings, SILENT, log)
+    with open_landings(settings) as landings:
+        if not isinstance(landings, ObjectLandings):
+            return 0
+        with _alone(warehouse):
+            adopt_renamed(warehouse, settings)
+            loader = Loader(warehouse, landings, settings, SILENT, log)
+            return _load(landings, loader)
 
-        def outcome(key: LandingKey) -> Outcome | None:
-            return _outcome(landings, key, organizations[key.identifier], stored, pending[key])
 
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            for batch in _batches([*pending], listing):
-                keys = [key for group in batch for key in group]
-                found = dict(zip(keys, pool.map(outcome, keys), strict=True))
-                ready = [[one for key in group if (one := found[key])] for group in batch]
-                if any(ready):
-                    loader.load([*filter(None, ready)])
-                landings.loaded.update(keys)
-                landings.clear()
-        return len(pending)
+def _load(landings: ObjectLandings, loader: Loader) -> int:
+    warehouse = loader.warehouse
+    organizations = {one.identifier: one for one in loader.settings.organizations}
+    listing = landings.listing()
+    _raise_tickets(warehouse, organizations, landings, listing)
+    known = [key for key in listing.logged if key.identifier in organizations]
+    pending = _pending(warehouse, organizations, known)
+    landings.loaded.update({*known} - pending.keys())
+    stored = warehouse.stored_identifiers()
+
+    def outcome(key: LandingKey) -> Outcome | None:
+        return _outcome(landings, key, organizations[key.identifier], stored, pending[key])
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for batch in _batches(pending, listing):
+            keys = [key for group in batch for key in group]
+            found = dict(zip(keys, pool.map(outcome, keys), strict=True))
+            ready = [[one for key in group if (one := found[key])] for group in batch]
+            if any(ready):
+                loader.load([*filter(None, ready)])
+            landings.loaded.update(keys)
+            landings.clear()
+    landings.remove_failures(key for key in known if key in listing.failures)
+    return len(pending)
 
 
 @contextmanager
@@ -166,13 +158,11 @@ def _pending(
             (number, organizations[key.identifier].slug, key.resource, key.run_id, key.sequence)
             for number, key in enumerate(keys)
         ],
-        schema={
-            "number": pl.Int64,
-            "organization": pl.String,
-            "resource": pl.String,
-            "run_id": pl.String,
-            "sequence": pl.Int64,
-        },
+        schema=[
+            ("number", pl.Int64),
+            *((name, pl.String) for name in COLLECTIONS.grain),
+            ("sequence", pl.Int64),
+        ],
         orient="row",
     )
     if not warehouse.path.exists():
@@ -181,21 +171,16 @@ def _pending(
     return {keys[number]: is_overtaken for number, is_overtaken in unlogged.iter_rows()}
 
 
-def _batches(keys: Sequence[LandingKey], listing: Listing) -> Iterator[list[list[LandingKey]]]:
+def _batches(keys: Iterable[LandingKey], listing: Listing) -> Iterator[list[list[LandingKey]]]:
     """Batches of groups: the resources of an organization with a ticket, each organization once."""
-    groups: defaultdict[tuple[UUID, int, str], list[LandingKey]] = defaultdict(list)
+    groups: defaultdict[UUID, defaultdict[tuple[int, str], list[LandingKey]]]
+    groups = defaultdict(lambda: defaultdict(list))
     for key in sorted(keys):
-        groups[key.identifier, key.sequence, key.run_id].append(key)
-    rounds: defaultdict[int, list[list[LandingKey]]] = defaultdict(list)
-    numbers: defaultdict[UUID, int] = defaultdict(int)
-    for group in groups.values():
-        identifier = group[0].identifier
-        rounds[numbers[identifier]].append(group)
-        numbers[identifier] += 1
-    for round_ in rounds.values():
+        groups[key.identifier][key.sequence, key.run_id].append(key)
+    for of_each in zip_longest(*(own.values() for own in groups.values())):
         batch: list[list[LandingKey]] = []
         size = 0
-        for group in round_:
+        for group in filter(None, of_each):
             batch.append(group)
             size += sum(listing.whole.get(key, 0) for key in group)
             if len(batch) == LOAD_ORGANIZATIONS or size > LOAD_BYTES:

@@ -35,18 +35,18 @@ def upload_snapshot(settings: Settings, snapshot: Snapshot, keep: int) -> None:
     Raises:
         StorageError: the object store cannot be used; what was published there before stays.
     """
-    if settings.storage is None:
-        return
     objects = open_storage(settings)
+    if objects is None:
+        return
     version = snapshot.version.parent.name
     key = f"{FOLDER}/{version}/{FILE}"
     objects.write(key, snapshot.version)
     latest = {"version": version, "size": snapshot.bytes, "sha256": _digest(snapshot.version)}
     objects.write(LATEST, json.dumps(latest).encode())
-    stored = [one for one in objects.list_folder(FOLDER) if one.key not in (LATEST, key)]
+    stored = [one for one in objects.list_folder(FOLDER) if one["path"] not in (LATEST, key)]
     # By the store's clock: a machine that replaces a lost one counts its versions from 1.
-    stored.sort(key=lambda one: (one.written_at, one.key), reverse=True)
-    objects.delete([one.key for one in stored[keep - 1 :]])
+    stored.sort(key=lambda one: (one["last_modified"], one["path"]), reverse=True)
+    objects.delete([one["path"] for one in stored[keep - 1 :]])
 
 
 def open_url(url: str) -> Objects:

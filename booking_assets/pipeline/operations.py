@@ -215,15 +215,15 @@ def export(
         WarehouseError: as `export_snapshot`.
     """
     chosen = [table for table in TABLES if not tables or table.name in tables]
-    limits = settings.warehouse.model_dump(include={"memory_limit", "threads"})
     return export_snapshot(
         settings.snapshot_path,
         folder,
         file_format,
         chosen,
         organizations,
-        limits,
-        settings.publish.group,
+        memory_limit=settings.warehouse.memory_limit,
+        threads=settings.warehouse.threads,
+        group=settings.publish.group,
     )
 
 

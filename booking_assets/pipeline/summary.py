@@ -51,11 +51,6 @@ class OrganizationSummary:
     seats_as_of: datetime | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def is_remarkable(self) -> bool:
-        """Whether a person should look at it: not complete, rows rejected or seats unknown."""
-        return self.status != "complete" or bool(self.rejected) or self.seats_taken is None
-
 
 _FIGURES = (
     *("events", "registrations", "rejected", "seats_taken", "seats_offered"),
@@ -91,6 +86,21 @@ class Summary:
     def is_complete(self) -> bool:
         """Whether every organization is stored, and everything is published."""
         return not self.failures
+
+    @property
+    def remarkable(self) -> tuple[OrganizationSummary, ...]:
+        """Those at which a person should look: not complete, with rejected rows or unknown seats.
+
+        Where the seats of all are unknown, a note says so once.
+        """
+        are_seats_known = self.total.seats_taken is not None
+        return tuple(
+            one
+            for one in self.organizations
+            if one.status != "complete"
+            or one.rejected
+            or (one.seats_taken is None and are_seats_known)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The summary for machines, as docs/configuration.md has it; instants are `datetime`."""

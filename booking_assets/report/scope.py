@@ -53,6 +53,7 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
     ),
     marts.EVENT_CHANGES: (
         *("event_identifier", "changed_at", "change", "column_name", "old_value", "new_value"),
+        "sequence",
     ),
     raw.EVENTS: ("event_identifier", "event_scheduled_start_offset_minutes"),
 }
@@ -92,6 +93,8 @@ class Scope:
         freshness: Its row of `marts.organization_freshness`.
         frames: The frames by the table's name.
         since: What the last report was as of; None where this is the first.
+        last_sequence: The highest sequence of the changes that were known to the last report; None
+            where that was written by an earlier release, which knew the instants alone.
     """
 
     slug: str
@@ -99,6 +102,7 @@ class Scope:
     freshness: Mapping[str, Any]
     frames: Mapping[str, pl.DataFrame]
     since: datetime | None = None
+    last_sequence: int | None = None
 
     @property
     def label(self) -> str:

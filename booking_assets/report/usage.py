@@ -153,9 +153,12 @@ def changes(scope: Scope) -> tuple[Section, int | str]:
     if scope.since is None:
         text = "This is the first report: changes are listed from the next one on."
         return Section("changes", "What changed", "", scope.says_as_of, [text]), NOT_APPLICABLE
+    is_new = pl.col("changed_at") > scope.since
+    if scope.last_sequence is not None:
+        is_new = pl.col("sequence") > scope.last_sequence
     found = (
         scope.frames["marts.event_changes"]
-        .filter(pl.col("changed_at") > scope.since)
+        .filter(is_new)
         .join(
             scope.events.select("event_identifier", "event_number", "event_title", "local_date"),
             on="event_identifier",

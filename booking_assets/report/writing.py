@@ -22,7 +22,7 @@ from booking_assets.report.organization import organization_page
 from booking_assets.report.pages import index_html, organization_html
 from booking_assets.report.scope import COLUMNS, Scope
 from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
+from booking_assets.tables.marts import EVENT_CHANGES, ORGANIZATION_FRESHNESS
 from booking_assets.tables.names import ORGANIZATIONS
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.publication import (
@@ -73,8 +73,8 @@ class Report:
 class _Writer:
     """Writes one version of the report; `manifest` has an entry for each published organization.
 
-    An entry has the digest of the figures, what they are as of, what the report before was as of,
-    and the figures that the index shows.
+    An entry has the digest of the figures, what they are as of, the highest sequence of a change,
+    both of the report before (`since`, `last_sequence`), and the figures that the index shows.
     """
 
     view: View
@@ -131,17 +131,19 @@ class _Writer:
         as_of: datetime = fresh["events_as_of"]
         # A page that is drawn again for the same instant still says what changed up to it.
         newer = former and former["as_of"] != as_of.isoformat()
-        since = former.get("as_of") if newer else former.get("since")
-        scope = Scope(
-            slug, organization, fresh, frames, datetime.fromisoformat(since) if since else None
-        )
+        names = ("as_of", "sequence") if newer else ("since", "last_sequence")
+        since, last_sequence = map(former.get, names)
+        instant = datetime.fromisoformat(since) if since else None
+        scope = Scope(slug, organization, fresh, frames, instant, last_sequence)
         page = organization_page(scope)
         _write(folder / f"{slug}.html", organization_html(page, scope.clock))
         self.manifest[slug] = {
             "label": page.label,
             "digest": digest,
             "as_of": as_of.isoformat(),
+            "sequence": frames[EVENT_CHANGES.name]["sequence"].max() or 0,
             "since": since,
+            "last_sequence": last_sequence,
             "summary": page.summary,
         }
         self.drawn.append(slug)

@@ -171,15 +171,21 @@ class History(Table):
     Its columns are those of `source` that it keeps, `valid_from`, `valid_to`, and `change` where a
     deletion is a row as well. `instant` names the column of `source` that says when a row was seen;
     where that is null, the row is unknown and has no version. `changes` is the table to which each
-    changed column is appended.
+    changed column is appended, but those of `not_in_changes`: they change with every other one.
     """
 
     source: Table
     instant: str
     changes: Table | None = None
+    not_in_changes: tuple[str, ...] = ()
 
     @property
     def members(self) -> tuple[str, ...]:
         """The columns whose values make a version."""
         others = {"valid_from", "valid_to", "change", self.instant}
         return tuple(name for name in self.column_names if name not in others)
+
+    @property
+    def members_in_changes(self) -> tuple[str, ...]:
+        """The members whose changes are appended to `changes`."""
+        return tuple(name for name in self.members if name not in self.not_in_changes)

@@ -164,6 +164,10 @@ class EventHistory(Events):
     )
 
 
+NOT_IN_CHANGES = ("last_change_type", "last_change_user", "last_change_time")
+"""They say that and by whom an event was changed, not what: the second is a person's name."""
+
+
 class EventChanges(Schema):
     """Every change of an event: a row for each changed column, each new and each deleted event.
 
@@ -179,9 +183,17 @@ class EventChanges(Schema):
         nullable=False,
     )
     change = Text("`inserted`, `updated` or `deleted`.", nullable=False)
-    column_name = Text("The changed column of raw.events; null where inserted or deleted.")
+    column_name = Text(
+        f"The changed column of raw.events, but {', '.join(NOT_IN_CHANGES)}; null where inserted or"
+        " deleted."
+    )
     old_value = Text("Value before, as text, cut at 200 characters.", free=True)
     new_value = Text("Value after, as text, cut at 200 characters.", free=True)
+    sequence = Count(
+        "The order of an organization's changes, whatever its clocks said: `sequence` in"
+        " raw.collections of the newest collection of events when the change was recorded; null in"
+        " rows of earlier releases, or filled from their history, which come before all others."
+    )
 
 
 class SeatHistory(Schema):
@@ -285,6 +297,7 @@ EVENT_HISTORY = History(
     source=EVENTS,
     instant="collected_at",
     changes=EVENT_CHANGES,
+    not_in_changes=NOT_IN_CHANGES,
 )
 SEAT_HISTORY = History(
     "marts.seat_history",

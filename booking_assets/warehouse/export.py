@@ -10,11 +10,10 @@ import re
 import shutil
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
 from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
@@ -25,6 +24,7 @@ from booking_assets.warehouse.connection import is_write_failure
 from booking_assets.warehouse.ddl import literal
 from booking_assets.warehouse.errors import ExportFailed, TableNotFound
 from booking_assets.warehouse.publication import give_to_group
+from booking_assets.warehouse.published import open_published
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format
@@ -42,7 +42,6 @@ _FORMULA = "^[=+@\t\r\n\uff0b\uff1d\uff0d\uff20-]"
 _COPY = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
 # As of the snapshot: its group may read them.
 _FOLDER_MODE, _FILE_MODE = 0o750, 0o640
-_CONFIG = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 
 def is_formula(text: str) -> bool:
@@ -56,7 +55,9 @@ def export_snapshot(
     file_format: FileFormat,
     tables: Sequence[Table],
     organizations: Collection[str],
-    config: Mapping[str, Any],
+    *,
+    memory_limit: str,
+    threads: int,
     group: str | None = None,
 ) -> dict[str, int]:
     """Write tables of the snapshot to a new folder, whole or not at all; gives their rows.
@@ -67,28 +68,25 @@ def export_snapshot(
         file_format: What is written.
         tables: Those that are not published are left out.
         organizations: Whose rows are written; everybody's where none is named.
-        config: DuckDB's.
+        memory_limit: DuckDB's bound on its buffers.
+        threads: DuckDB's threads.
         group: The group of the files; unchanged by default.
 
     Raises:
         TableNotFound: Nothing is published yet, or none of the tables.
+        WarehouseUnreadable: The snapshot is damaged or no DuckDB database.
         ExportFailed: The folder is not empty or cannot be written, a table does not fit into Excel,
             or xlsxwriter is not installed.
         GroupUnusable: The files cannot be given to the group.
     """
-    if not snapshot.exists():
-        raise TableNotFound(f"There is no snapshot at {snapshot}: run `booking-assets refresh`")
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
     try:
         if folder.exists() and any(folder.iterdir()):
             raise ExportFailed(f"{folder} is not empty: name another folder, or remove it")
-        partial.mkdir(parents=True, mode=0o700)
-        # The version that the link names now: it stays the same while it is read.
-        version = str(snapshot.resolve())
-        with closing(duckdb.connect(version, read_only=True, config=_CONFIG | dict(config))) as con:
-            con.execute("SET TimeZone = 'UTC'")
-            rows = _write(con, partial, file_format, tables, organizations)
+        with open_published(snapshot, memory_limit=memory_limit, threads=threads) as view:
+            partial.mkdir(parents=True, mode=0o700)
+            rows = _write(view.con, partial, file_format, tables, organizations)
         for file in partial.iterdir():
             file.chmod(_FILE_MODE)
             sync(file)
@@ -155,26 +153,29 @@ def _write_excel(
 ) -> None:
     """Write a workbook of one sheet, row by row: memory does not grow with the rows."""
     try:
-        from xlsxwriter import Workbook  # noqa: PLC0415 - an optional dependency
+        from xlsxwriter import Workbook, exceptions  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise ExportFailed(
             "Excel files need xlsxwriter: run `pip install 'booking-assets[excel]'`"
         ) from error
     options = {"constant_memory": True, "nan_inf_to_errors": True}
-    with Workbook(str(path), options) as workbook:
-        sheet = workbook.add_worksheet(name)
-        sheet.freeze_panes(1, 0)
-        formats: dict[type, Format] = {
-            datetime: workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-            date: workbook.add_format({"num_format": "yyyy-mm-dd"}),
-        }
-        for place, (column, kind) in enumerate(types.items()):
-            is_instant = kind.startswith("TIMESTAMP")
-            sheet.write_string(0, place, f"{column} (UTC)" if is_instant else column)
-        batches = iter(lambda: result.fetchmany(_FETCHED_ROWS), [])
-        for number, row in enumerate(chain.from_iterable(batches), 1):
-            for place, value in enumerate(row):
-                _write_cell(sheet, number, place, value, formats)
+    try:
+        with Workbook(str(path), options) as workbook:
+            sheet = workbook.add_worksheet(name)
+            sheet.freeze_panes(1, 0)
+            formats: dict[type, Format] = {
+                datetime: workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+                date: workbook.add_format({"num_format": "yyyy-mm-dd"}),
+            }
+            for place, (column, kind) in enumerate(types.items()):
+                is_instant = kind.startswith("TIMESTAMP")
+                sheet.write_string(0, place, f"{column} (UTC)" if is_instant else column)
+            batches = iter(lambda: result.fetchmany(_FETCHED_ROWS), [])
+            for number, row in enumerate(chain.from_iterable(batches), 1):
+                for place, value in enumerate(row):
+                    _write_cell(sheet, number, place, value, formats)
+    except exceptions.FileCreateError as error:
+        raise OSError(str(error)) from error
 
 
 def _write_cell(

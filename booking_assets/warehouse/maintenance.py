@@ -18,6 +18,7 @@ import polars as pl
 
 from booking_assets.tables.catalog import HISTORY_TABLES, RAW_TABLES, TABLES
 from booking_assets.tables.contract import History, Table
+from booking_assets.tables.marts import EVENT_CHANGES
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse import ddl
 from booking_assets.warehouse.ddl import literal, qualified
@@ -88,14 +89,17 @@ def _merge(con: duckdb.DuckDBPyConnection) -> None:
                 )
                 """
             )
-    log, stored = qualified(COLLECTIONS), ddl.catalog(con)
-    con.execute(
-        f"""
-        UPDATE {log} AS t SET sequence = NULL FROM renamed
-        WHERE t.organization = renamed.former AND slug NOT IN (SELECT former FROM renamed)
-        AND slug IN (SELECT organization FROM {log} WHERE status = 'complete')
-        """
-    )
+    stored = ddl.catalog(con)
+    for table in (EVENT_CHANGES, COLLECTIONS) if EVENT_CHANGES.name in stored else (COLLECTIONS,):
+        con.execute(
+            f"""
+            UPDATE {qualified(table)} AS t SET sequence = NULL FROM renamed
+            WHERE t.organization = renamed.former AND slug NOT IN (SELECT former FROM renamed)
+            AND slug IN (
+                SELECT organization FROM {qualified(COLLECTIONS)} WHERE status = 'complete'
+            )
+            """
+        )
     for history in HISTORY_TABLES:
         if isinstance(history, History) and history.name in stored:
             _merge_history(con, history)

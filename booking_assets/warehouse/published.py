@@ -21,7 +21,7 @@ from booking_assets.tables.marts import (
     ORGANIZATION_FRESHNESS,
 )
 from booking_assets.warehouse import queries
-from booking_assets.warehouse.connection import WAREHOUSE
+from booking_assets.warehouse.connection import WAREHOUSE, is_write_failure
 from booking_assets.warehouse.errors import SchemaMismatch, TableNotFound, WarehouseUnreadable
 from booking_assets.warehouse.view import View
 
@@ -39,6 +39,8 @@ def open_published(snapshot: Path, *, memory_limit: str, threads: int) -> Iterat
     Raises:
         TableNotFound: Nothing is published yet.
         WarehouseUnreadable: The version is damaged or no DuckDB database.
+
+    An error of writing other files within the block is raised as it is.
     """
     if not snapshot.exists():
         raise TableNotFound(
@@ -60,6 +62,8 @@ def open_published(snapshot: Path, *, memory_limit: str, threads: int) -> Iterat
         con.execute(f"USE {WAREHOUSE}")
         yield View(con)
     except duckdb.Error as error:
+        if is_write_failure(error):
+            raise
         raise WarehouseUnreadable(
             f"The snapshot {snapshot} cannot be read ({error}): publish it again with"
             " `booking-assets refresh`"

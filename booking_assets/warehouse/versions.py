@@ -74,7 +74,8 @@ def extend(view: View, history: History, changed: Changed, batch_rows: int) -> t
                 con.execute(f"INSERT INTO {name} BY NAME FROM decided")
     numbers = _apply(con, history)
     if history.changes:
-        _append_changes(View(con), history, history.changes, batch_rows)
+        with registered(con, "newest", newest):
+            _append_changes(View(con), history, history.changes, batch_rows)
     return numbers
 
 
@@ -152,17 +153,25 @@ def _append_changes(view: View, history: History, changes: Table, batch_rows: in
     """Append what distinguishes the added versions from those before them.
 
     Where the table of changes does not exist yet, it is filled from all versions of the history.
-    Rows that are inserted by an organization's first load, its first versions, are left out.
+    Rows that are inserted by an organization's first load, its first versions, are left out, and
+    columns of `not_in_changes`, also those that an earlier release appended.
+    The collections that brought the added versions are in `newest`.
     """
     con, added, known = view.con, "added", "FROM last_versions"
     if not view.is_stored(changes):
-        ddl.prepare(con, [changes])
         added, known = qualified(history), "FROM last_versions WHERE false"
+    is_former = bool(ddl.differences(changes, view.catalog.get(changes.name, {})))
+    ddl.prepare(con, [changes])
+    if is_former and history.not_in_changes:
+        left_out = ", ".join(map(literal, history.not_in_changes))
+        con.execute(f"DELETE FROM {qualified(changes)} WHERE column_name IN ({left_out})")
+    sequences = f"SELECT {_KEY}, valid_from, sequence FROM added JOIN newest USING (organization)"
+    recorded = f"{added} LEFT JOIN ({sequences}) USING ({_KEY}, valid_from)"
     con.execute(
         f"""
         INSERT INTO {qualified(changes)} BY NAME
-        SELECT {_KEY}, valid_from AS changed_at, change
-        FROM {added} LEFT JOIN (
+        SELECT {_KEY}, valid_from AS changed_at, change, sequence
+        FROM {recorded} LEFT JOIN (
             SELECT organization, min(valid_from) AS loaded_at
             FROM {added} ANTI JOIN ({known}) USING (organization) GROUP BY organization
         ) USING (organization)
@@ -170,8 +179,8 @@ def _append_changes(view: View, history: History, changes: Table, batch_rows: in
         """
     )
     ((updates,),) = con.execute(
-        f"CREATE TEMP TABLE updated AS SELECT {_KEY}, valid_from AS changed_at FROM {added}"
-        " WHERE change = 'updated'"
+        f"CREATE TEMP TABLE updated AS SELECT {_KEY}, valid_from AS changed_at, sequence"
+        f" FROM {recorded} WHERE change = 'updated'"
     ).fetchall()
     if updates:
         _append_updates(con, history, changes, batches(("event_identifier",), updates, batch_rows))
@@ -191,12 +200,13 @@ def _append_updates(
         for instant, which in (("valid_to", "valid_from < valid_to"), ("valid_from", "true"))
     )
     # Hashed twice, since DuckDB combines hashes by XOR: two equal changes would cancel out.
-    digests = ", ".join(f"bit_xor(hash(hash({key}, {quoted(name)})))" for name in history.members)
+    names = history.members_in_changes
+    digests = ", ".join(f"bit_xor(hash(hash({key}, {quoted(name)})))" for name in names)
     before, after = (
         con.execute(f"SELECT {digests} FROM ({side}) SEMI JOIN updated USING ({key})").fetchall()[0]
         for side in (old, new)
     )
-    members = zip(history.members, before, after, strict=True)
+    members = zip(names, before, after, strict=True)
     values = ", ".join(
         f"""
         CASE WHEN old.{column} IS DISTINCT FROM new.{column} THEN {{
@@ -216,8 +226,8 @@ def _append_updates(
         con.execute(
             f"""
             INSERT INTO {qualified(changes)} BY NAME
-            SELECT {key}, 'updated' AS change,
+            SELECT {key}, 'updated' AS change, sequence,
                 unnest(list_filter([{values}], lambda value: value IS NOT NULL), recursive := true)
-            FROM {" AS old JOIN ".join(sides)} AS new USING ({key})
+            FROM {" AS old JOIN ".join(sides)} AS new USING ({key}) JOIN updated USING ({key})
             """
         )

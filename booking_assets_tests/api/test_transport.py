@@ -12,7 +12,7 @@ from booking_assets.api.client import BookingClient, open_http
 from booking_assets.api.errors import Redirected, Unavailable
 from booking_assets.api.retry import RetryPolicy
 from booking_assets_tests.api.conftest import ClientFactory
-from booking_assets_tests.api.server import Reply, ScriptedServer, json_reply
+from booking_assets_tests.api.server import Received, Reply, ScriptedServer, json_reply
 
 SEVEN = json_reply({"Count": 7})
 
@@ -52,6 +52,25 @@ def test_a_silent_server_is_given_up(make_client: ClientFactory, server: Scripte
         client = make_client(http=http, retry=RetryPolicy(attempts=1))
         with pytest.raises(Unavailable, match="ReadTimeout"):
             client.count()
+
+
+def test_a_closed_client_repeats_no_request_and_logs_no_failure(
+    make_client: ClientFactory, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_http(timeout_seconds=5) as http:
+        client = make_client(http=http)
+
+        def close(_: Received) -> Reply:
+            http.close()
+            return SEVEN
+
+        server.route("/booking/events/count", close)
+        with pytest.raises(Unavailable, match=r"after 1 attempt .*ReadError"):
+            client.count()
+    with pytest.raises(Unavailable, match=r"after 1 attempt .*the HTTP client is closed"):
+        client.count()
+    assert len(server.received) == 1
+    assert caplog.records == []
 
 
 def test_a_request_is_logged_in_one_debug_line_with_its_rate_limits(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -47,16 +48,19 @@ class Terminal:
         with suppress(OSError):  # Linux: the command closed the terminal
             written = os.read(self.master, 65536)
         self.written += written
-        self.stream.feed(written)
-        if written and (not self.frames or self.frames[-1] != self.shown()):
-            self.frames.append(self.shown())
+        # Read late, several frames come together: each begins with an erased line.
+        for part in re.split(rb"(?=\r\x1b\[2K)", written):
+            self.stream.feed(part)
+            if part and (not self.frames or self.frames[-1] != self.shown()):
+                self.frames.append(self.shown())
         return bool(written)
 
     def until(self, wanted: Callable[[str], object]) -> None:
-        """Wait for a screen."""
-        deadline = time.monotonic() + SECONDS
-        while not wanted(self.shown()):
-            assert self._read(0.05) or wanted(self.shown()), self.shown()
+        """Wait for a frame."""
+        deadline, looked_at = time.monotonic() + SECONDS, 0
+        while not any(map(wanted, self.frames[looked_at:])):
+            looked_at = len(self.frames)
+            assert self._read(0.05), self.shown()
             assert time.monotonic() < deadline, self.shown()
 
     def interrupt(self) -> float:

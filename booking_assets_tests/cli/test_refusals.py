@@ -52,6 +52,15 @@ def test_a_cron_text_that_only_dagster_refuses_is_named_by_its_key(folder: Path,
     assert "schedules.hourly: Dagster refuses this cron text" in unfolded(refused.output)
 
 
+def test_a_fault_in_the_file_of_names_is_named_before_anything_is_started(folder: Path) -> None:
+    (folder / "booking.toml").write_text(f'{VALID}[names]\ncsv = "names.csv"\n', encoding="utf-8")
+    (folder / "names.csv").write_text("kind,identifier,name\nvenue,bad,B\n", encoding="utf-8")
+    refused = CliRunner().invoke(main, ["refresh"])
+    assert refused.exit_code == 2
+    assert "names.csv cannot be used: - line 2: the identifier is no" in unfolded(refused.output)
+    assert {path.name for path in folder.iterdir()} == {"booking.toml", "names.csv"}
+
+
 def test_a_port_that_is_taken_is_named_before_anything_is_started(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = str(listening.getsockname()[1])

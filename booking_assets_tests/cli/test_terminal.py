@@ -5,128 +5,129 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from booking_assets_tests.cli.commands import SLUGS, counts, ran, sandbox
+from booking_assets_tests.cli.commands import SLUGS, counts, sandbox
 from booking_assets_tests.cli.terminal import Terminal, terminal
 from booking_assets_tests.commands import SECONDS, Shell, shell, unfolded
 
 FEW = ("--still", "--events", "6")
-SLOW = ("--fault", "latency=0.5")
-"""So slow that each state is drawn: the display is drawn four times a second."""
 
 
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A folder that is configured for a sandbox of three small organizations at rest."""
-    where = shell(tmp_path_factory.mktemp("quiet"))
-    with sandbox(where, *FEW, "--write-config", str(where.folder)):
-        yield where
+@dataclass(frozen=True)
+class Refreshed:
+    """A folder that is configured for a sandbox, the terminal of its refresh, and its exit code."""
+
+    where: Shell
+    seen: Terminal
+    code: int
+
+    @property
+    def shown(self) -> str:
+        return self.seen.shown()
+
+    @property
+    def drawn(self) -> str:
+        return "\n".join(self.seen.frames)
 
 
 def refreshed(
-    where: Shell, variables: Mapping[str, str] | None = None, *, columns: int = 80
-) -> tuple[int, Terminal]:
-    """A refresh in a terminal, to its end."""
-    with terminal(where, "booking-assets", "refresh", columns=columns, variables=variables) as seen:
-        return seen.end(), seen
+    where: Shell,
+    *sandboxed: str,
+    variables: Mapping[str, str] | None = None,
+    columns: int = 80,
+) -> Refreshed:
+    """A refresh in a terminal, to its end, from a sandbox with these arguments."""
+    with (
+        sandbox(where, *sandboxed, "--write-config", str(where.folder)),
+        terminal(where, "booking-assets", "refresh", columns=columns, variables=variables) as seen,
+    ):
+        return Refreshed(where, seen, seen.end())
 
 
-def test_a_refresh_draws_each_phase_and_leaves_exactly_the_summary(tmp_path: Path) -> None:
-    quiet = shell(tmp_path)
-    with sandbox(quiet, *FEW, *SLOW, "--write-config", str(quiet.folder)):
-        code, seen = refreshed(quiet)
-    assert code == 0, seen.shown()
-    drawn = "\n".join(seen.frames)
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Refreshed:
+    """A refresh of three small organizations, after three seconds without an answer."""
+    return refreshed(shell(tmp_path_factory.mktemp("wide")), *FEW, "--fault", "downtime=3")
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Refreshed:
+    """The same in a narrow terminal with neither colors nor letters of other alphabets."""
+    variables = {"PYTHONIOENCODING": "ascii", "LANG": "C", "NO_COLOR": "1"}
+    where = shell(tmp_path_factory.mktemp("narrow"))
+    return refreshed(where, *FEW, variables=variables, columns=40)
+
+
+def test_a_refresh_draws_each_phase_and_leaves_exactly_the_summary(wide: Refreshed) -> None:
+    assert wide.code == 0, wide.shown
     for phase in ("collect", "derive", "publish"):
-        assert re.search(rf"^{phase} +[━─]+ 0:00:\d\d \d/\d+ \w", drawn, re.MULTILINE), drawn
-    assert re.search(r"^  river-college   [━─]+ \d/6 events$", drawn, re.MULTILINE)
-    assert "  river-college   stored 6 events, " in drawn
-    paths = rf"warehouse: {re.escape(str(quiet.folder))}.*snapshot: .*"
-    first, *lines = seen.shown().split("\n")
+        pattern = rf"^{phase} +[━─]+ 0:00:\d\d \d/\d+ \w"
+        assert re.search(pattern, wide.drawn, re.MULTILINE), wide.drawn
+    assert "  river-college   stored 6 events, " in wide.drawn
+    paths = rf"warehouse: {re.escape(str(wide.where.folder))}.*snapshot: .*"
+    first, *lines = wide.shown.split("\n")
     assert first.split() == ["regis-", "seats", "taken", "exam", "packages"]
     assert [line.split()[0] for line in lines[:5]] == ["organization", *SLUGS, "total"]
     assert re.fullmatch(paths, "".join(lines[5:]))
     assert max(map(len, (first, *lines[:5]))) <= 80
 
 
-def test_the_figures_are_those_of_the_published_snapshot(quiet: Shell) -> None:
-    code, seen = refreshed(quiet)
-    assert code == 0
-    events, registrations = counts(quiet, "raw.events"), counts(quiet, "raw.registrations")
+def test_a_wait_is_counted_down(wide: Refreshed) -> None:
+    waits = re.findall(r"^  river-college +again in (\d+) s: ", wide.drawn, re.MULTILINE)
+    assert len(set(waits)) > 1
+    assert "again in" not in wide.shown
+
+
+def test_the_figures_are_those_of_the_published_snapshot(wide: Refreshed) -> None:
+    events, registrations = (
+        counts(wide.where, table) for table in ("raw.events", "raw.registrations")
+    )
     for slug in SLUGS:
-        (cells,) = re.findall(rf"^{slug} .*$", seen.shown(), re.MULTILINE)
+        (cells,) = re.findall(rf"^{slug} .*$", wide.shown, re.MULTILINE)
         _, *figures, status = cells.split()
         assert figures[:3] == [str(events[slug]), str(registrations[slug]), "0"]
         assert status == "complete"
-    total = re.findall(r"^total +(\d+) +(\d+) ", seen.shown(), re.MULTILINE)
+    total = re.findall(r"^total +(\d+) +(\d+) ", wide.shown, re.MULTILINE)
     assert total == [(str(sum(events.values())), str(sum(registrations.values())))]
 
 
-@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"CI": "true"}], ids=str)
-def test_where_the_cursor_cannot_move_progress_is_plain_lines(
-    quiet: Shell, variables: dict[str, str]
-) -> None:
-    code, seen = refreshed(quiet, variables)
-    assert code == 0
-    assert re.search(r"^stored +river-college: 6 events$", seen.shown(), re.MULTILINE)
-    assert re.search(r"^publish ", seen.shown(), re.MULTILINE)
-    assert not re.search(rb"\x1b\[[0-9;?]*[^0-9;?m]", seen.written)
-
-
 def test_an_ascii_terminal_without_colors_gets_neither_other_letters_nor_colors(
-    quiet: Shell,
+    narrow: Refreshed,
 ) -> None:
-    variables = {"PYTHONIOENCODING": "ascii", "LANG": "C", "NO_COLOR": "1"}
-    code, seen = refreshed(quiet, variables)
-    assert code == 0
-    assert seen.written.isascii()
-    assert not re.search(rb"\x1b\[(3|9)\d", seen.written)
-    assert re.search(r"^collect +[#.]+ 0:00:", "\n".join(seen.frames), re.MULTILINE)
+    assert narrow.code == 0
+    assert narrow.seen.written.isascii()
+    assert not re.search(rb"\x1b\[(3|9)\d", narrow.seen.written)
+    assert re.search(r"^collect +[#.]+ 0:00:", narrow.drawn, re.MULTILINE)
 
 
-def test_a_narrow_terminal_gets_a_paragraph_for_each_organization(quiet: Shell) -> None:
-    code, seen = refreshed(quiet, columns=40)
-    assert code == 0
-    shown = unfolded(seen.shown())
+def test_a_narrow_terminal_gets_a_paragraph_for_each_organization(narrow: Refreshed) -> None:
     for slug in (*SLUGS, "total"):
         assert re.search(
-            rf"{slug}: \d+ events, \d+ registrations, 0 rejected, \d+/\d+ seats t", shown
+            rf"{slug}: \d+ events, \d+ registrations, 0 rejected, \d+/\d+ seats t",
+            unfolded(narrow.shown),
         )
 
 
-def test_a_wait_is_counted_down(tmp_path: Path) -> None:
-    where = shell(tmp_path)
-    arguments = (*FEW, "--fault", "downtime=3", "--write-config", str(where.folder))
-    with sandbox(where, *arguments):
-        code, seen = refreshed(where)
-    assert code == 0, seen.shown()
-    waits = re.findall(
-        r"^  river-college +again in (\d+) s: ", "\n".join(seen.frames), re.MULTILINE
-    )
-    assert len(set(waits)) > 1
-    assert "again in" not in seen.shown()
-
-
-def test_of_60_organizations_only_those_at_work_are_drawn_and_the_failed_one_is_explained(
+def test_of_24_organizations_only_those_at_work_are_drawn_and_the_failed_one_is_explained(
     tmp_path: Path,
 ) -> None:
-    where = shell(tmp_path)
     faults = ("--fault", f"unauthorized=events@{SLUGS[0]}", "--fault", "throttle=80/2")
-    world = ("--organizations", "60", "--still", "--events", "2")
-    with sandbox(where, *world, *faults, "--write-config", str(where.folder)):
-        code, seen = refreshed(where)
-    assert code == 1, seen.shown()
-    assert any(f"{SLUGS[0]}: failed events: " in frame for frame in seen.frames)
-    assert max(frame.count("\n") for frame in seen.frames[:-1]) < 30
-    _, *lines = seen.shown().split("\n")
+    world = ("--organizations", "24", "--still", "--events", "2")
+    many = refreshed(shell(tmp_path), *world, *faults)
+    assert many.code == 1, many.shown
+    frames = many.seen.frames
+    assert any(f"{SLUGS[0]}: failed events: " in frame for frame in frames)
+    assert max(frame.count("\n") for frame in frames[:-1]) < 24
+    _, *lines = many.shown.split("\n")
     assert [line.split()[0] for line in lines[:2]] == ["organization", SLUGS[0]]
-    assert any(line.startswith("total ") and line.endswith("59 of 60") for line in lines)
-    assert "59 more are complete" in lines
-    said = unfolded(seen.shown())
+    assert any(line.startswith("total ") and line.endswith("23 of 24") for line in lines)
+    assert "23 more are complete" in lines
+    said = unfolded(many.shown)
     assert said.count("(HTTP 401") == 1
     assert "It is read from BOOKING_TOKEN_HARBOUR_TRADES" in said
     assert "failed, no data" in unfolded(re.sub(r" total .*", "", said.replace(SLUGS[0][-2:], "")))
@@ -135,7 +136,7 @@ def test_of_60_organizations_only_those_at_work_are_drawn_and_the_failed_one_is_
 # Ctrl-C.
 
 MOMENTS = {
-    "before anything is counted": (r"waiting", "nothing stored", ""),
+    "before anything is counted": (r"0:00:0[1-9] 0/3", "nothing stored", ""),
     "between collecting and deriving": (r" 3/3 organizations", "stored", "not"),
     "while a mart is derived": (r"derive .* event_history", "stored", "not"),
     "while the snapshot is published": (r"publish .*snapshot", "stored", "not"),
@@ -147,7 +148,7 @@ def test_ctrl_c_ends_a_refresh_within_seconds_and_with_one_sentence(
     tmp_path: Path, moment: str, stored: str, others: str
 ) -> None:
     where = shell(tmp_path)
-    faults = SLOW if moment == "waiting" else ()
+    faults = ("--fault", "latency=1") if stored == "nothing stored" else ()
     with (
         sandbox(where, "--still", "--events", "50", *faults, "--write-config", str(where.folder)),
         terminal(where, "booking-assets", "refresh") as seen,
@@ -165,10 +166,11 @@ def test_ctrl_c_ends_a_refresh_within_seconds_and_with_one_sentence(
     assert snapshot.exists() == ("the snapshot was published" in shown)
 
 
-def test_ctrl_c_ends_a_rebuild_with_one_sentence_that_says_what_is_published(quiet: Shell) -> None:
-    assert ran(quiet, "refresh").exit_code == 0
-    with terminal(quiet, "booking-assets", "rebuild") as seen:
-        seen.until(lambda shown: "derive" in shown)
+def test_ctrl_c_ends_a_rebuild_with_one_sentence_that_says_what_is_published(
+    wide: Refreshed,
+) -> None:
+    with terminal(wide.where, "booking-assets", "rebuild") as seen:
+        seen.until(lambda shown: re.search("derive .* event_history", shown))
         assert seen.interrupt() < 3
     assert seen.process.returncode == 130
     said = "Interrupted: stored; nothing was published, the last snapshot stays. Run it again."

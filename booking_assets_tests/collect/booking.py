@@ -14,6 +14,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any, Literal
+from uuid import UUID
 
 from booking_assets_tests.collect.events import identifier, page_of
 
@@ -87,12 +88,11 @@ class Booking:
             size = min(request.size, self.cap)
             start = (request.page - 1) * (size if self.skips_by_cap else request.size)
             page = numbers[start : start + size]
-            listed = page_of({"EventIdentifier": identifier(n)} for n in page)
-            whole = page_of(self.rows[n] for n in page)
-            body = whole if request.verb == "collect" else listed
-            return Answer(200, body, len(numbers) if self.sends_total else None)
-        found = [row for n, row in self.rows.items() if identifier(n) == request.verb]
-        return Answer(200, page_of(found)[1:-1]) if found else Answer(404, b"{}")
+            is_whole = request.verb == "collect"
+            rows = (self.rows[n] if is_whole else {"EventIdentifier": identifier(n)} for n in page)
+            return Answer(200, page_of(rows), len(numbers) if self.sends_total else None)
+        row = self.rows.get(UUID(request.verb).int)
+        return Answer(404, b"{}") if row is None else Answer(200, page_of([row])[1:-1])
 
     def _in_order(self, sort: str) -> list[int]:
         numbers = sorted(self.rows)

@@ -17,10 +17,11 @@ from booking_assets.api.client import BookingClient, open_http
 from booking_assets.api.retry import RetryPolicy, silence_stamina
 from booking_assets.collect.collection import Collection, Plan
 from booking_assets.collect.contracts import EVENT_ROWS
-from booking_assets.collect.landings import FolderLandings
+from booking_assets.collect.landings import Landings
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets_tests.collect.booking import Booking, serving
 from booking_assets_tests.collect.events import ACME
+from booking_assets_tests.collect.incremental import HOUR, NOW, Site
 
 QUICK = RetryPolicy(
     attempts=3,
@@ -60,7 +61,7 @@ def booking(start: Callable[[], Booking]) -> Booking:
 def plan(tmp_path: Path) -> Plan:
     return Plan(
         run_id="0123456789abcdef",
-        landings=FolderLandings(tmp_path / "landing"),
+        landings=Landings(tmp_path / "landing"),
         page_size=10,
         max_concurrency=2,
         attempts=3,
@@ -98,3 +99,25 @@ def collection_from(plan: Plan, http: httpx.Client) -> MakeCollection:
         )
 
     return make
+
+
+@pytest.fixture
+def site(booking: Booking, collection_from: MakeCollection, tmp_path: Path) -> Site:
+    booking.now = NOW
+    return Site(booking, collection_from, tmp_path)
+
+
+@pytest.fixture
+def quiet(site: Site) -> Site:
+    """300 events of the last 300 days, one a day."""
+    for number in range(300):
+        site.put(number, NOW - timedelta(days=number + 1))
+    return site
+
+
+@pytest.fixture
+def many(site: Site) -> Site:
+    """2,000 events, one an hour."""
+    for number in range(2_000):
+        site.put(number, NOW - (number + 1) * HOUR)
+    return site

@@ -9,7 +9,6 @@ import polars as pl
 
 from booking_assets.collect.collection import Collected, Collection
 from booking_assets.collect.landing import TICKETS
-from booking_assets.collect.landings import FolderLandings
 from booking_assets.collect.staging import LOCK
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.tables.raw import EVENTS
@@ -56,7 +55,6 @@ def before(booking: Booking, request: Request, move: Callable[[], object]) -> No
 
 def folder_of(collection: Collection) -> Path:
     """The folder of its landings."""
-    assert isinstance(collection.plan.landings, FolderLandings)
     return collection.plan.landings.root
 
 

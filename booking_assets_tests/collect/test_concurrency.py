@@ -17,7 +17,7 @@ from booking_assets.collect.collection import Collected, Collection
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
 from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
-from booking_assets.collect.landings import FolderLandings
+from booking_assets.collect.landings import Landings
 from booking_assets.collect.stats import collections_frame
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.tables.raw import COLLECTIONS
@@ -62,7 +62,7 @@ def with_many_stored(booking: Booking, collection: Collection) -> Collection:
 def without_a_place_to_land(booking: Booking, collection: Collection) -> Collection:
     file = folder_of(collection).with_name("file")
     file.touch()
-    return replace(collection, plan=replace(collection.plan, landings=FolderLandings(file)))
+    return replace(collection, plan=replace(collection.plan, landings=Landings(file)))
 
 
 def with_a_defect(booking: Booking, collection: Collection) -> Collection:

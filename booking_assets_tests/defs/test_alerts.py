@@ -36,7 +36,7 @@ from booking_assets.defs.runs import RefreshResult, run_refresh
 from booking_assets.pipeline.alerts import Alert
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.sandbox.configuration import token_variable
-from booking_assets.settings import Alerts
+from booking_assets.settings import Alerts, SettingsError
 from booking_assets.warehouse.errors import WarehouseBusy
 from booking_assets_tests.defs.conftest import Site
 
@@ -253,7 +253,8 @@ def test_a_publication_that_fails_is_told_once_and_that_it_ended(
 ) -> None:
     told.settings.snapshot_path.write_text("somebody else's", encoding="utf-8")
     for _ in range(2):
-        assert not refresh(told).is_complete
+        (failure,) = refresh(told).failures
+        assert f" failed: {told.settings.snapshot_path} exists" in failure
     told.settings.snapshot_path.unlink()
     assert refresh(told).is_complete
     assert receiver.titles == [
@@ -359,12 +360,20 @@ def test_a_failure_of_an_unknown_kind_is_told_by_its_name_alone(told: Site) -> N
     result = failing.execute_in_process(raise_on_error=False)
     (event,) = result.get_step_failure_events()
     assert step_failure(event) == "ValueError; see the Dagster UI"
+    assert step_failure(event, unknown=True) == "ValueError: the title of an event"
 
 
-def test_a_failure_of_a_known_kind_is_told_in_full() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        WarehouseBusy("The warehouse is busy: wait"),
+        SettingsError("names.csv", ("line 2: correct",)),
+    ],
+)
+def test_a_failure_of_a_known_kind_is_told_in_full_without_its_class(error: Exception) -> None:
     @dg.op
     def fail() -> None:
-        raise WarehouseBusy("The warehouse is busy: wait")
+        raise error
 
     @dg.job
     def failing() -> None:
@@ -372,7 +381,7 @@ def test_a_failure_of_a_known_kind_is_told_in_full() -> None:
 
     result = failing.execute_in_process(raise_on_error=False)
     (event,) = result.get_step_failure_events()
-    assert step_failure(event) == "The warehouse is busy: wait"
+    assert step_failure(event) == step_failure(event, unknown=True) == str(error)
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -117,7 +117,12 @@ def at_instant(table: str, instant: datetime) -> str:
 
 def changes(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     rows = warehouse.read(EVENT_CHANGES).sort(EVENT_CHANGES.grain)
-    return rows.drop("organization").rows()
+    return rows.drop("organization", "sequence").rows()
+
+
+def sequences(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    """The new value and the sequence of each change, in the order in which they are stored."""
+    return warehouse.read(EVENT_CHANGES).select("new_value", "sequence").rows()
 
 
 def seat_versions(warehouse: Warehouse, event: int = 0) -> list[tuple[Any, ...]]:
@@ -137,6 +142,26 @@ def test_an_update_is_a_row_for_each_changed_column(warehouse: Warehouse) -> Non
         (identifier(0), day(1), "updated", "capacity_maximum", "1", "2"),
         (identifier(0), day(1), "updated", "event_title", "a", None),
     ]
+
+
+def test_who_changed_an_event_and_when_is_in_its_history_and_no_change(
+    warehouse: Warehouse,
+) -> None:
+    last: Row = {"last_change_type": "v", "last_change_user": "x", "last_change_time": AS_OF}
+    rows: list[Row] = [
+        {"event_title": "a"},
+        {"event_title": "b", **last},
+        {"event_title": "b", **last, "last_change_user": "y"},
+    ]
+    for number, row in enumerate(rows):
+        store(warehouse, number, {ACME: {0: row}})
+        extend(warehouse)
+    assert changes(warehouse) == [(identifier(0), day(1), "updated", "event_title", "a", "b")]
+    versions = warehouse.read(EVENT_HISTORY).sort("valid_from")
+    assert versions["last_change_user"].to_list() == [None, "x", "y"]
+    assert {*EVENT_HISTORY.members} - {*EVENT_HISTORY.members_in_changes} == {
+        name for name in EVENTS.column_names if name.startswith("last_change_")
+    }
 
 
 def test_new_and_deleted_events_are_changes_after_the_first_load_of_their_organization(
@@ -186,6 +211,42 @@ def test_a_history_without_changes_fills_them_once(warehouse: Warehouse) -> None
     assert changes(warehouse) == expected
     assert extend(warehouse) == [(0, 0), (0, 0)]
     assert changes(warehouse) == expected
+
+
+def test_changes_are_in_the_order_of_their_sequence_also_where_a_clock_was_ahead(
+    warehouse: Warehouse,
+) -> None:
+    titles = [("a", "a"), ("b", "a"), ("b", "c"), ("d", "c")]
+    for number, (ahead, pair) in enumerate(zip((0, 30, 0, 0), titles, strict=True), 1):
+        events = {event: {"event_title": title} for event, title in enumerate(pair)}
+        store(warehouse, number, {ACME: events}, at=day(number + ahead))
+        extend(warehouse)
+    assert sequences(warehouse) == [("b", 2), ("c", 3), ("d", 4)]
+    instants = warehouse.read(EVENT_CHANGES)["changed_at"].to_list()
+    assert instants == [day(32), day(3), day(32) + INSTANT]
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        "DROP TABLE marts.event_changes",
+        "ALTER TABLE marts.event_changes DROP COLUMN sequence;"
+        "INSERT INTO marts.event_changes BY NAME"
+        " SELECT * REPLACE ('last_change_user' AS column_name) FROM marts.event_changes",
+    ],
+    ids=["no changes", "changes without sequence"],
+)
+def test_changes_of_an_earlier_release_have_no_sequence_and_later_ones_do(
+    warehouse: Warehouse, earlier: str
+) -> None:
+    for number, title in enumerate("abc"):
+        store(warehouse, number, {ACME: {0: {"event_title": title}}})
+        extend(warehouse)
+        if title == "b":
+            with duckdb.connect(str(warehouse.path)) as con:
+                con.execute(earlier)
+    assert sorted(sequences(warehouse)) == [("b", None), ("c", 2)]
+    assert not warehouse.contract_breaches(EVENT_CHANGES)
 
 
 def test_every_kind_of_seat_that_is_counted_has_a_history() -> None:

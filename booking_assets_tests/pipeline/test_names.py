@@ -14,6 +14,7 @@ from booking_assets.collect.stats import Mode
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_api
 from booking_assets.pipeline.credentials import credential_reports
+from booking_assets.pipeline.marts import derive_all
 from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.rebuild import forget, rebuild
@@ -24,6 +25,7 @@ from booking_assets.sandbox.world import generated_world
 from booking_assets.settings import Names, SettingsError
 from booking_assets.tables.catalog import MART_TABLES
 from booking_assets.tables.names import name_columns
+from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.faults.server import FaultySandbox
 from booking_assets_tests.pipeline.conftest import NOON, QUICK, Place, still_world
 
@@ -313,13 +315,19 @@ def test_a_file_that_is_missing_or_no_text_is_named(place: Place) -> None:
         name_overrides(place.settings)
 
 
-def test_a_faulty_file_applies_to_nothing_and_the_last_snapshot_stays(place: Place) -> None:
+def test_a_faulty_file_is_named_before_anything_is_collected_and_applies_to_nothing(
+    place: Place,
+) -> None:
     identifier = venues_of(place.tenants[0].identifier)[1].identifier
     write_names(place, f"kind,identifier,name\nvenue,{identifier},Ours\n")
     place.refresh()
+    collections = place.warehouse.read(COLLECTIONS).height
     write_names(place, f"kind,identifier,name\nvenue,{identifier},Changed\nvenue,bad,B\n")
     with pytest.raises(SettingsError, match="line 3"):
         place.refresh()
+    assert place.warehouse.read(COLLECTIONS).height == collections
+    with pytest.raises(SettingsError, match="line 3"):
+        derive_all(place.warehouse, place.settings)
     assert place.ask("SELECT name FROM raw.name_overrides") == [("Ours",)]
     assert place.ask("SELECT name FROM raw.name_overrides", snapshot=False) == [("Ours",)]
 

@@ -294,25 +294,28 @@ def test_attendance(world: World, own: str) -> None:
 
 
 def test_what_changed_since_the_last_report(world: World, own: str) -> None:
+    """The collection of the last report had a clock that was 30 days ahead."""
+    inserted = """
+        INSERT INTO marts.event_changes (organization, event_identifier, changed_at, change,
+            column_name, old_value, new_value, sequence)
+        SELECT organization, event_identifier, as_of + to_hours({hours}), 'updated',
+            '{column}', {old}, 'B 2', {sequence}
+        FROM marts.capacity_by_event WHERE event_number % 20 = 0
+    """
+    world.change(
+        "DELETE FROM marts.event_changes",
+        inserted.format(hours=-720, column="event_title", old="'A'", sequence=7),
+    )
     first = world.page()
     assert tile(first, "Events changed")[0] == NOTHING
     assert "This is the first report" in section(first, "changes").text
     world.change(
-        "DELETE FROM marts.event_changes",
-        """
-        INSERT INTO marts.event_changes (organization, event_identifier, changed_at, change,
-            column_name, old_value, new_value)
-        SELECT organization, event_identifier, as_of + to_hours(hours::INTEGER), 'updated',
-            column_name, old_value, 'B 2'
-        FROM marts.capacity_by_event, (VALUES (-1, 'event_title', 'A'), (1, 'venue_room', NULL))
-            AS changes(hours, column_name, old_value)
-        WHERE event_number % 20 = 0
-        """,
-        "UPDATE marts.organization_freshness SET events_as_of = events_as_of + INTERVAL 2 HOUR",
+        inserted.format(hours=-718, column="venue_room", old="NULL", sequence=8),
+        "UPDATE marts.organization_freshness SET events_as_of = events_as_of - INTERVAL 718 HOUR",
     )
     expected = world.ask(
         f"""
-        SELECT {instant("as_of + INTERVAL 1 HOUR")}, 'Changed', {EVENT}, 'venue room', 'empty',
+        SELECT {instant("as_of - INTERVAL 718 HOUR")}, 'Changed', {EVENT}, 'venue room', 'empty',
             'B 2'
         FROM marts.capacity_by_event WHERE {own} AND event_number % 20 = 0 ORDER BY {EVENT}
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import signal
 import subprocess
 import sys
@@ -110,6 +111,27 @@ def test_a_page_that_is_drawn_again_as_of_the_same_instant_says_the_same_changes
     world.change("UPDATE marts.organization_freshness SET is_current = false")
     page = parsed(world.write().pages[slug]).text
     assert "The last report was as of 1 Mar 2026, 12:00 UTC." in page
+
+
+def test_after_a_report_of_an_earlier_release_changes_are_compared_by_their_instant(
+    world: World,
+) -> None:
+    slug = world.slugs[0]
+    manifest = world.write().path / "report.json"
+    entries = json.loads(manifest.read_text(encoding="utf-8"))
+    for entry in entries.values():
+        del entry["sequence"], entry["last_sequence"]
+    manifest.chmod(0o600)
+    manifest.write_text(json.dumps(entries), encoding="utf-8")
+    world.change(
+        """INSERT INTO marts.event_changes (organization, event_identifier, changed_at, change)
+        SELECT organization, any_value(event_identifier), min(as_of) + to_hours(hours), 'inserted'
+        FROM marts.capacity_by_event, (VALUES (-1), (1)) AS changes(hours)
+        GROUP BY organization, hours""",
+        "UPDATE marts.organization_freshness SET events_as_of = events_as_of + INTERVAL 2 HOUR",
+    )
+    rows = table(parsed(world.write().pages[slug]), "Changes since the last report")
+    assert [row[0] for row in rows] == ["1 Mar 2026, 13:00 UTC"]
 
 
 def test_two_versions_are_kept(world: World) -> None:

@@ -77,7 +77,9 @@ class Shared(Place):
 
     def keys(self, part: str = "") -> list[str]:
         """The keys of what is stored whose text has this part."""
-        return sorted(one.key for one in self.objects.list_folder("landings") if part in one.key)
+        return sorted(
+            one["path"] for one in self.objects.list_folder("landings") if part in one["path"]
+        )
 
 
 @pytest.fixture

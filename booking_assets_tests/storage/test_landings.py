@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -13,6 +14,7 @@ import pytest
 
 from booking_assets.collect.landing import MANIFEST, TICKETS_KEPT
 from booking_assets.collect.object_landings import ObjectLandings
+from booking_assets.collect.stats import Mode
 from booking_assets.objects import Objects
 from booking_assets.pipeline.landings import load_landings, open_landings
 from booking_assets.pipeline.marts import derive_all, publish
@@ -43,7 +45,7 @@ def collected(
     """Collect on a machine, whose clock says `at`."""
     with machine.collector(*faults, world=still_world(events)) as collector:
         wanted = slugs or collector.settings.slugs
-        clock = (lambda: at) if at else collector.clock
+        clock = partial(identity, at) if at else collector.clock
         run_id = f"{run_id} of {machine.root.name}"
         return replace(collector, clock=clock).collect(wanted, run_id, **kwargs)
 
@@ -64,6 +66,10 @@ def log(machine: Place, resource: str = "events") -> list[tuple[Any, ...]]:
     )
 
 
+def identity(at: datetime) -> datetime:
+    return at
+
+
 def rows(machine: Place) -> dict[str, list[tuple[Any, ...]]]:
     """Every published row, without what differs between two runs."""
     with duckdb.connect(str(machine.settings.snapshot_path.resolve()), read_only=True) as con:
@@ -79,12 +85,12 @@ def rows(machine: Place) -> dict[str, list[tuple[Any, ...]]]:
 def test_what_is_published_equals_a_refresh_without_an_object_store(
     shared: Shared, place: Place
 ) -> None:
-    days = [(EVENTS_EACH, "full"), (EVENTS_EACH + 2, "incremental"), (EVENTS_EACH - 1, "full")]
-    for number, (events, mode) in enumerate(days):
+    modes: dict[int, Mode] = {0: "full", 2: "incremental", -1: "full"}
+    for number, (more, mode) in enumerate(modes.items()):
+        at = NOON + timedelta(hours=number)
         for machine in (shared, place):
-            with machine.collector(world=still_world(events)) as collector:
-                at = NOON + timedelta(hours=number)
-                report = refresh(replace(collector, clock=lambda at=at: at), mode=mode)
+            with machine.collector(world=still_world(EVENTS_EACH + more)) as collector:
+                report = refresh(replace(collector, clock=partial(identity, at)), mode=mode)
                 assert not report.failed_organizations
                 assert report.complete
     ours, theirs = rows(shared), rows(place)
@@ -120,7 +126,7 @@ def test_collections_at_once_take_different_tickets(
     shared: Shared, objects: Objects, place: Place
 ) -> None:
     identifier = shared.organizations[0].identifier
-    landings = ObjectLandings(objects, place.root)
+    landings = ObjectLandings(place.root, objects)
 
     def take(_: int) -> int:
         return landings.take_ticket("slug", identifier)
@@ -247,7 +253,9 @@ def test_failures_are_logged_where_the_warehouse_is_and_foreign_rows_nowhere(
     first, second = shared.organizations
     report = collected(shared.machine("worker"), f"foreign_row@{first.slug}")
     assert report.failed_organizations == (first.slug,)
+    assert len(shared.keys("failure.json")) == 1
     loaded(shared)
+    assert shared.keys("failure.json") == []
     assert shared.published() == {second.slug: EVENTS_EACH}
     assert (first.slug, 1, "failed") in log(shared)
     for table in ("raw.events", "raw.event_counts"):
@@ -333,12 +341,12 @@ def test_a_forgotten_organization_is_nowhere_in_the_store(shared: Shared) -> Non
     assert forget(shared.warehouse, shared.settings, first.slug)["raw.events"] == EVENTS_EACH
     names = (first.slug.encode(), str(first.identifier).encode())
     stored = [*shared.objects.list_folder("landings"), *shared.objects.list_folder("snapshot")]
-    assert {one.key.split("/")[1] for one in stored if one.key.startswith("landings/")} == {
+    assert {one["path"].split("/")[1] for one in stored if one["path"].startswith("landings/")} == {
         str(second.identifier)
     }
     for one in stored:
-        content = shared.objects.read(one.key)
-        assert not any(name in content for name in names), one.key
+        content = shared.objects.read(one["path"])
+        assert not any(name in content for name in names), one["path"]
 
 
 def test_an_organization_that_left_before_it_was_loaded_waits_and_can_be_forgotten(

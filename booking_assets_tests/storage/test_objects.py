@@ -39,9 +39,9 @@ def test_an_object_is_read_as_it_was_written(objects: Objects, tmp_path: Path) -
     assert (tmp_path / "again").read_bytes() == large.read_bytes()
     assert (tmp_path / "again").stat().st_mode & 0o777 == 0o600
     assert objects.read("a/b/small") == b"small"
-    found = {one.key: one.size for one in objects.list_folder("a")}
+    found = {one["path"]: one["size"] for one in objects.list_folder("a")}
     assert found == {"a/b/small": 5, "a/large": large.stat().st_size}
-    assert [one.key for one in objects.list_folder("a/b")] == ["a/b/small"]
+    assert [one["path"] for one in objects.list_folder("a/b")] == ["a/b/small"]
     objects.delete(["a/large", "a/b/small", "a/never"])
     assert objects.list_folder("a") == []
     with pytest.raises(FileNotFoundError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def events(path: Path) -> int:
 
 def versions(shared: Shared) -> list[str]:
     stored = shared.objects.list_folder("snapshot")
-    return sorted({one.key.split("/")[1] for one in stored if one.key != LATEST})
+    return sorted({one["path"].split("/")[1] for one in stored if one["path"] != LATEST})
 
 
 @BOTH
@@ -114,7 +115,7 @@ def test_the_command_needs_no_configuration_where_both_places_are_named(
 def test_watching_goes_on_over_failures_and_pulls_what_is_new(
     shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds = iter([lambda: None, shared.refresh, lambda: None])
+    rounds: Iterator[Callable[[], object]] = iter([lambda: None, shared.refresh, lambda: None])
 
     def sleep(_: float) -> None:
         try:
@@ -123,7 +124,7 @@ def test_watching_goes_on_over_failures_and_pulls_what_is_new(
             raise KeyboardInterrupt from None
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("booking_assets.cli.pull.time.sleep", sleep)
+    monkeypatch.setattr("booking_assets.cli.pull.sleep", sleep)
     monkeypatch.setattr("booking_assets.cli.main.os._exit", lambda _: None)
     said = CliRunner().invoke(main, ["pull", "--from", shared.url, "b.duckdb", "--watch"]).output
     assert said.count("no snapshot is published there yet") == 2

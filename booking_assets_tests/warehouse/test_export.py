@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -21,15 +22,15 @@ from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import ROOM_CONFLICTS
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import export
-from booking_assets.warehouse.errors import ExportFailed, TableNotFound
+from booking_assets.warehouse.errors import ExportFailed, TableNotFound, WarehouseUnreadable
 from booking_assets.warehouse.export import FileFormat, export_snapshot
 from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.collect.test_staging import files_of_at_most
 from booking_assets_tests.warehouse.slice_loads import events, instant, slice_load
 
 NAMES = ("acme", "globex")
 TITLES = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1", "\uff1d1", 'a,="b"\nc']
 FORMATS = get_args(FileFormat)
-CONFIG = {"memory_limit": "192MB", "threads": 2}
 CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
@@ -50,7 +51,9 @@ def exported(
     organizations: Sequence[str] = (),
 ) -> dict[str, int]:
     chosen: Any = file_format
-    return export_snapshot(snapshot, folder, chosen, tables, organizations, CONFIG)
+    return export_snapshot(
+        snapshot, folder, chosen, tables, organizations, memory_limit="192MB", threads=2
+    )
 
 
 def sheet(path: Path) -> list[list[tuple[str, str]]]:
@@ -197,6 +200,26 @@ def test_a_failure_in_the_middle_leaves_nothing(
 
     monkeypatch.setattr(export, "sync", fail)
     with pytest.raises(ExportFailed, match="No space left"):
+        exported(snapshot, tmp_path / "out", "csv")
+    assert {*tmp_path.iterdir()} == {tmp_path / "data", tmp_path / "landing"}
+
+
+# xlsxwriter leaves its own temporary file open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_full_disk_is_not_taken_for_a_damaged_snapshot(
+    snapshot: Path, tmp_path: Path, file_format: str
+) -> None:
+    with files_of_at_most(100), pytest.raises(ExportFailed, match="could not be written"):
+        exported(snapshot, tmp_path / "out", file_format)
+    gc.collect()
+    assert {*tmp_path.iterdir()} == {tmp_path / "data", tmp_path / "landing"}
+
+
+def test_a_damaged_snapshot_is_not_taken_for_a_full_disk(snapshot: Path, tmp_path: Path) -> None:
+    snapshot.resolve().chmod(0o600)
+    snapshot.resolve().write_bytes(b"no database" * 1000)
+    with pytest.raises(WarehouseUnreadable, match="publish it again"):
         exported(snapshot, tmp_path / "out", "csv")
     assert {*tmp_path.iterdir()} == {tmp_path / "data", tmp_path / "landing"}
 

@@ -263,6 +263,19 @@ def test_an_organization_that_was_stored_under_both_slugs_becomes_one(
     assert keys(warehouse, "new") == {1}
 
 
+def test_changes_under_a_former_slug_precede_those_under_the_slug_that_it_is_merged_with(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    for round_, rows in enumerate(([1], [1, 2])):
+        load = slice_load(landing, "acme", events("acme", rows), round_, sequence=50 + round_)
+        warehouse.store([load])
+        extend(warehouse)
+    assert warehouse.read(EVENT_CHANGES)["sequence"].to_list() == [51]
+    warehouse.store([stored_as(landing, "new", "acme", [1], 2)])
+    warehouse.rename_organizations({"new": tenant("acme")})
+    assert warehouse.read(EVENT_CHANGES)["sequence"].to_list() == [None]
+
+
 def test_a_slug_of_another_organization_is_not_taken_over(filled: Warehouse) -> None:
     configured = {"globex": tenant("acme"), "initech": tenant("initech")}
     with pytest.raises(OrganizationConflict, match="booking-assets forget globex"):
@@ -286,7 +299,7 @@ def test_a_forgotten_organization_is_gone_from_every_table_and_from_the_file(
         "raw.registrations": 1,
         "marts.capacity_utilization": 1,
         "marts.event_history": 4,
-        "marts.event_changes": 4,
+        "marts.event_changes": 3,
         "marts.seat_history": 1,
         "marts.organization_freshness": 1,
     }

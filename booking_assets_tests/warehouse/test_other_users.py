@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,7 @@ from booking_assets.warehouse.export import export_snapshot
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.test_snapshot import refreshed, versions
 
+limited_export = partial(export_snapshot, memory_limit="192MB", threads=2)
 IS_ROOT = os.getuid() == 0
 USER = 60_001 if IS_ROOT else os.getuid()
 """Without a name or a group of its own: it has the rights of the group alone."""
@@ -138,7 +140,7 @@ def test_what_is_published_belongs_to_the_group_which_may_read_it_alone(
         newest: folder,
         "booking.duckdb": file,
     }
-    export_snapshot(snapshot, shared / "export", "parquet", [EVENTS], [], {}, GROUP)
+    limited_export(snapshot, shared / "export", "parquet", [EVENTS], [], group=GROUP)
     assert modes(shared / "export") == {
         "export": folder,
         "raw.events.parquet": (NUMBER, "0o640"),
@@ -158,8 +160,8 @@ def test_an_unknown_group_is_named_with_the_remedy_and_the_last_snapshot_stays(
         unknown.publish()
     assert versions(published) == before
     with pytest.raises(GroupUnusable, match=fault):
-        export_snapshot(
-            published.snapshot, shared / "export", "csv", TABLES, [], {}, "no-such-group"
+        limited_export(
+            published.snapshot, shared / "export", "csv", TABLES, [], group="no-such-group"
         )
     assert [path.name for path in shared.iterdir() if "export" in path.name] == []
 

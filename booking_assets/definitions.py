@@ -54,7 +54,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
         raw_assets(organization_partitions(settings.slugs)),
         *([load_asset()] if settings.storage else log_assets()),
-        *mart_assets(settings),
+        mart_assets(settings),
         snapshot_asset(settings),
         *([report_asset()] if settings.report.enabled else []),
     ]

@@ -1,4 +1,4 @@
-"""The marts as assets: each is derived, stored and held against its contract in one step.
+"""The marts as assets: derived and stored one after another, then held against their contracts.
 
 `raw/name_overrides` is among them: it is read from a file when the marts are derived.
 
@@ -14,26 +14,21 @@ from booking_assets.defs.checks import contract_result, contract_spec
 from booking_assets.defs.metadata import mart_metadata
 from booking_assets.defs.resources import WarehouseResource
 from booking_assets.defs.specs import asset_key, asset_spec
-from booking_assets.pipeline.marts import MARTS, Mart, report_mart
+from booking_assets.pipeline.marts import MARTS, report_mart
 from booking_assets.pipeline.progress import Progress
 from booking_assets.settings import Settings
 from booking_assets.tables.catalog import RAW_TABLES
-from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS
 
 
-def mart_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """Every mart."""
+def mart_assets(settings: Settings) -> dg.AssetsDefinition:
+    """Every mart with its check, in one step: a step of its own for each costs 40 ms of CPU."""
     max_age = timedelta(hours=settings.schedules.max_age_hours)
     loaded = (COLLECTIONS,) if settings.storage else ()
-    return [_mart_asset(mart, max_age, loaded) for mart in MARTS]
-
-
-def _mart_asset(mart: Mart, max_age: timedelta, loaded: tuple[Table, ...]) -> dg.AssetsDefinition:
-    """A mart and its changes with their checks, in one step: a step of its own costs 50 ms."""
+    upstreams = {table: upstream for mart in MARTS for table, upstream in mart.tables.items()}
 
     @dg.multi_asset(
-        name=mart.table.short_name,
+        name="marts",
         specs=[
             asset_spec(
                 table,
@@ -41,27 +36,35 @@ def _mart_asset(mart: Mart, max_age: timedelta, loaded: tuple[Table, ...]) -> dg
                 {"polars", "duckdb"},
                 None if table in RAW_TABLES else max_age,
             )
-            for table, upstream in mart.tables.items()
+            for table, upstream in upstreams.items()
         ],
-        check_specs=[contract_spec(table) for table in mart.tables],
-        # A person may ask for the check alone.
+        check_specs=[contract_spec(table) for table in upstreams],
+        # A person may ask for some marts, or for their checks alone.
         can_subset=True,
     )
-    def derived(
+    def marts(
         context: dg.AssetExecutionContext,
         warehouse: WarehouseResource,
         settings: dg.ResourceParam[Settings],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         store = warehouse.open()
-        report_mart(progress, mart.table)
-        if context.selected_asset_keys:
+        for mart in MARTS:
+            selected = [one for one in mart.tables if asset_key(one) in context.selected_asset_keys]
+            if not selected:
+                continue
+            report_mart(progress, mart.table)
             stored = mart.derive(store, settings, warehouse.withheld())
-        for table in mart.tables:
-            key = asset_key(table)
-            if key in context.selected_asset_keys:
-                yield dg.MaterializeResult(asset_key=key, metadata=mart_metadata(table, stored))
-            if key in {check.asset_key for check in context.selected_asset_check_keys}:
-                yield contract_result(store, table)
+            for table in selected:
+                metadata = mart_metadata(table, stored)
+                yield dg.MaterializeResult(asset_key=asset_key(table), metadata=metadata)
+        checked = {check.asset_key for check in context.selected_asset_check_keys}
+        with store.session() as session:
+            results = [
+                contract_result(session, table)
+                for table in upstreams
+                if asset_key(table) in checked
+            ]
+        yield from results
 
-    return derived
+    return marts

@@ -7,10 +7,10 @@ Dagster's own storage. It halves a run of 200 organizations: `docs/decisions/000
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +47,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._databases: dict[str, _Database] = {}
-        self._tables: set[str] = set()
+        self._migrations: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -58,10 +58,25 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         return cls(inst_data=inst_data, **config_value)
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index has a table; Dagster asks for each event, and a table stays."""
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
+        """Whether the index has a table; Dagster asks for each event."""
+        return self._is_migrated(table_name, super().has_table)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether the index has summaries of its events; Dagster asks for each asset of a step."""
+        return self._is_migrated(name, super().has_secondary_index)
+
+    def _has_asset_key_col_on_connection(
+        self, conn: sqlalchemy.Connection, column_name: str
+    ) -> bool:
+        """Whether the index has a column; Dagster asks for each event of an asset."""
+        ask = super()._has_asset_key_col_on_connection
+        return self._is_migrated(column_name, partial(ask, conn))
+
+    def _is_migrated(self, name: str, ask: Callable[[str], bool]) -> bool:
+        """Whether the index has what a migration of Dagster's adds; it stays, so ask until then."""
+        if name not in self._migrations and ask(name):
+            self._migrations.add(name)
+        return name in self._migrations
 
     def store_event(self, event: EventLogEntry) -> None:
         """Stores one event.

@@ -157,15 +157,21 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         con.execute(f"COMMENT ON COLUMN {column} IS {literal(meaning)}")
 
 
-def is_current(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    """Whether the stored table has the contract's columns, in its order, with its comments."""
+def are_current(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> bool:
+    """Whether stored tables have their contracts' columns, in their order, with the comments."""
+    stored = catalog(con)
+    comments: dict[str, dict[str, str]] = {}
     rows = con.execute(
-        "SELECT column_name, comment FROM duckdb_columns()"
-        " WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [table.schema, table.short_name],
+        "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()"
+        " WHERE database_name = current_database()"
     ).fetchall()
-    stored = catalog(con).get(table.name, {})
-    return dict(rows) == table.meanings and [*stored.items()] == [*declarations(table).items()]
+    for table, name, comment in rows:
+        comments.setdefault(table, {})[name] = comment
+    return all(
+        comments.get(one.name) == one.meanings
+        and [*stored[one.name].items()] == [*declarations(one).items()]
+        for one in tables
+    )
 
 
 def projection(table: Table, stored: Mapping[str, str], columns: Iterable[str]) -> str:

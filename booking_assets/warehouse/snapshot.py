@@ -196,7 +196,7 @@ def _is_publishable_file(view: View, tables: Sequence[Table]) -> bool:
         and 3 * free <= total
         and storage.rstrip("+") in STORAGE
         and view.catalog.keys() == {table.name for table in tables}
-        and all(ddl.is_current(con, table) for table in tables)
+        and ddl.are_current(con, tables)
         and not any(queries.has_hidden_rows(view, table) for table in tables)
     )
 

@@ -246,11 +246,11 @@ class Warehouse:
         """
         with self._file.writing() as con:
             ddl.create(con, table)
-            for frame in derive(replace(self, _view=View(con, self.organizations))):
+            view = View(con, self.organizations)
+            for frame in derive(replace(self, _view=view)):
                 frames.append(con, table, frame)
                 # Released before the next frame is made.
                 del frame
-            view = View(con)
             if repeated := queries.duplicates(view, table):
                 fault = f"{repeated} rows repeat a key ({', '.join(table.grain)})"
                 raise frames.frame_mismatch(table, fault)

@@ -97,6 +97,8 @@ class ScriptedServer:
 class _Server(ThreadingHTTPServer):
     """The listening socket of a `ScriptedServer`."""
 
+    request_queue_size = 128
+
     def __init__(self, script: ScriptedServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = script
@@ -112,7 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: _Server
     protocol_version = "HTTP/1.1"
-    timeout = 10
+    # A loaded machine may stop the client between two requests for longer than one thinks.
+    timeout = 60
     # Nagle's algorithm with delayed acknowledgements would cost 40 ms per response.
     disable_nagle_algorithm = True
 

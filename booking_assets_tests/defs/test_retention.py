@@ -16,11 +16,10 @@ from booking_assets_tests.defs.conftest import Site
 
 @pytest.fixture(scope="module")
 def kept(new_site: Callable[..., Site]) -> Site:
-    """An installation with five derivations of one collection."""
+    """An installation with five collections of an organization."""
     site = new_site(durable=True)
-    assert site.run("collect", site.slugs[:1]).success
-    for _ in range(4):
-        assert site.run("derive").success
+    for _ in range(5):
+        assert site.run("collect", site.slugs[:1]).success
     return site
 
 
@@ -41,7 +40,7 @@ def test_runs_are_kept_by_number_and_by_age(kept: Site) -> None:
     newest = kept.instance.get_runs()
     assert len(newest) == 3
     assert len(files(kept)) >= 3
-    assert [run.job_name for run in newest] == ["derive"] * 3
+    assert [run.job_name for run in newest] == ["collect"] * 3
     in_a_month = now + timedelta(days=31)
     assert delete_old_runs(kept.instance, Retention(), in_a_month) == 3
     assert files(kept) == set()

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks`: options, the order of the measurements, `RESULTS.md`."""
+"""The command `python -m benchmarks`: options, the order of the measurements, the documents."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from benchmarks.sandbox import Case
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("peer", "network", "growth")
+SCALE = "scale"
+"""Needs services that the other parts do not, so it is measured where it is named."""
 CASES = ("3x400+", "1x10000+", "5x20000", "50x200+")
 GROWTH = {
     "events": (10_000, 100_000, 300_000, 1_000_000),
@@ -32,6 +34,9 @@ QUICK: dict[str, Any] = {
     "organizations": (1, 3),
     "collections": (1, 3),
     "registrations": (1_000, 2_000),
+    "scale_collect": Case(80, 200, registrations=False),
+    "scale_cases": (Case(50, 200, registrations=True), Case(5, 10_000, registrations=False)),
+    "workers": (1, 2),
 }
 """What `--quick` measures: that everything works."""
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -58,7 +63,7 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.argument("parts", nargs=-1, type=click.Choice((*PARTS, SCALE)))
 @click.option(
     "--case",
     "cases",
@@ -77,6 +82,34 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 )
 @click.option("--latency", default=0.15, help="Seconds before each response of the network cases.")
 @click.option("--bandwidth", default=10.0, help="MB a second of the network cases.")
+@click.option(
+    "--scale-collect",
+    type=_Case(),
+    default="2000x200",
+    help="Scale: what clusters of --workers collect, with --latency.",
+)
+@click.option(
+    "--workers",
+    multiple=True,
+    type=click.IntRange(min=1),
+    default=(1, 2, 4, 8),
+    help="Scale: may be given several times.",
+)
+@click.option(
+    "--at-once",
+    type=click.IntRange(min=1),
+    default=2,
+    help="Scale: organizations that a worker collects at once.",
+)
+@click.option(
+    "--scale-case",
+    "scale_cases",
+    multiple=True,
+    type=_Case(),
+    default=("2500x200+", "500x10000"),
+    help="Scale: loaded and derived; three landings an organization, with + four. May be given"
+    " several times.",
+)
 @_sizes("events")
 @_sizes("organizations")
 @_sizes("collections")
@@ -84,11 +117,14 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.option("--repeats", type=click.IntRange(min=1), default=5, help="Pairs of a case.")
 @click.option("--page-size", type=click.IntRange(min=1), default=1_000, help="Rows a request.")
 @click.option("--quick", is_flag=True, help="Tiny cases, one pair each.")
-@click.option("--note", default="", help="A sentence for the top of RESULTS.md.")
+@click.option("--note", default="", help="A sentence for the top of the document.")
 @click.option("--scratch", type=_FOLDER, default=HERE / "scratch", help="A folder on a real disk.")
-@click.option("--output", type=_FOLDER, default=HERE, help="Where RESULTS.md goes.")
+@click.option("--output", type=_FOLDER, default=HERE, help="Where RESULTS.md or SCALE.md goes.")
 def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **options: Any) -> None:
-    """Measure a refresh: beside the peer, on a slow network, and as data grows; all by default."""
+    """Measure a refresh: beside the peer, on a slow network, and as data grows; all by default.
+
+    `scale` measures several workers, and many rows; it is measured only where it is named.
+    """
     network = Network(options.pop("latency"), options.pop("bandwidth") * 1e6)
     command = f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
     findings = Findings(command, network, note)
@@ -96,14 +132,26 @@ def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **option
     try:
         for _ in _answers(parts or PARTS, findings, **options | (QUICK if quick else {})):
             # A long run that is interrupted leaves its findings so far.
-            (output / "RESULTS.md").write_text(written(findings), encoding="utf-8")
+            for name, text in _documents(findings):
+                (output / name).write_text(text, encoding="utf-8")
     finally:
-        # Not imported before: programs start from this process, which should be small.
-        from benchmarks.plot import draw  # noqa: PLC0415
-
         for axis, found in findings.by_axis().items():
+            # Not imported before: programs start from this process, which should be small.
+            from benchmarks.plot import draw  # noqa: PLC0415
+
             draw(axis, found, output / picture(axis))
-    click.echo(output / "RESULTS.md")
+    for name, _ in _documents(findings):
+        click.echo(output / name)
+
+
+def _documents(findings: Findings) -> Iterator[tuple[str, str]]:
+    """The name and the text of each file to write."""
+    if findings.is_of_refresh:
+        yield "RESULTS.md", written(findings)
+    if findings.is_of_scale:
+        from benchmarks.scale import report  # noqa: PLC0415 - it imports the cluster
+
+        yield "SCALE.md", report.written(findings)
 
 
 def _answers(parts: Sequence[str], findings: Findings, **asked: Any) -> Iterator[None]:
@@ -122,6 +170,18 @@ def _answers(parts: Sequence[str], findings: Findings, **asked: Any) -> Iterator
     if "growth" in parts:
         for point in points({axis: asked[axis] for axis in GROWTH}, **each):
             findings.points.append(point)
+            yield
+    if SCALE in parts:
+        # It imports Dagster and the cluster of the tests.
+        from benchmarks.scale.collecting import rounds  # noqa: PLC0415
+        from benchmarks.scale.storing import stages  # noqa: PLC0415
+
+        chosen = (asked["workers"], findings.network.latency, asked["at_once"])
+        for one in rounds(asked["scale_collect"], *chosen, **each):
+            findings.rounds.append(one)
+            yield
+        for stage in stages(asked["scale_cases"], each["home"], click.echo):
+            findings.stages.append(stage)
             yield
 
 

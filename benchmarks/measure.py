@@ -58,7 +58,7 @@ def run(command: Sequence[str], folder: Path, server: int) -> Measurement:
     ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
     # Earlier writes must not be flushed during this program's time.
     os.sync()
-    before, server_before, busy_before = _cpu(), _cpu_of(server), _busy()
+    before, server_before, busy_before = _cpu(), _cpu_of(server), busy_seconds()
     started = time.perf_counter()
     with (folder / "output.log").open("wb") as output, _Peak(server) as peak:
         process = subprocess.Popen(
@@ -70,7 +70,7 @@ def run(command: Sequence[str], folder: Path, server: int) -> Measurement:
             process.kill()
             raise
         seconds = time.perf_counter() - started
-        busy = _busy() - busy_before
+        busy = busy_seconds() - busy_before
     _await_orphans({server})
     text = (folder / "output.log").read_text(encoding="utf-8", errors="replace")
     if code:
@@ -114,18 +114,30 @@ def _memory(server: int) -> int:
 
     Of file pages, libraries above all, those of the process with most: the others share them.
     """
-    children: dict[int, list[int]] = {}
-    for process in _processes():
-        if fields := _stat(process):
-            children.setdefault(int(fields[1]), []).append(process)
-    parents, own, shared = [os.getpid()], 0, 0
-    while parents:
-        for process in children.get(parents.pop(), ()):
-            if process != server:
-                parents.append(process)
-                resident, of_files = _pages(process)
-                own, shared = own + resident - of_files, max(shared, of_files)
+    own, shared = 0, 0
+    for process in _descendants(os.getpid(), server):
+        resident, of_files = _pages(process)
+        own, shared = own + resident - of_files, max(shared, of_files)
     return (own + shared) * _PAGE_BYTES
+
+
+def _descendants(process: int, *without: int) -> Iterator[int]:
+    """The processes that a process started, and theirs; not those named, nor theirs."""
+    children: dict[int, list[int]] = {}
+    for one in _processes():
+        if fields := _stat(one):
+            children.setdefault(int(fields[1]), []).append(one)
+    parents = [process]
+    while parents:
+        found = [one for one in children.get(parents.pop(), ()) if one not in without]
+        parents += found
+        yield from found
+
+
+def cpu_of_tree(process: int) -> float:
+    """CPU seconds of a process and all that it started, also those that have ended."""
+    trees = [_stat(one) for one in (process, *_descendants(process))]
+    return sum(sum(map(int, fields[11:15])) for fields in trees if fields) / _TICKS
 
 
 def _pages(process: int) -> tuple[int, int]:
@@ -178,7 +190,7 @@ def _cpu_of(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _busy() -> float:
+def busy_seconds() -> float:
     """CPU seconds of the whole machine since its start, without idle and waiting."""
     user, nice, system, _, _, *interrupts = map(
         int, Path("/proc/stat").read_text(encoding="utf-8").split(maxsplit=9)[1:9]

@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.comparison import OURS, PEER, REQUESTS, Compared, Network
 from benchmarks.growth import EVENTS_AN_ORGANIZATION, HISTORY_CASE, Point
+
+if TYPE_CHECKING:
+    from benchmarks.scale.collecting import Round
+    from benchmarks.scale.storing import Stage
 
 _PACKAGES = ("booking-assets", "dagster", "duckdb", "polars", "httpx", "msgspec")
 _REQUIREMENTS = Path(__file__).resolve().parent / "peer" / "requirements.txt"
@@ -35,6 +40,18 @@ class Findings:
     compared: list[Compared] = field(default_factory=list)
     on_network: list[Compared] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def is_of_scale(self) -> bool:
+        """Whether there are any of `scale`, which has a document of its own."""
+        return bool(self.rounds or self.stages)
+
+    @property
+    def is_of_refresh(self) -> bool:
+        """Whether there are any others."""
+        return bool(self.compared or self.on_network or self.points)
 
     def by_axis(self) -> dict[str, list[Point]]:
         """The points of each axis of growth."""
@@ -52,7 +69,7 @@ def written(findings: Findings) -> str:
         *_beside_peer(findings),
         *_on_network(findings),
         *_growth(findings),
-        *_machine(findings),
+        *machine(findings),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
@@ -65,9 +82,9 @@ def _beside_peer(findings: Findings) -> Iterator[str]:
         "Whole process against whole process, in turn; medians, in brackets the lowest and the"
         " highest. Rows, sums and fingerprints of both were equal in every pair."
     )
-    yield _table(_RUN_COLUMNS, _run_rows(findings.compared))
+    yield table(_RUN_COLUMNS, _run_rows(findings.compared))
     yield "How many times as much the peer takes:"
-    yield _table(
+    yield table(
         (
             *("case", "seconds", "CPU seconds", "peak memory", *_COUNTED),
             "processes in which the peer normalizes",
@@ -117,13 +134,13 @@ def _on_network(findings: Findings) -> Iterator[str]:
         f" {network.bytes_a_second / 1e6:g} MB/s. `{REQUESTS}`: the same requests at the same"
         " concurrency, the answers dropped, without the start of the interpreter."
     )
-    yield _table(_RUN_COLUMNS, _run_rows(findings.on_network))
+    yield table(_RUN_COLUMNS, _run_rows(findings.on_network))
     for one in findings.on_network:
         yield (
             f"{one.case}: the refresh takes {1 / one.ratio('seconds'):.2f} times as long as its"
             f" {sum(one.operations.values()):,} requests alone:"
         )
-        yield _table(
+        yield table(
             ("resource", "operation", "requests", "why"),
             (
                 (resource, operation, f"{number:,}", WHY.get(operation, "a row that moved"))
@@ -144,7 +161,7 @@ def _growth(findings: Findings) -> Iterator[str]:
     )
     for axis, points in findings.by_axis().items():
         yield f"### {axis.capitalize()}"
-        yield _table(
+        yield table(
             (
                 *(axis, "seconds", "CPU s", "peak MiB", "stored MiB"),
                 *("sandbox CPU s", "other load, cores", "ms for each further"),
@@ -178,7 +195,8 @@ def _each_further(before: Point | None, point: Point) -> str:
     return f"{1000 * seconds / (point.size - before.size):.3g}"
 
 
-def _machine(findings: Findings) -> Iterator[str]:
+def machine(findings: Findings) -> Iterator[str]:
+    """The machine, its load, the command, the versions."""
     yield "## Machine and command"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     peer = ", ".join(
@@ -205,6 +223,7 @@ def _processor() -> str:
     return next(names, platform.machine())
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

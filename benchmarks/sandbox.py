@@ -39,6 +39,11 @@ class Case:
             raise ValueError(f"{text} is not ORGANIZATIONSxEVENTS[+], such as 3x400+")
         return cls(int(found[1]), int(found[2]), bool(found[3]))
 
+    @property
+    def text(self) -> str:
+        """What `parse` reads."""
+        return f"{self.organizations}x{self.events}{'+' * self.registrations}"
+
     def __str__(self) -> str:
         seats = "with" if self.registrations else "without"
         return f"{self.organizations:,} x {self.events:,} events, {seats} registrations"

@@ -37,10 +37,14 @@ class Request:
 
 @dataclass
 class Throttle:
-    """What the proxy forwards to, at how many bytes a second, and what it has seen."""
+    """What the proxy forwards to, at how many bytes a second, and what it has seen.
+
+    Bodies are kept where they are text, as `keeps_bodies` says.
+    """
 
     upstream: str
     bytes_a_second: float
+    keeps_bodies: bool = True
     base_url: str = ""
     requests: list[Request] = field(default_factory=list)
     _free_at: float = 0
@@ -59,7 +63,8 @@ class Throttle:
             body = await reader.readexactly(int(length[1])) if length else b""
             method, path, _ = head.split(b" ", 2)
             token = _AUTHORIZATION.search(head)
-            sent = (method, path, token[1] if token else b"", body)
+            kept = body if self.keeps_bodies else b""
+            sent = (method, path, token[1] if token else b"", kept)
             self.requests.append(Request(*(part.decode() for part in sent)))
             writer.write(head + body)
             await writer.drain()
@@ -89,9 +94,12 @@ class Throttle:
 
 
 @contextmanager
-def throttled(upstream: str, bytes_a_second: float) -> Iterator[Throttle]:
+def throttled(
+    upstream: str, bytes_a_second: float, *, keeps_bodies: bool = True
+) -> Iterator[Throttle]:
     """Forward to a base URL until the block ends; `base_url` of the result is the proxy's."""
-    throttle, loop = Throttle(upstream, bytes_a_second), asyncio.new_event_loop()
+    throttle = Throttle(upstream, bytes_a_second, keeps_bodies)
+    loop = asyncio.new_event_loop()
     server = loop.run_until_complete(asyncio.start_server(throttle.connected, _HOST, 0))
     parts = urlsplit(upstream)
     port = server.sockets[0].getsockname()[1]

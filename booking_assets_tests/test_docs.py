@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import booking_assets
@@ -21,6 +23,15 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_page_of_tables_is_made_from_the_contracts() -> None:
     assert (ROOT / "docs/tables.md").read_text(encoding="utf-8") == page(), (
         "run `python -m booking_assets.tables.documentation > docs/tables.md`"
+    )
+
+
+def test_the_model_of_scale_is_computed_from_its_inputs() -> None:
+    table = subprocess.run(
+        [sys.executable, ROOT / "docs/scale.py"], check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+    assert table in (ROOT / "docs/scale.md").read_text(encoding="utf-8"), (
+        "put what `python docs/scale.py` prints into docs/scale.md"
     )
 
 

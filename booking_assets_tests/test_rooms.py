@@ -42,7 +42,9 @@ RULES = {
     "report": rule("report tables warehouse files", "polars jinja2"),
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule(f"pipeline {BELOW}", "polars"),
-    "defs": rule(f"defs {ALL}", "dagster apprise dagster_celery polars pydantic sqlalchemy"),
+    "defs": rule(
+        f"defs {ALL}", "dagster apprise dagster_celery dagster_postgres polars pydantic sqlalchemy"
+    ),
     "system": rule("", ""),
     "definitions": rule("defs settings system", "dagster"),
     "cli": rule("cli settings pipeline defs definitions sandbox", "click rich dagster dotenv"),

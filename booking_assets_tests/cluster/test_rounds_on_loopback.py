@@ -22,6 +22,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+import sqlalchemy
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -235,6 +236,19 @@ def test_the_lock_of_a_run_is_free_when_its_process_died_and_not_after_a_restart
     with session_lock(url, "a run"):
         assert not is_free(url, "a run")
     assert is_free(url, "a run")
+
+
+def test_events_are_stored_by_one_connection_and_by_another_after_a_restart(
+    cluster: Loopback,
+) -> None:
+    def backend(storage: Any) -> int:
+        with storage._connect() as connection:
+            return int(connection.scalar(sqlalchemy.text("SELECT pg_backend_pid()")))
+
+    with cluster.instance() as instance:
+        (former,) = {backend(instance.event_log_storage) for _ in range(3)}
+        cluster.restart("postgres", signal.SIGINT)
+        assert backend(instance.event_log_storage) != former
 
 
 def test_no_credential_is_in_a_log_an_event_a_run_or_a_message(cluster: Loopback) -> None:

@@ -41,6 +41,12 @@ class Seaweed:
             "AWS_ALLOW_HTTP": "true",
         }
 
+    @property
+    def process(self) -> int:
+        """Its process identifier; of a server that runs."""
+        assert self._process
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, on the ports of before, and wait until it writes."""
         self.ports = self.ports or [_free_port() for _ in range(4)]

@@ -29,9 +29,9 @@ from booking_assets.collect.object_landings import ObjectLandings
 from booking_assets.collect.stats import CollectionStats
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_api, open_warehouse
+from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.landings import load_landings, open_landings
 from booking_assets.pipeline.loads import CONTRACTS
-from booking_assets.pipeline.marts import derive_all, publish
 from booking_assets.pipeline.progress import SILENT
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.world import generated_world

@@ -24,17 +24,17 @@ from booking_assets.tables.raw import COLLECTIONS
 def mart_assets(settings: Settings) -> dg.AssetsDefinition:
     """Every mart with its check, in one step: a step of its own for each costs 40 ms of CPU."""
     max_age = timedelta(hours=settings.schedules.max_age_hours)
-    # With `[storage]`, landings are loaded first.
     loaded = (COLLECTIONS,) if settings.storage else ()
-    upstreams = {
-        table: (*upstream, *loaded) for mart in MARTS for table, upstream in mart.tables.items()
-    }
+    upstreams = {table: upstream for mart in MARTS for table, upstream in mart.tables.items()}
 
     @dg.multi_asset(
         name="marts",
         specs=[
             asset_spec(
-                table, upstream, {"polars", "duckdb"}, None if table in RAW_TABLES else max_age
+                table,
+                (*upstream, *loaded),
+                {"polars", "duckdb"},
+                None if table in RAW_TABLES else max_age,
             )
             for table, upstream in upstreams.items()
         ],

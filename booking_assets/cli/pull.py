@@ -27,9 +27,10 @@ _FAILURES: tuple[type[Exception], ...] = (*EXPLAINED, OSError)
     help="How often --watch looks.",
 )
 def pull(path: Path | None, url: str | None, watch: bool, every: float) -> None:
-    """Bring the newest published snapshot to PATH, by default where booking.toml has it.
+    """Bring the newest published snapshot from the object store to this machine.
 
-    With --from and PATH, no booking.toml is needed.
+    It comes to PATH, by default where booking.toml has it. With --from and PATH, no booking.toml is
+    needed.
     """
     console = open_console()
     if path and url:

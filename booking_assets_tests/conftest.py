@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -70,7 +71,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try fewer examples where the slow tests are left out, unless a profile is asked for."""
+    """Try fewer examples where the slow tests are left out, unless a profile is asked for.
+
+    Tests that run in the background, or by nohup, ignore signals, as would the commands that they
+    start; those get a signal's default where it has a handler here.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     if not config.option.hypothesis_profile:
         settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
 

@@ -93,8 +93,11 @@ def test_a_signal_ends_a_command_with_one_sentence(
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         (where.folder / "booking.toml").write_text(SILENT_API.format(port=port), encoding="utf-8")
-        with where.started("booking-assets", "check") as process:
-            listening.accept()[0].close()
+        with (
+            where.started("booking-assets", "check") as process,
+            # Which is not answered: the command waits.
+            listening.accept()[0],
+        ):
             for number in signals:
                 process.send_signal(number)
                 time.sleep(0.1)

@@ -62,6 +62,7 @@ class Seaweed:
             self._process = subprocess.Popen(
                 [
                     Path(sys.executable).with_name("weed"),
+                    f"-logdir={self.folder}",
                     "server",
                     f"-dir={self.folder}",
                     "-ip=127.0.0.1",

@@ -36,6 +36,7 @@ SLOW = (
     "defs/test_sensors.py",
     "defs/test_storage.py",
     "pipeline/test_analysts.py",
+    "pipeline/test_histories.py",
     "pipeline/test_names.py",
     "pipeline/test_organizations.py",
     "pipeline/test_publishing.py",

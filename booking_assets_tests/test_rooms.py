@@ -42,9 +42,8 @@ RULES = {
     "report": rule("report tables warehouse files", "polars jinja2"),
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule(f"pipeline {BELOW}", "polars"),
-    "defs": rule(
-        f"defs {ALL}", "dagster apprise dagster_celery dagster_postgres polars pydantic sqlalchemy"
-    ),
+    "defs": rule(f"defs {ALL}", "dagster apprise polars pydantic sqlalchemy"),
+    "cluster": rule("cluster defs", "dagster dagster_celery dagster_postgres sqlalchemy"),
     "system": rule("", ""),
     "definitions": rule("defs settings system", "dagster"),
     "cli": rule("cli settings pipeline defs definitions sandbox", "click rich dagster dotenv"),

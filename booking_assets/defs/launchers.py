@@ -1,6 +1,6 @@
 """Run launchers that know by a lock that a run is dead; that of one machine, and its executor.
 
-`dagster.yaml` names `LocalRunLauncher`. Several hosts: `celery_launcher`.
+`dagster.yaml` names `LocalRunLauncher`. Several hosts: `cluster.launcher`.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class Loopback:
     def worker(self, name: str, queue: str, prefix: Sequence[str] = ()) -> None:
         """Start a worker of one run at a time."""
         options = ["-Q", queue, "-n", f"{name}@%h", "-c", "1", "--loglevel", "INFO"]
-        celery = [program("celery"), "-A", "booking_assets.defs.celery_worker", "worker", *options]
+        celery = [program("celery"), "-A", "booking_assets.cluster.worker", "worker", *options]
         self.start(name, [*prefix, *celery])
 
     @contextmanager

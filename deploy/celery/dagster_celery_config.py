@@ -1,4 +1,4 @@
-"""Celery's settings of the workers, `celery -A booking_assets.defs.celery_worker worker`.
+"""Celery's settings of the workers, `celery -A booking_assets.cluster.worker worker`.
 
 Its folder has to be in PYTHONPATH. The launcher's are in `dagster.yaml`.
 """

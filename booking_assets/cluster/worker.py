@@ -1,6 +1,6 @@
-"""Workers of several hosts: `celery -A booking_assets.defs.celery_worker worker`.
+"""Workers of several hosts: `celery -A booking_assets.cluster.worker worker`.
 
-Dagster's Celery app, whose task holds a lock while it executes a run, for `celery_launcher`.
+Dagster's Celery app, whose task holds a lock while it executes a run, for `launcher`.
 """
 
 from __future__ import annotations

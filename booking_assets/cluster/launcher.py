@@ -1,6 +1,6 @@
 """Runs of several hosts: Dagster's launcher for Celery, but for the health of a run.
 
-Of the extra `cluster`. `dagster.yaml` names `CeleryRunLauncher`; workers are in `celery_worker`.
+Of the extra `cluster`. `dagster.yaml` names `CeleryRunLauncher`; workers are in `worker`.
 """
 
 from __future__ import annotations

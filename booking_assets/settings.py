@@ -142,7 +142,8 @@ class WarehouseSettings(_Section):
 
     # DuckDB counts bytes in 64 bits.
     memory_limit: Annotated[
-        str, Field(pattern=r"\A\d{1,6}(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\z")
+        str,
+        Field(pattern=r"\A([1-9]\d{0,5}(\.\d+)?|0\.\d*[1-9]\d*)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\z"),
     ] = "192MB"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60

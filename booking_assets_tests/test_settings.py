@@ -216,6 +216,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "no landing": ("collect.landing_keep", 0),
     "an overlap for ever": ("collect.overlap_minutes", float("inf")),
     "memory without a unit": ("warehouse.memory_limit", "2"),
+    "no memory at all": ("warehouse.memory_limit", "0.0MB"),
     "memory that no 64 bits count": ("warehouse.memory_limit", "99999999999999999TB"),
     "a report nowhere": ("report.path", "a\0b"),
     "names nowhere": ("names.csv", "a\0b"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,9 +29,9 @@ class LockHealth(RunLauncher):
 
     _were_free: frozenset[str] = frozenset()
 
+    @abstractmethod
     def is_lock_free(self, run: dg.DagsterRun) -> bool:
         """Whether a run has a lock that nobody holds."""
-        raise NotImplementedError
 
     @property
     def supports_check_run_worker_health(self) -> bool:

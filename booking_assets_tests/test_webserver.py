@@ -15,6 +15,7 @@ import duckdb
 import httpx
 import pytest
 
+from booking_assets.cli.ui import OTHER_INSTANCE
 from booking_assets.defs.partitions import range_tags
 from booking_assets_tests.commands import SECONDS, Shell, shell
 
@@ -84,6 +85,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
             return httpx.get(f"{url}/server_info").status_code == 200
         return False
 
+    # A checkout has one, for `dagster dev`.
+    (where.folder / "dagster.yaml").write_text("", encoding="utf-8")
     log = where.home.with_name("ui.log")
     with (
         log.open("w", encoding="utf-8") as output,
@@ -92,7 +95,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         try:
             assert eventually(lambda: answers() or process.poll() is not None)
             assert process.poll() is None, log.read_text(encoding="utf-8")
-            assert "Warning" not in log.read_text(encoding="utf-8")
+            said = log.read_text(encoding="utf-8")
+            assert "Warning" not in said
+            assert OTHER_INSTANCE not in said
             yield Ui(where, url)
         finally:
             # As Ctrl-C does: the daemon and the code server are its children, and end with it.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import logging
+import runpy
 import socket
 import sys
+import warnings
 from importlib import resources
 
 import click
@@ -15,8 +17,10 @@ from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import end_dead_runs
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-QUIET = ("-W", "ignore:Function `dev_command` is superseded:FutureWarning")
+SUPERSEDED = "Function `dev_command` is superseded"
 """Dagster recommends `dg dev`, which is not installed with the project: that is our choice."""
+OTHER_INSTANCE = "Found a dagster instance configuration value"
+"""Dagster warns of the `dagster.yaml` of a checkout, which is for `dagster dev` in it."""
 
 
 @click.command()
@@ -37,8 +41,13 @@ def ui(host: str, port: int) -> None:
     console.print(f"Dagster UI: http://{host}:{port} (state in {home}; stop with Ctrl-C)")
     # The file names the code location: a schedule's state is kept by that name.
     workspace = str(resources.files("booking_assets").joinpath("workspace.yaml"))
-    command = [sys.executable, *QUIET, "-m", "dagster", "dev", "-w", workspace]
-    os.execv(sys.executable, [*command, "-h", host, "-p", str(port)])  # noqa: S606 - our own program
+    warnings.filterwarnings("ignore", SUPERSEDED, FutureWarning)
+    logging.getLogger("dagster").addFilter(
+        lambda record: not record.getMessage().startswith(OTHER_INSTANCE)
+    )
+    sys.argv[1:] = ["dev", "-w", workspace, "-h", host, "-p", str(port)]
+    # As `python -m dagster`, but in this process, which has imported Dagster.
+    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
 
 
 def _require_free(host: str, port: int) -> None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.storage.tags import RETRY_NUMBER_TAG, WILL_RETRY_TAG
@@ -27,7 +28,9 @@ DERIVED_TAG = "booking-assets/derived-round"
 FAILED_PARTS_TAG = "booking-assets/failed-parts"
 """On the derivation that follows a round: the parts that failed, or that nobody requested."""
 _SUBMITTED = "booking-assets/submitted-rounds"
-"""The key of Dagster's storage under which commands leave the rounds that the sensor requests."""
+"""Where commands leave the names of rounds that the sensor requests: as dynamic partitions, since
+these are added one by one, also by two commands at once. What was asked is under a key of its own.
+"""
 _KEPT = timedelta(days=1)
 _LATEST_REQUEST = timedelta(minutes=5)
 """How long after its newest run a round may get further ones: who requests them may have died."""
@@ -68,15 +71,15 @@ def submit_round(
     instance: dg.DagsterInstance, mode: Mode, slugs: Sequence[str], *, allow_shrink: bool
 ) -> str:
     """Leave a round to the sensor; gives its name."""
-    now = datetime.now(UTC)
-    name = f"submitted/{now.isoformat()}"
-    kept = {
-        one: request
-        for one, request in _submitted(instance).items()
-        if one > f"submitted/{(now - _KEPT).isoformat()}"
-    }
+    now, stored = datetime.now(UTC), instance.daemon_cursor_storage
+    for old in instance.get_dynamic_partitions(_SUBMITTED):
+        if old < _name(now - _KEPT):
+            instance.delete_dynamic_partition(_SUBMITTED, old)
+            stored.set_cursor_values({_key(old): ""})
+    name = f"{_name(now)}/{uuid4().hex[:8]}"
     asked = {"mode": mode, "slugs": [*slugs], "allow_shrink": allow_shrink}
-    instance.daemon_cursor_storage.set_cursor_values({_SUBMITTED: json.dumps(kept | {name: asked})})
+    stored.set_cursor_values({_key(name): json.dumps(asked)})
+    instance.add_dynamic_partitions(_SUBMITTED, [name])
     return name
 
 
@@ -124,8 +127,18 @@ def round_sensor(
 
 
 def _submitted(instance: dg.DagsterInstance) -> dict[str, Any]:
-    stored = instance.daemon_cursor_storage.get_cursor_values({_SUBMITTED}).get(_SUBMITTED)
-    return dict(json.loads(stored or "{}"))
+    """What was asked, by the name of the round."""
+    keys = {_key(name): name for name in instance.get_dynamic_partitions(_SUBMITTED)}
+    stored = instance.daemon_cursor_storage.get_cursor_values({*keys})
+    return {name: json.loads(text) for key, name in keys.items() if (text := stored.get(key))}
+
+
+def _name(submitted: datetime) -> str:
+    return f"submitted/{submitted.isoformat()}"
+
+
+def _key(name: str) -> str:
+    return f"{_SUBMITTED}/{name}"
 
 
 def _derivations(instance: dg.DagsterInstance) -> list[dg.RunRequest]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from dagster._core.storage.tags import RETRY_NUMBER_TAG, WILL_RETRY_TAG
 from dagster_shared.record import copy
 
 from booking_assets.definitions import build_definitions
+from booking_assets.defs import rounds
 from booking_assets.defs.instance import HOME_VARIABLE, prepare_dagster_home
 from booking_assets.defs.rounds import (
     DERIVED_TAG,
@@ -131,6 +133,35 @@ def test_a_submitted_round_is_requested_once(instance: dg.DagsterInstance, tmp_p
     (request,) = tick(instance, settings, asked.cursor).run_requests or []
     assert request.tags == {ROUND_TAG: other, PART_TAG: "1/1"}
     assert collected(request)["organizations"] == [*settings.slugs[2:]]
+
+
+def test_rounds_that_are_submitted_at_once_are_all_requested(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    home, names = str(instance.root_directory), []
+
+    def submit(number: int) -> None:
+        with dg.DagsterInstance.from_config(home) as own:
+            slug = f"organization-{number}"
+            names.append(submit_round(own, "full", [slug], allow_shrink=False))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(submit, range(8)))
+    requests = tick(instance, settings_of(tmp_path)).run_requests or []
+    assert sorted(one.tags[ROUND_TAG] for one in requests) == sorted(names)
+    assert sorted(*zip(*(collected(one)["organizations"] for one in requests), strict=True)) == [
+        f"organization-{number}" for number in range(8)
+    ]
+
+
+def test_a_round_that_was_submitted_days_ago_is_forgotten(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "_KEPT", timedelta(0))
+    submit_round(instance, "full", [], allow_shrink=False)
+    name = submit_round(instance, "full", [], allow_shrink=False)
+    requests = tick(instance, settings_of(tmp_path)).run_requests or []
+    assert {one.tags[ROUND_TAG] for one in requests} == {name}
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, STARTED])

@@ -29,7 +29,6 @@ from zlib import crc32
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.landing import (
     MANIFEST,
-    TICKETS_KEPT,
     Landing,
     Starts,
     make_folder,
@@ -45,6 +44,8 @@ FOLDER = "landings"
 FAILURE = "failure.json"
 _TICKETS = "tickets"
 _FILE = re.compile(rf"{FOLDER}/([0-9a-f-]{{36}})/([a-z_]+)/([0-9]{{10}})(?:-([^/]+)/[^/]+)?")
+TICKETS_KEPT = 3
+"""Tickets of an organization that stay; as many may be taken at once without one taken anew."""
 CONNECTIONS = 4
 """Requests to the store at once, of each that has several."""
 _logger = logging.getLogger(__name__)
@@ -148,19 +149,31 @@ class ObjectLandings(Landings):
         return Listing(whole, frozenset(failed), frozenset(unfinished), files, tickets)
 
     def take_ticket(self, organization: str, identifier: UUID, after: int = 0) -> int:  # noqa: ARG002 - an organization is its identifier
-        """Creates the ticket's object, which only one can."""
+        """Creates the ticket's object, which only one can; a ticket that was removed is not one.
+
+        Whoever takes a ticket removes those that are `TICKETS_KEPT` older, and the highest stays.
+        So an object that could be created because its ticket had been removed is that much older
+        than the highest.
+        """
         folder = f"{FOLDER}/{identifier}/{_TICKETS}"
-        taken = self.listing(folder).tickets.get(identifier, [])
-        ticket = max([after, *taken]) + 1
+
+        def taken() -> list[int]:
+            return self.listing(folder).tickets.get(identifier, [])
+
+        ticket = max([after, *taken()]) + 1
         while True:
             try:
                 self.objects.create(f"{folder}/{ticket:010}", uuid4().bytes)
             except FileExistsError:
                 ticket += 1
                 continue
-            old = [f"{folder}/{one:010}" for one in taken if one <= ticket - TICKETS_KEPT]
-            self.objects.delete(old)
-            return ticket
+            there = taken()
+            highest = max([ticket, *there])
+            if ticket > highest - TICKETS_KEPT:
+                old = [one for one in there if one <= ticket - TICKETS_KEPT]
+                self.objects.delete([f"{folder}/{one:010}" for one in old])
+                return ticket
+            ticket = highest + 1
 
     def newest(self, organization: str, identifier: UUID, resource: str) -> Landing | None:  # noqa: ARG002 - an organization is its identifier
         """The newest one; its files are not fetched yet."""

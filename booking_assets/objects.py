@@ -78,7 +78,7 @@ class Objects:
         """Writes an object that must not exist: of several writers at once, one succeeds.
 
         Raises:
-            FileExistsError: it exists with another content.
+            FileExistsError: it exists with another content, or did until it was removed just now.
         """
         try:
             self._repeat(
@@ -88,8 +88,10 @@ class Objects:
             )
         except FileExistsError:
             # An answer may have been lost after the object was written.
-            if self.read(key) != content:
-                raise
+            with suppress(FileNotFoundError):
+                if self.read(key) == content:
+                    return
+            raise
 
     def write(self, key: str, content: bytes | Path) -> None:
         """Writes an object, whole or not at all, over a former one; a large file in parts."""

@@ -6,6 +6,7 @@ Those of several machines are `object_landings.ObjectLandings`; what a landing i
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -59,9 +60,10 @@ class Landings:
     def fetch(self, landing: Landing) -> None:
         """Brings the files of a landing, as far as they are there, to its folder on this disk."""
 
-    def prune(self, landing: Landing, keep: int) -> None:
-        """Removes all but the newest `keep` landings of the landing's organization and resource."""
-        prune_landings(self.root, landing.organization, landing.log_row["resource"], keep)
+    def prune(self, stored: Sequence[Landing], keep: int) -> None:
+        """Removes all but the newest `keep` of each stored landing's organization and resource."""
+        for landing in stored:
+            prune_landings(self.root, landing.organization, landing.log_row["resource"], keep)
 
     def forget(self, organization: str, identifier: UUID | None) -> None:
         """Removes all landings and tickets of an organization, also under a former slug."""

@@ -16,10 +16,11 @@ import logging
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,7 +29,6 @@ from zlib import crc32
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.landing import (
     MANIFEST,
-    TICKETS_KEPT,
     Landing,
     Starts,
     make_folder,
@@ -44,6 +44,8 @@ FOLDER = "landings"
 FAILURE = "failure.json"
 _TICKETS = "tickets"
 _FILE = re.compile(rf"{FOLDER}/([0-9a-f-]{{36}})/([a-z_]+)/([0-9]{{10}})(?:-([^/]+)/[^/]+)?")
+TICKETS_KEPT = 3
+"""Tickets of an organization that stay; as many may be taken at once without one taken anew."""
 CONNECTIONS = 4
 """Requests to the store at once, of each that has several."""
 _logger = logging.getLogger(__name__)
@@ -74,16 +76,38 @@ class Listing:
         tickets: the tickets of each organization that are kept.
     """
 
-    whole: dict[LandingKey, int]
-    failures: frozenset[LandingKey]
-    unfinished: frozenset[LandingKey]
-    files: dict[LandingKey, list[str]]
-    tickets: dict[UUID, list[int]]
+    whole: Mapping[LandingKey, int] = field(default_factory=dict)
+    failures: frozenset[LandingKey] = frozenset()
+    unfinished: frozenset[LandingKey] = frozenset()
+    files: Mapping[LandingKey, list[str]] = field(default_factory=dict)
+    tickets: Mapping[UUID, list[int]] = field(default_factory=dict)
 
     @property
     def logged(self) -> list[LandingKey]:
         """What `raw.collections` has a row of once it is loaded, by ticket."""
         return sorted({*self.whole, *self.failures})
+
+    def old(self, landing: Landing, keep: int) -> list[LandingKey]:
+        """What is older than the newest `keep` whole landings of its organization and resource.
+
+        Unfinished ones only where the landing, which is stored, is newer than they: should such a
+        collection end after all, it is overtaken, and nobody reads its files.
+        """
+        resource, sequence = (landing.log_row[name] for name in ("resource", "sequence"))
+        own = self._by_resource.get((landing.identifier, resource), [])
+        whole = [key for key in own if key in self.whole]
+        if len(whole) <= keep:
+            return []
+        older = [key for key in own if key < whole[-keep]]
+        return [key for key in older if key in self.whole or key.sequence < (sequence or 0)]
+
+    @cached_property
+    def _by_resource(self) -> Mapping[tuple[UUID, str], list[LandingKey]]:
+        """The whole and the unfinished of each organization's resource, by ticket."""
+        found: defaultdict[tuple[UUID, str], list[LandingKey]] = defaultdict(list)
+        for key in sorted({*self.whole, *self.unfinished}):
+            found[key.identifier, key.resource].append(key)
+        return found
 
 
 @dataclass(frozen=True)
@@ -93,10 +117,12 @@ class ObjectLandings(Landings):
     Args:
         root: an empty folder of this process, for files on their way to or from the store.
         objects: the store.
-        loaded: what the warehouse has; nothing else that is whole is pruned.
+        listed: what the store had when the warehouse began to load it; only that is pruned.
+        loaded: what the warehouse has of it; nothing else that is whole is pruned.
     """
 
     objects: Objects
+    listed: Listing = field(default_factory=Listing, repr=False)
     loaded: set[LandingKey] = field(default_factory=set)
 
     def __str__(self) -> str:
@@ -123,19 +149,31 @@ class ObjectLandings(Landings):
         return Listing(whole, frozenset(failed), frozenset(unfinished), files, tickets)
 
     def take_ticket(self, organization: str, identifier: UUID, after: int = 0) -> int:  # noqa: ARG002 - an organization is its identifier
-        """Creates the ticket's object, which only one can."""
+        """Creates the ticket's object, which only one can; a ticket that was removed is not one.
+
+        Whoever takes a ticket removes those that are `TICKETS_KEPT` older, and the highest stays.
+        So an object that could be created because its ticket had been removed is that much older
+        than the highest.
+        """
         folder = f"{FOLDER}/{identifier}/{_TICKETS}"
-        taken = self.listing(folder).tickets.get(identifier, [])
-        ticket = max([after, *taken]) + 1
+
+        def taken() -> list[int]:
+            return self.listing(folder).tickets.get(identifier, [])
+
+        ticket = max([after, *taken()]) + 1
         while True:
             try:
                 self.objects.create(f"{folder}/{ticket:010}", uuid4().bytes)
             except FileExistsError:
                 ticket += 1
                 continue
-            old = [f"{folder}/{one:010}" for one in taken if one <= ticket - TICKETS_KEPT]
-            self.objects.delete(old)
-            return ticket
+            there = taken()
+            highest = max([ticket, *there])
+            if ticket > highest - TICKETS_KEPT:
+                old = [one for one in there if one <= ticket - TICKETS_KEPT]
+                self.objects.delete([f"{folder}/{one:010}" for one in old])
+                return ticket
+            ticket = highest + 1
 
     def newest(self, organization: str, identifier: UUID, resource: str) -> Landing | None:  # noqa: ARG002 - an organization is its identifier
         """The newest one; its files are not fetched yet."""
@@ -197,18 +235,21 @@ class ObjectLandings(Landings):
         landing = Landing(self.root / str(key), identifier, log_row, is_foreign=is_foreign)
         self.write_manifest(key, landing)
 
-    def prune(self, landing: Landing, keep: int) -> None:
-        """Removes loaded landings, and unfinished ones, that are older than the newest `keep`."""
-        resource = landing.log_row["resource"]
-        listing = self.listing(f"{FOLDER}/{landing.identifier}/{resource}")
-        if len(listing.whole) <= keep:
-            return
-        oldest = sorted(listing.whole)[-keep]
-        removable = (self.loaded & listing.whole.keys()) | listing.unfinished
-        old = [key for key in removable if key < oldest]
+    def prune(self, stored: Sequence[Landing], keep: int) -> None:
+        """Removes what was listed, is loaded or unfinished, and older than the newest `keep`.
+
+        What arrived since the listing stays until the next load.
+        """
+        old = {
+            key
+            for landing in stored
+            for key in self.listed.old(landing, keep)
+            if key in self.loaded or key in self.listed.unfinished
+        }
+        self.loaded.difference_update(old)
         # The manifests first: else a landing would be whole that lost its files.
-        self.objects.delete([f"{key}/{MANIFEST}" for key in old if key in listing.whole])
-        self.objects.delete([file for key in old for file in listing.files[key]])
+        self.objects.delete([f"{key}/{MANIFEST}" for key in old if key in self.listed.whole])
+        self.objects.delete([file for key in old for file in self.listed.files[key]])
 
     def remove_failures(self, keys: Iterable[LandingKey]) -> None:
         """Removes failures that are in the log now: nobody else reads them."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import zip_longest
 from uuid import UUID
 
@@ -87,14 +88,13 @@ def load_landings(warehouse: Warehouse, settings: Settings, log: logging.Logger 
             return 0
         with _alone(warehouse):
             adopt_renamed(warehouse, settings)
-            loader = Loader(warehouse, landings, settings, SILENT, log)
-            return _load(landings, loader)
+            listed = replace(landings, listed=landings.listing())
+            return _load(listed, Loader(warehouse, listed, settings, SILENT, log))
 
 
 def _load(landings: ObjectLandings, loader: Loader) -> int:
-    warehouse = loader.warehouse
+    warehouse, listing = loader.warehouse, landings.listed
     organizations = {one.identifier: one for one in loader.settings.organizations}
-    listing = landings.listing()
     _raise_tickets(warehouse, organizations, landings, listing)
     known = [key for key in listing.logged if key.identifier in organizations]
     pending = _pending(warehouse, organizations, known)

@@ -92,7 +92,7 @@ class Loader:
         for one in stored:
             rows = int(one.landing.log_row["rows_loaded"])
             self.progress.ended(one.organization, one.resource, "complete", rows, None)
-            self.landings.prune(one.landing, self.settings.collect.landing_keep)
+        self.landings.prune([one.landing for one in stored], self.settings.collect.landing_keep)
 
     def _log_failures(self, failed: Sequence[Failed]) -> None:
         """Log failures; the newest count of events too, unless it may be another tenant's."""

@@ -12,10 +12,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from booking_assets.collect.landing import MANIFEST, TICKETS_KEPT
+from booking_assets.collect.landing import MANIFEST
 from booking_assets.collect.object_landings import ObjectLandings
 from booking_assets.collect.stats import Mode
-from booking_assets.objects import Objects
 from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.landings import load_landings, open_landings
 from booking_assets.pipeline.rebuild import forget, rebuild
@@ -119,24 +118,6 @@ def test_nothing_is_loaded_twice_also_by_two_at_once(shared: Shared) -> None:
     assert loaded(shared) == 0
     key = ", ".join(COLLECTIONS.grain)
     assert shared.ask(f"SELECT {key} FROM raw.collections GROUP BY ALL HAVING count(*) > 1") == []
-
-
-@BOTH
-def test_collections_at_once_take_different_tickets(
-    shared: Shared, objects: Objects, place: Place
-) -> None:
-    identifier = shared.organizations[0].identifier
-    landings = ObjectLandings(place.root, objects)
-
-    def take(_: int) -> int:
-        return landings.take_ticket("slug", identifier)
-
-    assert [take(0), take(0)] == [1, 2]
-    with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(take, range(30)))
-    assert len({*taken}) == 30
-    assert landings.take_ticket("slug", identifier, after=TICKETS_KEPT + 99) == TICKETS_KEPT + 100
-    assert len(landings.listing().tickets[identifier]) <= TICKETS_KEPT
 
 
 @BOTH

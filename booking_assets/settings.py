@@ -1,7 +1,7 @@
 """`booking.toml` and the environment, read into one frozen `Settings`.
 
 Every setting has its default, bounds and meaning here (for users: `docs/configuration.md`). Secrets
-are not read here: `pipeline.connections` reads them from the variables that the settings name.
+are not read here: `pipeline.connections` reads the variables or files that the settings name.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _FILES = {
     "BOOKING_WAREHOUSE": "data/booking.duckdb",
     "BOOKING_SNAPSHOT": "data/booking.snapshot.duckdb",
 }
+_CREDENTIALS = ("BOOKING_CREDENTIALS_DIRECTORY", "CREDENTIALS_DIRECTORY")
 _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
@@ -74,7 +75,7 @@ TimeZone = Annotated[str, AfterValidator(known_time_zone)]
 
 
 class Organization(_Section):
-    """An organization: its slug here, its identifier in the API, the variable of its credential."""
+    """An organization: its slug here, its identifier in the API, the name of its credential."""
 
     slug: Slug
     identifier: Annotated[UUID, Field(strict=False)]
@@ -98,7 +99,7 @@ class Organization(_Section):
 
     @property
     def credential_variable(self) -> str:
-        """The environment variable with the organization's token or client secret."""
+        """The environment variable, or the file, with the organization's token or client secret."""
         return self.token_env or self.secret_env or ""
 
 
@@ -270,6 +271,8 @@ class Settings(_Sections):
     organizations: tuple[Organization, ...] = ()
     warehouse_path: Path
     snapshot_path: Path
+    credentials_folder: Path | None = None
+    """The folder of files with credentials, each named as its variable; systemd's by default."""
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -348,11 +351,13 @@ def load_settings(
     warehouse, snapshot = (path.parent / (variables.get(n) or file) for n, file in _FILES.items())
     for used in (path.parent, warehouse, snapshot):
         require_usable(used)
+    given = [name for name in _CREDENTIALS if variables.get(name)]
     settings = Settings(
         root=path.parent,
         source=str(path),
         warehouse_path=warehouse,
         snapshot_path=snapshot,
+        credentials_folder=next((path.parent / variables[n] for n in given), None),
         **dict(written),
     )
     if clash := path_fault(warehouse, snapshot, settings.report_path):
@@ -387,11 +392,8 @@ def _read(path: Path) -> _File:
     try:
         written = _File.model_validate(document)
     except ValidationError as error:
-        found = [
-            fault_text(dict(detail))
-            for detail in error.errors()
-            if not follows_from_others(dict(detail))
-        ]
+        details = [dict(detail) for detail in error.errors()]
+        found = [fault_text(one) for one in details if not follows_from_others(one)]
         faults = [*found, *faults]
     if faults:
         raise SettingsError(str(path), tuple(faults))

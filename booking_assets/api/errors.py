@@ -86,21 +86,39 @@ class ConfigurationError(BookingError):
 
 
 class MissingCredential(ConfigurationError):
-    """The environment variable that the settings name is not set."""
+    """Neither the file nor the environment variable that the settings name is there."""
 
-    remedy = "Set the variable, in the environment or in .env beside booking.toml."
+    remedy = (
+        "Set the variable, in the environment or in .env beside booking.toml, or put the credential"
+        " into a file of that name in BOOKING_CREDENTIALS_DIRECTORY."
+    )
 
-    def __init__(self, organization: str, variable: str) -> None:
+    def __init__(self, organization: str, variable: str, folder: str | None = None) -> None:
         detail = f"the environment variable {variable} is unset or blank"
+        if folder:
+            detail = f"{folder} has no file {variable}, and {detail}"
         super().__init__(organization, "reading the credential", None, detail)
         self.variable = variable
+
+
+class UnreadableCredential(ConfigurationError):
+    """The file that should have the credential cannot be used."""
+
+    remedy = (
+        "Let the file have the credential alone, as UTF-8 text that this user can read; or remove"
+        " it, and set the environment variable of its name."
+    )
+
+    def __init__(self, organization: str, fault: str) -> None:
+        """Takes the fault, which names the file and not its content."""
+        super().__init__(organization, "reading the credential", None, fault)
 
 
 class InvalidCredential(ConfigurationError):
     """The credential is not a valid header value, such as a text with a line break."""
 
     outcome = "was not sent"
-    remedy = "Set the organization's environment variable to the credential alone."
+    remedy = "Let the organization's environment variable or file have the credential alone."
 
 
 class CredentialMismatch(ConfigurationError):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from booking_assets.api.authentication import Token
 from booking_assets.api.retry import RetryPolicy
-from booking_assets.pipeline.connections import Connect, environment_credential, open_api
+from booking_assets.pipeline.connections import Connect, configured_credential, open_api
 from booking_assets.sandbox.tenants import generated_tenants
 from booking_assets.settings import Organization, Settings, load_settings
 
@@ -51,7 +52,8 @@ def open_configured_api(
     seconds = timeout_seconds or settings.limits.timeout_seconds
     if settings.api is not None:
         base_url = settings.api.base_url
-        with open_api(base_url, seconds, environment_credential, retry) as connect:
+        credential = partial(configured_credential, folder=settings.credentials_folder)
+        with open_api(base_url, seconds, credential, retry) as connect:
             yield connect
         return
     # With their web server, 50 ms and 4 MiB that nobody with a booking.toml needs.

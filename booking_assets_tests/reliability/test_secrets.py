@@ -1,7 +1,7 @@
 """Canaries: a token, people's words, and what is private in registrations turn up nowhere else.
 
-Tokens belong in the environment alone; people's words in events are stored, and shown nowhere; what
-is private in registrations is never even decoded.
+Tokens belong in the environment, or files of their own, alone; people's words in events are stored,
+and shown nowhere; what is private in registrations is never even decoded.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from subprocess import CompletedProcess
 
 import duckdb
 import pytest
+from dotenv import dotenv_values
 
 from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import World, given_world
 from booking_assets.tables.contract import Text
 from booking_assets.tables.raw import EVENTS, member_name
-from booking_assets_tests.commands import shell
+from booking_assets_tests.commands import Shell, shell
 from booking_assets_tests.reliability.installation import (
     Install,
     Installation,
@@ -86,8 +87,21 @@ def world_of_words(folder: Path) -> World:
     return given_world(events, registrations=seats)
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def as_files(where: Shell) -> dict[str, str]:
+    """Make files of an installation's `.env`; gives the variable that names their folder."""
+    folder = where.home.with_name(f"{where.home.name}.credentials")
+    folder.mkdir()
+    dotenv = where.folder / ".env"
+    for name, value in dotenv_values(dotenv).items():
+        (folder / name).write_text(f"{value}\n", encoding="utf-8")
+    dotenv.unlink()
+    return {"BOOKING_CREDENTIALS_DIRECTORY": str(folder)}
+
+
+@pytest.fixture(scope="module", params=["in .env", "in files"])
+def told(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Told]:
     """One organization's token is echoed, another's rows are spoilt, the third's are sound."""
     folder = tmp_path_factory.mktemp("words")
     world = world_of_words(folder)
@@ -95,7 +109,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     faults = (f"echo_token=400@{echoed}", f"bad_rows=all@{spoilt}", f"unknown_members@{spoilt}")
     where = shell(tmp_path_factory.mktemp("told"))
     with installed(where, world, *faults, registrations=True, names=True) as site:
-        yield Told(site, where.run("booking-assets", "refresh", umask=UMASK))
+        variables = as_files(where) if request.param == "in files" else {}
+        yield Told(site, where.run("booking-assets", "refresh", variables=variables, umask=UMASK))
 
 
 def test_the_refresh_met_what_it_should_keep_quiet_about(told: Told) -> None:

@@ -30,8 +30,8 @@ from booking_assets.settings_faults import (
     path_fault,
     repeated_values,
     usable_address,
+    usable_store,
 )
-from booking_assets.settings_storage import Storage
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
@@ -39,7 +39,6 @@ _FILES = {
     "BOOKING_WAREHOUSE": "data/booking.duckdb",
     "BOOKING_SNAPSHOT": "data/booking.snapshot.duckdb",
 }
-_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 Slug = Annotated[str, Field(pattern=rf"\A{SLUG}\z")]
@@ -48,6 +47,7 @@ FilePath = Annotated[str, Field(pattern=r"\A[^\x00]+\z")]
 Owner = Annotated[
     str, Field(pattern=r"\A(team:[\w.-]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+)\z")
 ]
+TimeZone = Annotated[str, AfterValidator(known_time_zone)]
 VariableName = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
@@ -68,9 +68,6 @@ class _Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-TimeZone = Annotated[str, AfterValidator(known_time_zone)]
 
 
 class Organization(_Section):
@@ -240,13 +237,26 @@ class Alerts(_Section):
     """How long an organization fails until it is told once more."""
 
 
+class Storage(_Section):
+    """The object store that the machines of an installation share; `objects` opens it."""
+
+    url: Annotated[str, AfterValidator(usable_store)]
+    """`s3://`, `gs://` or `az://` with a bucket and a prefix; `file:///folder`, or a folder."""
+
+    def located(self, root: Path) -> str:
+        """The URL; a folder as `file://`, where a relative one starts from `root`."""
+        if "://" in self.url:
+            return self.url.rstrip("/")
+        return f"file://{(root / self.url).absolute()}"
+
+
 class _Sections(_Section):
     """The sections that have defaults."""
 
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
-    names: Names = Names()
+    names: Annotated[Names, BeforeValidator(_names)] = Names()
     publish: Publish = Publish()
     report: Report = Report()
     schedules: Schedules = Schedules()
@@ -305,21 +315,15 @@ class _File(_Sections):
 
     api: Api
     organizations: Annotated[tuple[Organization, ...], Field(min_length=1, strict=False)]
-    names: Annotated[Names, BeforeValidator(_names)] = Names()
 
 
 def load_settings(
     environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Settings:
-    """Read the settings from `booking.toml` and the environment.
+    """Read the settings from `booking.toml` in `folder`, and from variables of the environment.
 
-    Args:
-        environment: variables to read; those of the process by default.
-        folder: where to look for `booking.toml`; the working directory by default.
-
-    Returns:
-        The settings. With no configuration at all (no file, and none of the variables), `api` is
-        None: the sandbox, whose files are in a folder of their own.
+    With no configuration at all (no file, and none of the variables), `api` is None: the sandbox,
+    whose files are in a folder of their own.
 
     Raises:
         SettingsError: with every fault of the file, or of the variables that name files.
@@ -380,18 +384,16 @@ def _read(path: Path) -> _File:
     except (ValueError, RecursionError) as error:
         raise SettingsError(str(path), (f"it is not TOML: {error}",)) from error
     except OSError as error:
-        remedy = "correct the path" if isinstance(error, _NO_FILE) else "let this user read it"
+        is_no_file = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        remedy = "correct the path" if is_no_file else "let this user read it"
         fault = f"it cannot be read: {error.strerror}; {remedy}"
         raise SettingsError(str(path), (fault,)) from error
     faults = repeated_values(document)
     try:
         written = _File.model_validate(document)
     except ValidationError as error:
-        found = [
-            fault_text(dict(detail))
-            for detail in error.errors()
-            if not follows_from_others(dict(detail))
-        ]
+        details = map(dict, error.errors())
+        found = [fault_text(detail) for detail in details if not follows_from_others(detail)]
         faults = [*found, *faults]
     if faults:
         raise SettingsError(str(path), tuple(faults))

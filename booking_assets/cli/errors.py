@@ -16,8 +16,8 @@ _REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), f"{_ROOM} then run it again."),
 }
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-INCOMPLETE = 1
-UNUSABLE = 2
+INCOMPLETE, UNUSABLE = 1, 2
+"""The exit codes: of a command that did not do all, and of settings with which none can work."""
 
 
 @contextmanager

@@ -86,11 +86,7 @@ def alert_after_runs(
 ) -> list[str]:
     """Send at most one message about runs that have ended, and tag them; gives why it failed.
 
-    Args:
-        instance: where the runs are recorded.
-        settings: who is told.
-        report: what became of each organization.
-        failures: of each run, by its identifier, what else failed.
+    `failures` has what failed in each run, by its identifier, besides collections.
     """
     if not settings.alerts.url_env:
         return []
@@ -124,9 +120,7 @@ def alert_after_runs(
 def step_failure(event: dg.DagsterEvent, *, unknown: bool = False) -> str:
     """Why a step failed, without the stack, which is in the UI.
 
-    Args:
-        event: the failure.
-        unknown: give the text of an unknown error too, which may quote a row; by default its name.
+    The text of an unknown error, which may quote a row, is given where `unknown`; else its name.
     """
     step = event.step_failure_data
     if step.user_failure_data and step.user_failure_data.description:

@@ -32,7 +32,10 @@ def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
         name="raw_checks",
         specs=[
             *(contract_spec(table) for table in COLLECTED_TABLES),
-            *(_spec(check) for check in data_checks(settings)),
+            *(
+                dg.AssetCheckSpec(one.name, asset=asset_key(one.table), description=one.description)
+                for one in data_checks(settings)
+            ),
         ],
         can_subset=True,
     )
@@ -77,14 +80,6 @@ def _evaluations(
         dg.AssetCheckKey(asset_key(check.table), check.name): partial(_result, check=check)
         for check in data_checks(settings)
     }
-
-
-def _spec(check: DataCheck) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        check.name,
-        asset=asset_key(check.table),
-        description=check.description,
-    )
 
 
 def _result(warehouse: Warehouse, check: DataCheck) -> dg.AssetCheckResult:

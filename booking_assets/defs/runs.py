@@ -148,15 +148,7 @@ def run_refresh(
 ) -> RefreshResult:
     """Collect the organizations, derive and publish what is stored, and apply `[retention]`.
 
-    Args:
-        definitions: the code location.
-        settings: the organizations, in the order of their partitions.
-        slugs: which of them.
-        progress: is told as it goes.
-        mode: read every event, or those that changed.
-        allow_shrink: store slices that lost more rows than the settings allow.
-        instance: where the runs are recorded.
-        tags: of every run, such as those of `process_lock`.
+    Every run has the `tags`, such as those of `process_lock`.
 
     Raises:
         KeyboardInterrupt: a person ended it; the message says what is stored and published.

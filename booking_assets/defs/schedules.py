@@ -18,9 +18,7 @@ from booking_assets.settings import Schedules, Settings
 def schedules(settings: Schedules, current: Callable[[], Settings]) -> list[dg.ScheduleDefinition]:
     """Every hour what changed, every night all events, each of all organizations.
 
-    Args:
-        settings: when they tick.
-        current: gives the settings of the moment: the organizations may have changed since.
+    `current` gives the settings of the moment: the organizations may have changed since.
     """
     return [
         _collect("collect_hourly", settings.hourly, "incremental", settings, current),

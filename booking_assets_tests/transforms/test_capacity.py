@@ -10,9 +10,6 @@ import polars as pl
 import pytest
 
 from booking_assets.tables.capacity import CAPACITY_BY_EVENT, CAPACITY_UTILIZATION
-from booking_assets.transforms.capacity import (
-    capacity_by_event,
-)
 from booking_assets.transforms.rules import NO_TIMEZONES
 from booking_assets_tests.transforms.capacity import (
     CANCELLED,
@@ -20,6 +17,7 @@ from booking_assets_tests.transforms.capacity import (
     PUBLISHED,
     by_event,
     by_month,
+    derived,
     registered,
 )
 from booking_assets_tests.transforms.rows import (
@@ -273,7 +271,7 @@ def test_local_date_is_of_the_organizations_time_zone_where_it_has_one(
         "event_scheduled_start": instant,
         "event_scheduled_start_offset_minutes": 60,
     }
-    rows = capacity_by_event(
+    rows = derived(
         events_frame(written, written | {"organization": BOLT}),
         as_of_frame(ACME, BOLT),
         timezones=pl.DataFrame(
@@ -437,9 +435,7 @@ def test_members_are_carried_over_as_received() -> None:
 def test_each_organization_is_judged_at_its_own_instant() -> None:
     ends_between = {"event_scheduled_start": PAST, "event_scheduled_end": AS_OF + INSTANT}
     as_of = pl.concat([as_of_frame(ACME), as_of_frame(BOLT, at=FUTURE)])
-    rows = capacity_by_event(
-        events_frame(ends_between, ends_between | {"organization": BOLT}), as_of
-    )
+    rows = derived(events_frame(ends_between, ends_between | {"organization": BOLT}), as_of)
     assert rows.select("organization", "lifecycle_status", "as_of").rows() == [
         (ACME, "In Progress", AS_OF),
         (BOLT, "Completed", FUTURE),
@@ -447,7 +443,7 @@ def test_each_organization_is_judged_at_its_own_instant() -> None:
 
 
 def test_no_events_make_empty_marts_of_the_right_types() -> None:
-    rows = capacity_by_event(events_frame(), as_of_frame())
+    rows = derived(events_frame(), as_of_frame())
     assert dict(rows.schema) == CAPACITY_BY_EVENT.dtypes
     assert rows.is_empty()
     groups = by_month(rows)
@@ -457,7 +453,7 @@ def test_no_events_make_empty_marts_of_the_right_types() -> None:
 
 @pytest.mark.parametrize("newer", [INSTANT, DAY, timedelta(hours=3)])
 def test_seats_carry_the_instant_of_their_registrations(newer: timedelta) -> None:
-    rows = capacity_by_event(
+    rows = derived(
         events_frame({}, {}),
         as_of_frame(at=AS_OF + newer),
         registrations_frame(*registered(2, event=1)),
@@ -471,7 +467,7 @@ def test_seats_carry_the_instant_of_their_registrations(newer: timedelta) -> Non
 
 def test_an_event_that_is_newer_than_the_registrations_has_null_seats() -> None:
     unknown = events_frame({}, {}).select("organization", "event_identifier").tail(1)
-    rows = capacity_by_event(
+    rows = derived(
         events_frame({"capacity_maximum": 5}, {"capacity_maximum": 5}),
         as_of_frame(at=FUTURE),
         registrations_frame(*registered(1)),

@@ -1,7 +1,8 @@
 """`booking.toml` and the environment, read into one frozen `Settings`.
 
-Every setting has its default, bounds and meaning here (for users: `docs/configuration.md`). Secrets
-are not read here: `pipeline.connections` reads them from the variables that the settings name.
+Every setting has its default, bounds and meaning here (for users: `docs/configuration.md`); faults
+get their sentences in `settings_faults`. Secrets are read by `pipeline.connections`, from the
+variables that the settings name.
 """
 
 from __future__ import annotations
@@ -55,7 +56,6 @@ class SettingsError(Exception):
     """The configuration is invalid; `faults` has every fault found, each with its remedy."""
 
     def __init__(self, source: str, faults: tuple[str, ...]) -> None:
-        self.source = source
         self.faults = faults
         lines = "\n".join(f"  - {fault}" for fault in faults)
         super().__init__(f"{source} cannot be used:\n{lines}")

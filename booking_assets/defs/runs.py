@@ -48,7 +48,7 @@ from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.published import published_version
 
 _NO_RETRIES = {"dagster/max_retries": "0"}
-"""The daemon retries no run of a command, whatever `run_retries` says: a person sees it fail."""
+"""The daemon retries no run of a command, even with `run_retries`: a person sees it fail."""
 # What a person should see is printed from the report; Dagster's own lines are in its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

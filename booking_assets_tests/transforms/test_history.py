@@ -386,12 +386,12 @@ def test_the_order_of_rows_means_nothing(days: list[Round], seed: int) -> None:
 @given(days=rounds, cut=st.integers(0, MOST_EVENTS))
 def test_portions_of_the_events_add_up_to_all(days: list[Round], cut: int) -> None:
     states = stored_rounds(days)
-    portion = pl.col("event_identifier") < identifier(cut)
+    half = pl.col("event_identifier") < identifier(cut)
     parts = [
         written_history(
             [Stored(state.events.filter(part), state.as_of, state.written) for state in states]
         )
-        for part in (portion, ~portion)
+        for part in (half, ~half)
     ]
     assert_frame_equal(pl.concat(parts).sort(EVENT_HISTORY.grain), written_history(states))
 

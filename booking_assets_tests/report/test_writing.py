@@ -188,7 +188,8 @@ KILLED = """
         write(path, text)
 
     writing._write = dying
-    writing.write_report(Path(sys.argv[1]), Path(sys.argv[2]), memory_limit="192MB", threads=2)
+    paths = (Path(sys.argv[1]), Path(sys.argv[2]))
+    writing.write_report(*paths, memory_limit="192MB", threads=2, keep=2, group=None)
 """
 
 

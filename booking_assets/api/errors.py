@@ -93,7 +93,6 @@ class MissingCredential(ConfigurationError):
     def __init__(self, organization: str, variable: str) -> None:
         detail = f"the environment variable {variable} is unset or blank"
         super().__init__(organization, "reading the credential", None, detail)
-        self.variable = variable
 
 
 class InvalidCredential(ConfigurationError):
@@ -116,8 +115,6 @@ class CredentialMismatch(ConfigurationError):
         """Takes the organization's identifier, and the token's `org_id` claim as `found`."""
         detail = f"the credential belongs to organization {found}, not to {expected}"
         super().__init__(organization, operation, None, detail)
-        self.expected = expected
-        self.found = found
 
 
 class InvalidProxy(ConfigurationError):

@@ -81,7 +81,15 @@ def let_sensors_tell(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 def is_free(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether nobody holds the lock of a run of this host: its process has ended, or was killed."""
     host, name = _lock_name(run)
-    return host == socket.gethostname() and _is_free(_folder(instance) / name)
+    if host != socket.gethostname():
+        return False
+    path = _folder(instance) / name
+    try:
+        with locked(path, waiting=iter(())):
+            path.unlink()
+    except LockTimeout:
+        return False
+    return True
 
 
 def _lock_name(run: dg.DagsterRun) -> tuple[str, str]:
@@ -93,13 +101,3 @@ def _lock_name(run: dg.DagsterRun) -> tuple[str, str]:
 
 def _folder(instance: dg.DagsterInstance) -> Path:
     return Path(instance.root_directory) / "processes"
-
-
-def _is_free(path: Path) -> bool:
-    """Whether no process holds the lock; its file is removed then."""
-    try:
-        with locked(path, waiting=iter(())):
-            path.unlink()
-    except LockTimeout:
-        return False
-    return True

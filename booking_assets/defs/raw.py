@@ -27,7 +27,6 @@ from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENT_COUNTS
-from booking_assets.warehouse.warehouse import Warehouse
 
 RAW_KINDS = {"http", "polars", "duckdb"}
 
@@ -91,7 +90,9 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 log=context.log,
             )
         if settings.storage is None:
-            _record_log_tables(context, store)
+            for table, rows in store.rows_by_table(LOG_TABLES).items():
+                metadata = {"dagster/row_count": sum(rows.values())}
+                context.log_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
             check = partial(report_raw_checks, context.instance, store, settings)
             yield from _record(context, report, check)
         else:
@@ -128,12 +129,6 @@ def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
     `booking.toml` may have changed since.
     """
     return bool(context.has_partition_key or context.has_partition_key_range)
-
-
-def _record_log_tables(context: dg.AssetExecutionContext, warehouse: Warehouse) -> None:
-    for table, rows in warehouse.rows_by_table(LOG_TABLES).items():
-        metadata = {"dagster/row_count": sum(rows.values())}
-        context.log_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
 
 
 def _record(

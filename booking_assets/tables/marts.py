@@ -191,7 +191,7 @@ class EventChanges(Schema):
     old_value = Text("Value before, as text, cut at 200 characters.", free=True)
     new_value = Text("Value after, as text, cut at 200 characters.", free=True)
     sequence = Count(
-        "The order of an organization's changes, independent of its clocks: `sequence` in"
+        "The order of an organization's changes, whatever its clocks said: `sequence` in"
         " raw.collections of the newest collection of events when the change was recorded; null in"
         " rows of earlier releases, or filled from their history, which come before all others."
     )

@@ -173,13 +173,10 @@ def _outcome(
     """The report of a run, and what else failed in it."""
     run = context.dagster_run
     failed, written = (
-        [one.event_log_entry.dagster_event for one in records.records]
-        for records in (
-            context.instance.get_records_for_run(run.run_id, of_type=kind)
-            for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS)
-        )
+        [one.get_dagster_event() for one in context.instance.all_logs(run.run_id, of_type=kind)]
+        for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS)
     )
-    derived = any(event and event.step_key == _SNAPSHOT_STEP for event in written)
+    derived = any(event.step_key == _SNAPSHOT_STEP for event in written)
     warehouse = open_warehouse(settings)
     try:
         report = report_run(warehouse, [run.run_id], ())
@@ -189,7 +186,7 @@ def _outcome(
     texts = [
         step_failure(event)
         for event in failed
-        if event and not (report.failed and event.step_key == _COLLECT_STEP)
+        if not (report.failed and event.step_key == _COLLECT_STEP)
     ]
     if run.status == dg.DagsterRunStatus.FAILURE and not failed:
         texts = [str(context.dagster_event.message).partition("\n")[0]]

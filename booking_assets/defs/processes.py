@@ -66,13 +66,13 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     ended = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if not _lock_name(run)[1].startswith(run.run_id) and is_free(instance, run):
-            let_sensors_tell(instance, run)
+            let_sensors_alert(instance, run)
             instance.report_run_failed(run, "The process of this run was killed: run it again")
             ended.append(run.run_id)
     return ended
 
 
-def let_sensors_tell(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+def let_sensors_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Let a sensor send the alert of a run whose starter was to send it, and is dead."""
     if ALERT_TAG in run.tags:
         instance.add_run_tags(run.run_id, {ALERT_TAG: KILLED})

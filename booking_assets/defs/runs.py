@@ -111,7 +111,7 @@ class _Runs:
         run_id = str(uuid4())
         # Known before it ends: an interrupted command reads what the run has stored.
         self.failures[run_id], self.alerts[run_id] = None, ()
-        with _signals() as came, _origin(self.instance, job.name):
+        with _signals() as was_signaled, _origin(self.instance, job.name):
             result = job.execute_in_process(
                 run_config={**config, **_QUIET},
                 instance=self.instance,
@@ -120,7 +120,7 @@ class _Runs:
                 resources={"progress": self.progress},
                 run_id=run_id,
             )
-            if came():
+            if was_signaled():
                 raise KeyboardInterrupt
         if not result.success:
             events = result.get_step_failure_events()
@@ -269,12 +269,12 @@ def _signals() -> Iterator[Callable[[], bool]]:
             end.setblocking(False)
         former = signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
-        def came() -> bool:
+        def was_signaled() -> bool:
             with suppress(BlockingIOError):
                 return bool({signal.SIGINT, signal.SIGTERM} & {*received.recv(1024)})
             return False
 
         try:
-            yield came
+            yield was_signaled
         finally:
             signal.set_wakeup_fd(former)

@@ -136,15 +136,15 @@ class Scope:
         ).sort("event_scheduled_start", "event_identifier")
 
     @property
-    def says_as_of(self) -> str:
+    def as_of_note(self) -> str:
         """What figures about events are as of."""
         return f"As of {self.clock.instant(self.as_of)}."
 
     @property
-    def says_seats_as_of(self) -> str:
+    def seats_as_of_note(self) -> str:
         """What figures about seats are as of."""
         if self.seats_as_of is None:
-            return f"{self.says_as_of} Seats are unknown: {self._why_unknown}"
+            return f"{self.as_of_note} Seats are unknown: {self._why_unknown}"
         return f"Seats as of {self.clock.instant(self.seats_as_of)}."
 
     @property

@@ -39,7 +39,7 @@ PAGES = "organizations"
 MANIFEST = "report.json"
 """What was drawn from which figures, beside the pages."""
 
-EVENTS_TOGETHER = 5_000
+BATCH_EVENTS = 5_000
 """Events of the organizations that are read at once: they are in memory with their history."""
 
 LOCK_SECONDS = 60
@@ -116,7 +116,7 @@ class _Writer:
 
         Those of small organizations are read together: a table takes 2 ms each time.
         """
-        for slugs in _together(events):
+        for slugs in _batches(events):
             view = View(self.view.con, frozenset(slugs))
             read = {
                 table: view.read(table, ("organization", *names)).partition_by(
@@ -249,12 +249,12 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _together(events: Mapping[str, int]) -> Iterator[list[str]]:
-    """Organizations with at most `EVENTS_TOGETHER` events in all, or one that has more."""
+def _batches(events: Mapping[str, int]) -> Iterator[list[str]]:
+    """Organizations with at most `BATCH_EVENTS` events in all, or one that has more."""
     slugs: list[str] = []
     total = 0
     for slug, number in events.items():
-        if slugs and total + number > EVENTS_TOGETHER:
+        if slugs and total + number > BATCH_EVENTS:
             yield slugs
             slugs, total = [], 0
         slugs.append(slug)

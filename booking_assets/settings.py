@@ -1,7 +1,8 @@
 """`booking.toml` and the environment, read into one frozen `Settings`.
 
-Every setting has its default, bounds and meaning here (for users: `docs/configuration.md`). Secrets
-are not read here: `pipeline.connections` reads the variables or files that the settings name.
+Every setting has its default, bounds and meaning here (for users: `docs/configuration.md`); faults
+get their sentences in `settings_faults`. Secrets are read by `pipeline.connections`, from the
+variables or files that the settings name.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from booking_assets.settings_faults import (
     path_fault,
     repeated_values,
     usable_address,
+    usable_store,
 )
-from booking_assets.settings_storage import Storage
 
 CONFIG_NAME = "booking.toml"
 CONFIG_VARIABLE = "BOOKING_CONFIG"
@@ -40,7 +41,6 @@ _FILES = {
     "BOOKING_SNAPSHOT": "data/booking.snapshot.duckdb",
 }
 _CREDENTIALS = ("BOOKING_CREDENTIALS_DIRECTORY", "CREDENTIALS_DIRECTORY")
-_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 Slug = Annotated[str, Field(pattern=rf"\A{SLUG}\z")]
@@ -49,6 +49,7 @@ FilePath = Annotated[str, Field(pattern=r"\A[^\x00]+\z")]
 Owner = Annotated[
     str, Field(pattern=r"\A(team:[\w.-]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+)\z")
 ]
+TimeZone = Annotated[str, AfterValidator(known_time_zone)]
 VariableName = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
@@ -56,7 +57,6 @@ class SettingsError(Exception):
     """The configuration is invalid; `faults` has every fault found, each with its remedy."""
 
     def __init__(self, source: str, faults: tuple[str, ...]) -> None:
-        self.source = source
         self.faults = faults
         lines = "\n".join(f"  - {fault}" for fault in faults)
         super().__init__(f"{source} cannot be used:\n{lines}")
@@ -69,9 +69,6 @@ class _Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-TimeZone = Annotated[str, AfterValidator(known_time_zone)]
 
 
 class Organization(_Section):
@@ -241,13 +238,26 @@ class Alerts(_Section):
     """How long an organization fails until it is told once more."""
 
 
+class Storage(_Section):
+    """The object store that the machines of an installation share; `objects` opens it."""
+
+    url: Annotated[str, AfterValidator(usable_store)]
+    """`s3://`, `gs://` or `az://` with a bucket and a prefix; `file:///folder`, or a folder."""
+
+    def located(self, root: Path) -> str:
+        """The URL; a folder as `file://`, where a relative one starts from `root`."""
+        if "://" in self.url:
+            return self.url.rstrip("/")
+        return f"file://{(root / self.url).absolute()}"
+
+
 class _Sections(_Section):
     """The sections that have defaults."""
 
     collect: Collect = Collect()
     warehouse: WarehouseSettings = WarehouseSettings()
     marts: Marts = Marts()
-    names: Names = Names()
+    names: Annotated[Names, BeforeValidator(_names)] = Names()
     publish: Publish = Publish()
     report: Report = Report()
     schedules: Schedules = Schedules()
@@ -282,8 +292,7 @@ class Settings(_Sections):
     @property
     def named(self) -> frozenset[str]:
         """The slugs of the organizations whose groups and achievements are wanted."""
-        wanted = (one.slug for one in self.organizations if one.names)
-        return frozenset(wanted if self.names.collect else ())
+        return frozenset(one.slug for one in self.organizations if self.names.collect and one.names)
 
     @property
     def limits(self) -> Limits:
@@ -308,21 +317,15 @@ class _File(_Sections):
 
     api: Api
     organizations: Annotated[tuple[Organization, ...], Field(min_length=1, strict=False)]
-    names: Annotated[Names, BeforeValidator(_names)] = Names()
 
 
 def load_settings(
     environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Settings:
-    """Read the settings from `booking.toml` and the environment.
+    """Read the settings from `booking.toml` in `folder`, and from variables of the environment.
 
-    Args:
-        environment: variables to read; those of the process by default.
-        folder: where to look for `booking.toml`; the working directory by default.
-
-    Returns:
-        The settings. With no configuration at all (no file, and none of the variables), `api` is
-        None: the sandbox, whose files are in a folder of their own.
+    With no configuration at all (no file, and none of the variables), `api` is None: the sandbox,
+    whose files are in a folder of their own.
 
     Raises:
         SettingsError: with every fault of the file, or of the variables that name files.
@@ -351,13 +354,13 @@ def load_settings(
     warehouse, snapshot = (path.parent / (variables.get(n) or file) for n, file in _FILES.items())
     for used in (path.parent, warehouse, snapshot):
         require_usable(used)
-    given = [name for name in _CREDENTIALS if variables.get(name)]
+    credentials = [path.parent / text for name in _CREDENTIALS if (text := variables.get(name))]
     settings = Settings(
         root=path.parent,
         source=str(path),
         warehouse_path=warehouse,
         snapshot_path=snapshot,
-        credentials_folder=next((path.parent / variables[n] for n in given), None),
+        credentials_folder=next(iter(credentials), None),
         **dict(written),
     )
     if clash := path_fault(warehouse, snapshot, settings.report_path):
@@ -366,11 +369,7 @@ def load_settings(
 
 
 def require_usable(path: Path) -> None:
-    """Refuse a path that SQLite or DuckDB would read as another one, outside of the project.
-
-    Raises:
-        SettingsError: the path has a `?` or a backslash.
-    """
+    """Refuse (`SettingsError`) a path that SQLite or DuckDB would read as another one."""
     if {"?", "\\"} & {*str(path)}:
         fault = "a path with ? or a backslash is another one to SQLite or DuckDB; move it"
         raise SettingsError(str(path), (fault,))
@@ -385,15 +384,16 @@ def _read(path: Path) -> _File:
     except (ValueError, RecursionError) as error:
         raise SettingsError(str(path), (f"it is not TOML: {error}",)) from error
     except OSError as error:
-        remedy = "correct the path" if isinstance(error, _NO_FILE) else "let this user read it"
+        is_denied = isinstance(error, PermissionError)
+        remedy = "let this user read it" if is_denied else "correct the path"
         fault = f"it cannot be read: {error.strerror}; {remedy}"
         raise SettingsError(str(path), (fault,)) from error
     faults = repeated_values(document)
     try:
         written = _File.model_validate(document)
     except ValidationError as error:
-        details = [dict(detail) for detail in error.errors()]
-        found = [fault_text(one) for one in details if not follows_from_others(one)]
+        details = map(dict, error.errors())
+        found = [fault_text(detail) for detail in details if not follows_from_others(detail)]
         faults = [*found, *faults]
     if faults:
         raise SettingsError(str(path), tuple(faults))

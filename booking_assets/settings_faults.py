@@ -98,6 +98,24 @@ def known_time_zone(name: str) -> str:
     return name
 
 
+def usable_store(url: str) -> str:
+    """The URL of an object store or a folder; a ValueError with the remedy where it is neither."""
+    scheme, separator, rest = url.partition("://")
+    is_folder = not separator or scheme == "file"
+    if (
+        re.search(r"[?#@\\\s]", url)
+        or (separator and scheme not in ("s3", "gs", "az", "file"))
+        or not (url if is_folder else rest.strip("/"))
+        or (scheme == "file" and not rest.startswith("/"))
+    ):
+        raise ValueError(
+            "no URL of an object store; give s3://bucket/prefix, gs://bucket/prefix,"
+            " az://container/prefix, file:///folder or a folder, without credentials, options or"
+            " blanks: those come from the environment"
+        )
+    return url
+
+
 def usable_address(url: str) -> str:
     """A base URL; a ValueError with the remedy where nothing can be asked there."""
     try:

@@ -26,14 +26,13 @@ def rule(inside: str, outside: str) -> Rule:
     return Rule(frozenset(inside.split()), frozenset(outside.split()))
 
 
-BELOW = "files objects tables settings settings_storage transforms api collect warehouse"
+BELOW = "files objects tables settings settings_faults transforms api collect warehouse"
 ALL = f"{BELOW} pipeline report sandbox"
 RULES = {
     "tables": rule("tables", "polars"),
     "files": rule("", ""),
     "objects": rule("files", "obstore"),
-    "settings": rule("settings_faults settings_storage", "pydantic"),
-    "settings_storage": rule("", "pydantic"),
+    "settings": rule("settings_faults", "pydantic"),
     "settings_faults": rule("", ""),
     "transforms": rule("transforms tables", "polars"),
     "api": rule("api", "httpx stamina"),

@@ -226,6 +226,8 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "no schedule": ("schedules.nightly", "at night"),
     "one name instead of a list": ("alerts.url_env", "ALERTS"),
     "no time to fail": ("alerts.failing_hours", 0),
+    "a room that is never open": ("marts.open_hours", 0),
+    "no number of open hours": ("marts.open_hours", float("nan")),
     "an age for ever": ("schedules.max_age_hours", float("inf")),
 }
 

@@ -45,16 +45,15 @@ DOWNLOAD_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """One page: its number from 1, its decoded content, and its pagination header.
+    """One page: its number from 1, and its decoded content.
 
-    `total_count` is the number of rows in the organization when the page was read, `page_size` the
-    page size that the server applied; each is None where the header does not name it.
+    `total_count` is the number of rows in the organization when the page was read; None where the
+    pagination header does not name it.
     """
 
     number: int
     content: T
     total_count: int | None
-    page_size: int | None
 
 
 class BookingClient:
@@ -198,8 +197,8 @@ class BookingClient:
         sort = self._resource.identifier if sort is None else sort
 
         def read(response: Response) -> Page[T]:
-            pagination = wire.read_pagination(response.headers.get(wire.PAGINATION_HEADER))
-            return Page(page, decode(response.content), *pagination)
+            total_count = wire.read_total_count(response.headers.get(wire.PAGINATION_HEADER))
+            return Page(page, decode(response.content), total_count)
 
         query = self._query(f"{verb} page {page}", verb, Page=page, PageSize=page_size, Sort=sort)
         return self._request(replace(query, max_bytes=max_bytes), read)

@@ -98,7 +98,6 @@ class MissingCredential(ConfigurationError):
         if folder:
             detail = f"{folder} has no file {variable}, and {detail}"
         super().__init__(organization, "reading the credential", None, detail)
-        self.variable = variable
 
 
 class UnreadableCredential(ConfigurationError):
@@ -134,8 +133,6 @@ class CredentialMismatch(ConfigurationError):
         """Takes the organization's identifier, and the token's `org_id` claim as `found`."""
         detail = f"the credential belongs to organization {found}, not to {expected}"
         super().__init__(organization, operation, None, detail)
-        self.expected = expected
-        self.found = found
 
 
 class InvalidProxy(ConfigurationError):

@@ -90,14 +90,13 @@ def token_request_body(secret: str, lifetime_seconds: int) -> bytes:
     return json.dumps({"Secret": secret, "Lifetime": lifetime_seconds}).encode()
 
 
-def read_pagination(header: str | None) -> tuple[int | None, int | None]:
-    """Returns a page's total count and page size; None for each that is absent or malformed."""
+def read_total_count(header: str | None) -> int | None:
+    """Returns the total count in a pagination header; None where it is absent or malformed."""
     try:
         value = _parse(header or "")
     except MalformedBody:
-        value = None
-    fields = value if isinstance(value, dict) else {}
-    return _natural(fields.get("TotalCount")), _natural(fields.get("PageSize"))
+        return None
+    return _natural(value.get("TotalCount")) if isinstance(value, dict) else None
 
 
 def read_count(body: bytes) -> int:

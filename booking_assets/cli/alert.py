@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
+from booking_assets.cli.configured import configured_settings, open_console
+from booking_assets.cli.errors import INCOMPLETE
 from booking_assets.defs.alerts import send
 from booking_assets.pipeline.alerts import Alert
 

@@ -8,7 +8,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
+from booking_assets.cli.configured import configured_settings, open_console
+from booking_assets.cli.errors import INCOMPLETE
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.credentials import (
     QUICK,

@@ -18,7 +18,6 @@ from rich.console import Console
 from booking_assets.defs.sandbox import effective_settings
 from booking_assets.settings import Settings, SettingsError
 
-INCOMPLETE = 1
 PIPE_COLUMNS = 200
 """The width of a log: as wide as the widest table, so that nothing is cut."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from booking_assets.pipeline.errors import EXPLAINED
 from booking_assets.settings import SettingsError
@@ -16,17 +14,8 @@ _REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), f"{_ROOM} then run it again."),
 }
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-INCOMPLETE = 1
-UNUSABLE = 2
-
-
-@contextmanager
-def interrupted(state: str) -> Iterator[None]:
-    """Say in which state Ctrl-C leaves what the block works on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Interrupted: {state}. Run it again.") from None
+INCOMPLETE, UNUSABLE = 1, 2
+"""The exit codes: of a command that did not do all, and of settings with which none can work."""
 
 
 def explanation(error: Exception) -> tuple[str, int] | None:

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
+from booking_assets.cli.configured import configured_settings, open_console
+from booking_assets.cli.errors import INCOMPLETE
 from booking_assets.defs.report import written_report
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.errors import EXPLAINED

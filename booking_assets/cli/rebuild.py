@@ -7,9 +7,9 @@ import sys
 import click
 import dagster as dg
 
-from booking_assets.cli.configured import INCOMPLETE, configured_settings, open_console
+from booking_assets.cli.configured import configured_settings, open_console
 from booking_assets.cli.display import live_progress
-from booking_assets.cli.errors import interrupted
+from booking_assets.cli.errors import INCOMPLETE
 from booking_assets.cli.summary import print_summary
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
@@ -27,8 +27,11 @@ def rebuild() -> None:
     settings = configured_settings(console)
     home = prepare_dagster_home(settings)
     definitions = build_definitions(settings)
-    with interrupted("the warehouse is as before, and nothing was published"):
+    try:
         rebuilt = rebuild_warehouse(open_warehouse(settings), settings)
+    except KeyboardInterrupt:
+        state = "the warehouse is as before, and nothing was published"
+        raise KeyboardInterrupt(f"Interrupted: {state}. Run it again.") from None
     with (
         dg.DagsterInstance.from_config(str(home)) as instance,
         process_lock(instance) as tags,

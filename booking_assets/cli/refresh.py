@@ -9,13 +9,9 @@ from typing import Literal
 import click
 import dagster as dg
 
-from booking_assets.cli.configured import (
-    INCOMPLETE,
-    configured_settings,
-    open_console,
-    selected_slugs,
-)
+from booking_assets.cli.configured import configured_settings, open_console, selected_slugs
 from booking_assets.cli.display import live_progress
+from booking_assets.cli.errors import INCOMPLETE
 from booking_assets.cli.summary import print_json, print_summary
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home

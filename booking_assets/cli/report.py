@@ -7,12 +7,8 @@ import webbrowser
 
 import click
 
-from booking_assets.cli.configured import (
-    INCOMPLETE,
-    configured_settings,
-    open_console,
-    selected_slugs,
-)
+from booking_assets.cli.configured import configured_settings, open_console, selected_slugs
+from booking_assets.cli.errors import INCOMPLETE
 from booking_assets.defs.report import written_report
 
 

@@ -1,5 +1,6 @@
-"""What several hosts need of Dagster: Celery's launcher and workers, storage in PostgreSQL.
+"""Dagster on several hosts: Celery's run launcher and workers, storage and locks in PostgreSQL.
 
-Of the extra `cluster`, and named by `deploy/celery`: no other room imports it. It is no part of
-`defs`, whose every module Dagster imports in a checkout, with the extra and without.
+It needs the extra `cluster`, and `deploy/celery` names it; no other package imports it. It is no
+part of `defs`, whose every module Dagster imports in a checkout. The Celery queue of a job is in
+`defs.jobs`, the concurrency of workers in `deploy/celery`.
 """

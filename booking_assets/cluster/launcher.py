@@ -9,8 +9,8 @@ import dagster as dg
 from dagster_celery import launcher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
+from booking_assets.cluster.session_locks import is_free, postgres_url
 from booking_assets.defs.launchers import LockHealth
-from booking_assets.defs.session_locks import is_free, postgres_url
 
 
 class CeleryRunLauncher(LockHealth, launcher.CeleryRunLauncher):

@@ -13,7 +13,7 @@ from dagster._serdes import unpack_value
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
-from booking_assets.defs.session_locks import postgres_url, session_lock
+from booking_assets.cluster.session_locks import postgres_url, session_lock
 
 app = make_app()
 _Task: Any = app.Task

@@ -86,11 +86,7 @@ def alert_after_runs(
 ) -> list[str]:
     """Send at most one message about runs that have ended, and tag them; gives why it failed.
 
-    Args:
-        instance: where the runs are recorded.
-        settings: who is told.
-        report: what became of each organization.
-        failures: of each run, by its identifier, what else failed.
+    `failures` has what failed in each run, by its identifier, besides collections.
     """
     if not settings.alerts.url_env:
         return []
@@ -124,9 +120,7 @@ def alert_after_runs(
 def step_failure(event: dg.DagsterEvent, *, unknown: bool = False) -> str:
     """Why a step failed, without the stack, which is in the UI.
 
-    Args:
-        event: the failure.
-        unknown: give the text of an unknown error too, which may quote a row; by default its name.
+    The text of an unknown error, which may quote a row, is given where `unknown`; else its name.
     """
     step = event.step_failure_data
     if step.user_failure_data and step.user_failure_data.description:
@@ -179,13 +173,10 @@ def _outcome(
     """The report of a run, and what else failed in it."""
     run = context.dagster_run
     failed, written = (
-        [one.event_log_entry.dagster_event for one in records.records]
-        for records in (
-            context.instance.get_records_for_run(run.run_id, of_type=kind)
-            for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS)
-        )
+        [one.get_dagster_event() for one in context.instance.all_logs(run.run_id, of_type=kind)]
+        for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS)
     )
-    derived = any(event and event.step_key == _SNAPSHOT_STEP for event in written)
+    derived = any(event.step_key == _SNAPSHOT_STEP for event in written)
     warehouse = open_warehouse(settings)
     try:
         report = report_run(warehouse, [run.run_id], ())
@@ -195,7 +186,7 @@ def _outcome(
     texts = [
         step_failure(event)
         for event in failed
-        if event and not (report.failed and event.step_key == _COLLECT_STEP)
+        if not (report.failed and event.step_key == _COLLECT_STEP)
     ]
     if run.status == dg.DagsterRunStatus.FAILURE and not failed:
         texts = [str(context.dagster_event.message).partition("\n")[0]]

@@ -25,23 +25,16 @@ _NO_FAILURE = ({"organization": "", "reason": ""},)
 
 def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
     """The checks of the raw tables in one step, as one step writes them; marts check their own."""
-    evaluations = _evaluations(settings)
+    checks = _checks(settings)
 
     # A run over some of the tables asks for some of the checks.
-    @dg.multi_asset_check(
-        name="raw_checks",
-        specs=[
-            *(contract_spec(table) for table in COLLECTED_TABLES),
-            *(_spec(check) for check in data_checks(settings)),
-        ],
-        can_subset=True,
-    )
+    @dg.multi_asset_check(name="raw_checks", specs=[spec for spec, _ in checks], can_subset=True)
     def raw_checks(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         selected = context.selected_asset_check_keys
         with warehouse.open().session() as session:
-            results = [evaluate(session) for k, evaluate in evaluations.items() if k in selected]
+            results = [evaluate(session) for spec, evaluate in checks if spec.key in selected]
         yield from results
 
     return raw_checks
@@ -49,16 +42,16 @@ def raw_checks(settings: Settings) -> dg.AssetChecksDefinition:
 
 def report_raw_checks(instance: dg.DagsterInstance, store: Warehouse, settings: Settings) -> None:
     """Report the checks of the raw tables outside of a run, but of tables never written."""
-    results = {}
+    results = []
     with suppress(WarehouseError), store.session() as session:
-        for key, evaluate in _evaluations(settings).items():
+        for spec, evaluate in _checks(settings):
             with suppress(WarehouseError):
-                results[key] = evaluate(session)
-    for key, result in results.items():
+                results.append((spec, evaluate(session)))
+    for spec, result in results:
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=key.asset_key,
-                check_name=key.name,
+                asset_key=spec.asset_key,
+                check_name=spec.name,
                 passed=result.passed,
                 metadata=result.metadata,
                 severity=result.severity,
@@ -66,25 +59,19 @@ def report_raw_checks(instance: dg.DagsterInstance, store: Warehouse, settings: 
         )
 
 
-def _evaluations(
+def _checks(
     settings: Settings,
-) -> Mapping[dg.AssetCheckKey, Callable[[Warehouse], dg.AssetCheckResult]]:
-    """How each check of the raw tables is evaluated."""
-    return {
-        dg.AssetCheckKey(asset_key(table), CONTRACT): partial(contract_result, table=table)
-        for table in COLLECTED_TABLES
-    } | {
-        dg.AssetCheckKey(asset_key(check.table), check.name): partial(_result, check=check)
-        for check in data_checks(settings)
-    }
+) -> list[tuple[dg.AssetCheckSpec, Callable[[Warehouse], dg.AssetCheckResult]]]:
+    """The checks of the raw tables, and how each is evaluated."""
+    return [
+        *((contract_spec(one), partial(contract_result, table=one)) for one in COLLECTED_TABLES),
+        *((_spec(one), partial(_result, check=one)) for one in data_checks(settings)),
+    ]
 
 
 def _spec(check: DataCheck) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        check.name,
-        asset=asset_key(check.table),
-        description=check.description,
-    )
+    asset = asset_key(check.table)
+    return dg.AssetCheckSpec(check.name, asset=asset, description=check.description)
 
 
 def _result(warehouse: Warehouse, check: DataCheck) -> dg.AssetCheckResult:

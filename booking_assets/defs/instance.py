@@ -26,7 +26,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not named:
         packaged = resources.files("booking_assets").joinpath("dagster.yaml")
-        # By its own path, so that whoever opens the folder finds its events, whatever is set there.
+        # By its own path: who opens the folder with another DAGSTER_HOME finds its events, too.
         instance_settings = packaged.read_text(encoding="utf-8").replace(
             f"{{env: {HOME_VARIABLE}}}", json.dumps(str(home))
         )

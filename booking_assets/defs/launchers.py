@@ -17,7 +17,7 @@ from dagster._core.launcher import (
     WorkerStatus,
 )
 
-from booking_assets.defs.processes import is_free, let_sensors_tell, run_lock
+from booking_assets.defs.processes import is_free, let_sensors_alert, run_lock
 
 
 class LockHealth(RunLauncher):
@@ -45,7 +45,7 @@ class LockHealth(RunLauncher):
         if not self.is_lock_free(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         if was_free:
-            let_sensors_tell(self._instance, run)
+            let_sensors_alert(self._instance, run)
             return CheckRunHealthResult(WorkerStatus.FAILED, "its process was killed")
         self._were_free |= {run.run_id}
         return CheckRunHealthResult(WorkerStatus.RUNNING)

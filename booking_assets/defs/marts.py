@@ -1,4 +1,4 @@
-"""The marts as assets: derived and stored one after another, then held against their contracts.
+"""The marts as assets: derived and stored one after another, then checked against their contracts.
 
 `raw/name_overrides` is among them: it is read from a file when the marts are derived.
 

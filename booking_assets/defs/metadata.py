@@ -5,7 +5,6 @@ People's texts never leave the warehouse. What is known before a run is in `spec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -87,18 +86,13 @@ def result_metadata(result: CollectionResult) -> dict[Table, dict[str, Any]]:
         return {table: {"rows": f"unknown: {log_row['reason']}"}}
     if not result.is_complete:
         return {}
-    shown = collection_metadata(log_row)
-    if table is not EVENTS:
-        return {table: shown}
-    counts = {name: log_row[name] for name in ("count_before", "count_after")}
-    return {EVENT_COUNTS: counts, EVENTS: shown}
-
-
-def collection_metadata(log_row: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of one collection, by the columns of `raw.collections`."""
     seconds = (log_row["finished_at"] - log_row["started_at"]).total_seconds()
-    return {
+    shown = {
         "dagster/partition_row_count": log_row["rows_loaded"],
         **{name: log_row[name] for name in SHOWN},
         "seconds": round(seconds, 3),
     }
+    if table is not EVENTS:
+        return {table: shown}
+    counts = {name: log_row[name] for name in ("count_before", "count_after")}
+    return {EVENT_COUNTS: counts, EVENTS: shown}

@@ -66,13 +66,13 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     ended = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if not _lock_name(run)[1].startswith(run.run_id) and is_free(instance, run):
-            let_sensors_tell(instance, run)
+            let_sensors_alert(instance, run)
             instance.report_run_failed(run, "The process of this run was killed: run it again")
             ended.append(run.run_id)
     return ended
 
 
-def let_sensors_tell(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+def let_sensors_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Let a sensor send the alert of a run whose starter was to send it, and is dead."""
     if ALERT_TAG in run.tags:
         instance.add_run_tags(run.run_id, {ALERT_TAG: KILLED})
@@ -81,7 +81,15 @@ def let_sensors_tell(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 def is_free(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether nobody holds the lock of a run of this host: its process has ended, or was killed."""
     host, name = _lock_name(run)
-    return host == socket.gethostname() and _is_free(_folder(instance) / name)
+    if host != socket.gethostname():
+        return False
+    path = _folder(instance) / name
+    try:
+        with locked(path, waiting=iter(())):
+            path.unlink()
+    except LockTimeout:
+        return False
+    return True
 
 
 def _lock_name(run: dg.DagsterRun) -> tuple[str, str]:
@@ -93,13 +101,3 @@ def _lock_name(run: dg.DagsterRun) -> tuple[str, str]:
 
 def _folder(instance: dg.DagsterInstance) -> Path:
     return Path(instance.root_directory) / "processes"
-
-
-def _is_free(path: Path) -> bool:
-    """Whether no process holds the lock; its file is removed then."""
-    try:
-        with locked(path, waiting=iter(())):
-            path.unlink()
-    except LockTimeout:
-        return False
-    return True

@@ -4,8 +4,7 @@ How an organization is collected and what a failure means is in `pipeline.collec
 records so few events is in `docs/decisions/0005-events-a-partition.md`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import dagster as dg
@@ -27,7 +26,6 @@ from booking_assets.pipeline.results import RunReport
 from booking_assets.settings import Settings
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENT_COUNTS
-from booking_assets.warehouse.warehouse import Warehouse
 
 RAW_KINDS = {"http", "polars", "duckdb"}
 
@@ -91,12 +89,19 @@ def raw_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 log=context.log,
             )
         if settings.storage is None:
-            _record_log_tables(context, store)
-            check = partial(report_raw_checks, context.instance, store, settings)
-            yield from _record(context, report, check)
-        else:
-            # The run that loads the landings reports and checks what they change.
-            yield from _record(context, report, lambda: None)
+            for table, rows in store.rows_by_table(LOG_TABLES).items():
+                metadata = {"dagster/row_count": sum(rows.values())}
+                context.log_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
+        _record(context, report)
+        if not report.failed_organizations:
+            for table in PARTITIONED_TABLES:
+                yield dg.MaterializeResult(asset_key=asset_key(table))
+            return
+        # Dagster skips this run's checks, since this step fails. With `[storage]`, the run that
+        # loads the landings checks what they change.
+        if settings.storage is None:
+            report_raw_checks(context.instance, store, settings)
+        raise _failure(context, report)
 
     return collect_organizations
 
@@ -130,20 +135,8 @@ def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
     return bool(context.has_partition_key or context.has_partition_key_range)
 
 
-def _record_log_tables(context: dg.AssetExecutionContext, warehouse: Warehouse) -> None:
-    for table, rows in warehouse.rows_by_table(LOG_TABLES).items():
-        metadata = {"dagster/row_count": sum(rows.values())}
-        context.log_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
-
-
-def _record(
-    context: dg.AssetExecutionContext, report: RunReport, check: Callable[[], None]
-) -> Iterator[dg.MaterializeResult[None]]:
-    """Record each organization's result on its own partition; where some failed, call `check`.
-
-    Raises:
-        Failure: some organizations failed. The others are recorded as materialized first.
-    """
+def _record(context: dg.AssetExecutionContext, report: RunReport) -> None:
+    """Record each organization's result on its own partition."""
     recorded: dict[tuple[Table, str], dict[str, Any]] = {
         (table, result.organization): metadata
         for result in report.results
@@ -156,12 +149,6 @@ def _record(
             context.log_event(
                 dg.AssetMaterialization(asset_key(table), partition=slug, metadata=metadata)
             )
-    if report.failed_organizations:
-        # Dagster skips this run's checks, since this step fails; a check is of what precedes it.
-        check()
-        raise _failure(context, report)
-    for table in PARTITIONED_TABLES:
-        yield dg.MaterializeResult(asset_key=asset_key(table))
 
 
 def _failure(context: dg.AssetExecutionContext, report: RunReport) -> dg.Failure:

@@ -41,11 +41,9 @@ def written_report(settings: Settings, *, keep: int = 2) -> "Report":
 
 def report_failures(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     """Why a run did not write the report, if it did not: what else it did is complete."""
-    records = instance.get_records_for_run(
-        run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    ).records
     evaluations = [
-        record.event_log_entry.get_dagster_event().asset_check_evaluation_data for record in records
+        one.get_dagster_event().asset_check_evaluation_data
+        for one in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     ]
     return [
         f"report: {one.description}"

@@ -18,7 +18,7 @@ from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.organizations import Withheld, withheld_organizations
 from booking_assets.pipeline.progress import SILENT, Progress
-from booking_assets.settings import Limits, Settings
+from booking_assets.settings import Collect, Limits, Settings, WarehouseSettings
 from booking_assets.warehouse.warehouse import Warehouse
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -44,11 +44,10 @@ class BookingApiResource(dg.ConfigurableResource[None]):
         Raises:
             pydantic.ValidationError: an override is outside the bounds of its setting.
         """
-        limits, collect = self.settings.limits, self.settings.collect
         settings = self.settings.model_copy(
             update={
-                "run_limits": _overridden(Limits(**_shared(Limits, limits)), self),
-                "collect": _overridden(collect, self),
+                "run_limits": _overridden(Limits, self.settings.limits, self),
+                "collect": _overridden(Collect, self.settings.collect, self),
             }
         )
         with open_configured_api(settings, RetryPolicy(on_wait=progress.waiting)) as connect:
@@ -91,20 +90,15 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         Raises:
             pydantic.ValidationError: an override is outside the bounds of its setting.
         """
-        limits = _overridden(self.settings.warehouse, self)
+        limits = _overridden(WarehouseSettings, self.settings.warehouse, self)
         return open_warehouse(self.settings.model_copy(update={"warehouse": limits}))
 
 
-def _overridden(section: Section, resource: BaseModel) -> Section:
+def _overridden(kind: type[Section], section: BaseModel, resource: BaseModel) -> Section:
     """A section of the settings with the resource's values of the same names, where not null."""
-    values = _shared(type(section), resource)
-    given = {name: value for name, value in values.items() if value is not None}
-    return type(section).model_validate(section.model_dump() | given)
-
-
-def _shared(section: type[BaseModel], model: BaseModel) -> dict[str, Any]:
-    names = section.model_fields.keys() & type(model).model_fields.keys()
-    return {name: getattr(model, name) for name in names}
+    values = {name: getattr(section, name) for name in kind.model_fields}
+    overrides = {name: getattr(resource, name, None) for name in kind.model_fields}
+    return kind.model_validate(values | {n: v for n, v in overrides.items() if v is not None})
 
 
 def resource_definitions(settings: Settings) -> Mapping[str, Any]:

@@ -39,10 +39,7 @@ def apply_retention(
 def delete_old_runs(instance: dg.DagsterInstance, retention: Retention, now: datetime) -> int:
     """Delete finished runs, with their events and logs; gives how many.
 
-    Args:
-        instance: where the runs are recorded; others' runs in it are left alone.
-        retention: a run is deleted when it is too old, or when enough newer ones are kept.
-        now: the present instant, UTC.
+    A run is deleted when it is too old, or when enough newer ones are kept; others' runs stay.
     """
     oldest = (now - timedelta(days=retention.runs_days)).timestamp()
     records = instance.get_run_records(dg.RunsFilter(statuses=_FINISHED))

@@ -44,14 +44,9 @@ def round_requests(
     *,
     allow_shrink: bool = False,
 ) -> list[dg.RunRequest]:
-    """The runs of a round, in the order of their parts.
+    """The runs of a round, in the order of their parts; of all organizations where none is named.
 
-    Args:
-        settings: the organizations, and how many of them a run collects; by default, all.
-        name: of the round; the same runs are requested once, however often.
-        mode: read every event, or those that changed.
-        slugs: which organizations; all of them where none is named.
-        allow_shrink: store slices that lost more rows than the settings allow.
+    Those of the same `name` are requested once, however often.
     """
     slugs = slugs or settings.slugs
     size = settings.schedules.organizations_a_run or len(slugs)
@@ -92,13 +87,7 @@ def is_derived_by_round(run: dg.DagsterRun) -> bool:
 def round_sensor(
     settings: Callable[[], Settings], jobs: Sequence[Any], *, enabled: bool
 ) -> dg.SensorDefinition:
-    """The sensor that requests submitted rounds, and derives each round when it has ended.
-
-    Args:
-        settings: gives those of the present moment.
-        jobs: those that collect and derive.
-        enabled: whether it runs, unless a person switches it.
-    """
+    """The sensor that requests submitted rounds, and derives each round when it has ended."""
 
     @dg.sensor(
         name="rounds",

@@ -48,7 +48,7 @@ from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.published import published_version
 
 _NO_RETRIES = {"dagster/max_retries": "0"}
-"""The daemon retries no run of a command, whatever `run_retries` says: a person sees it fail."""
+"""The daemon retries no run of a command, even with `run_retries`: a person sees it fail."""
 # What a person should see is printed from the report; Dagster's own lines are in its UI.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -111,7 +111,7 @@ class _Runs:
         run_id = str(uuid4())
         # Known before it ends: an interrupted command reads what the run has stored.
         self.failures[run_id], self.alerts[run_id] = None, ()
-        with _signals() as came, _origin(self.instance, job.name):
+        with _signals() as was_signaled, _origin(self.instance, job.name):
             result = job.execute_in_process(
                 run_config={**config, **_QUIET},
                 instance=self.instance,
@@ -120,7 +120,7 @@ class _Runs:
                 resources={"progress": self.progress},
                 run_id=run_id,
             )
-            if came():
+            if was_signaled():
                 raise KeyboardInterrupt
         if not result.success:
             events = result.get_step_failure_events()
@@ -148,15 +148,7 @@ def run_refresh(
 ) -> RefreshResult:
     """Collect the organizations, derive and publish what is stored, and apply `[retention]`.
 
-    Args:
-        definitions: the code location.
-        settings: the organizations, in the order of their partitions.
-        slugs: which of them.
-        progress: is told as it goes.
-        mode: read every event, or those that changed.
-        allow_shrink: store slices that lost more rows than the settings allow.
-        instance: where the runs are recorded.
-        tags: of every run, such as those of `process_lock`.
+    Every run has the `tags`, such as those of `process_lock`.
 
     Raises:
         KeyboardInterrupt: a person ended it; the message says what is stored and published.
@@ -277,12 +269,12 @@ def _signals() -> Iterator[Callable[[], bool]]:
             end.setblocking(False)
         former = signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
 
-        def came() -> bool:
+        def was_signaled() -> bool:
             with suppress(BlockingIOError):
                 return bool({signal.SIGINT, signal.SIGTERM} & {*received.recv(1024)})
             return False
 
         try:
-            yield came
+            yield was_signaled
         finally:
             signal.set_wakeup_fd(former)

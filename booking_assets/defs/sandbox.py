@@ -42,13 +42,7 @@ def open_configured_api(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen: sharing the default is harmless
     timeout_seconds: float | None = None,
 ) -> Iterator[Connect]:
-    """The API of the settings; without one, the sandbox, which is stopped in the end.
-
-    Args:
-        settings: where the API is.
-        retry: how long clients retry.
-        timeout_seconds: bound on one request; the settings' by default.
-    """
+    """The API of the settings; without one, the sandbox, which is stopped in the end."""
     seconds = timeout_seconds or settings.limits.timeout_seconds
     if settings.api is not None:
         base_url = settings.api.base_url

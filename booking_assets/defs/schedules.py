@@ -18,9 +18,7 @@ from booking_assets.settings import Schedules, Settings
 def schedules(settings: Schedules, current: Callable[[], Settings]) -> list[dg.ScheduleDefinition]:
     """Every hour what changed, every night all events, each of all organizations.
 
-    Args:
-        settings: when they tick.
-        current: gives the settings of the moment: the organizations may have changed since.
+    `current` gives the settings of the moment: the organizations may have changed since.
     """
     return [
         _collect("collect_hourly", settings.hourly, "incremental", settings, current),
@@ -43,21 +41,17 @@ def _status(settings: Schedules) -> dg.DefaultScheduleStatus:
 
 def cron_faults(settings: Schedules) -> tuple[str, ...]:
     """The cron texts of the settings that Dagster refuses, each with its key."""
-    texts = {key: getattr(settings, key) for key in ("hourly", "nightly", "retention")}
-    return tuple(
-        f"schedules.{key}: Dagster refuses this cron text; write five fields, as in 17 * * * *"
-        f" (found {text!r})"
-        for key, text in texts.items()
-        if not _is_accepted(text)
-    )
-
-
-def _is_accepted(cron: str) -> bool:
-    try:
-        dg.ScheduleDefinition(name="check", cron_schedule=cron, job_name=COLLECT)
-    except dg.DagsterInvalidDefinitionError:
-        return False
-    return True
+    faults = []
+    for key in ("hourly", "nightly", "retention"):
+        text = getattr(settings, key)
+        try:
+            dg.ScheduleDefinition(name="check", cron_schedule=text, job_name=COLLECT)
+        except dg.DagsterInvalidDefinitionError:
+            faults.append(
+                f"schedules.{key}: Dagster refuses this cron text; write five fields, as in"
+                f" 17 * * * * (found {text!r})"
+            )
+    return tuple(faults)
 
 
 def _collect(

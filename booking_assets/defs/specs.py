@@ -38,14 +38,7 @@ def asset_spec(
     kinds: set[str],
     max_age: timedelta | None = None,
 ) -> dg.AssetSpec:
-    """A table as an asset.
-
-    Args:
-        table: the contract.
-        upstream: the tables that it is made from.
-        kinds: what it is made with.
-        max_age: how long after its newest materialization the daemon calls it stale.
-    """
+    """A table as an asset; stale when its newest materialization is older than `max_age`."""
     is_mart = table in MART_TABLES
     return dg.AssetSpec(
         key=asset_key(table),

@@ -16,8 +16,8 @@ from pathlib import Path
 from booking_assets.files import LockTimeout, locked, pauses, sync
 from booking_assets.objects import Objects, StorageError, open_objects
 from booking_assets.pipeline.landings import open_storage
-from booking_assets.settings import Settings
-from booking_assets.settings_storage import Storage, usable_store
+from booking_assets.settings import Settings, Storage
+from booking_assets.settings_faults import usable_store
 from booking_assets.warehouse.publication import FILE_MODE, publish_version, versions_folder
 from booking_assets.warehouse.snapshot import FILE, Snapshot, require_free
 

@@ -39,7 +39,7 @@ def packages(scope: Scope) -> Section:
         "Exam packages",
         "Where the packages of paper exams are. Overdue: expected to ship and not ordered."
         " Failed: the distributor refused the order.",
-        scope.says_as_of,
+        scope.as_of_note,
         blocks,
     )
 
@@ -62,7 +62,7 @@ def returns(scope: Scope) -> Section:
         "returns",
         "Returns overdue",
         "Exam materials that are due back and have not all come.",
-        scope.says_as_of,
+        scope.as_of_note,
         [listed("Returns overdue", heads, cells)],
     )
 

@@ -15,16 +15,16 @@ def organization_page(scope: Scope) -> Page:
     attendance, no_show = usage.attendance(scope)
     changes, changed = usage.changes(scope)
     ratio: float | str | None = taken / offered if taken is not None and offered else None
-    seats_said = f"{taken or 0:,} of {offered:,} seats" if offered else ""
+    seats_text = f"{taken or 0:,} of {offered:,} seats" if offered else ""
     if unknown:
-        seats_said = f"{seats_said or 'no seats are known'}; {unknown:,} events are unknown"
+        seats_text = f"{seats_text or 'no seats are known'}; {unknown:,} events are unknown"
     elif not offered:
-        ratio, seats_said = NOT_APPLICABLE, "no seats are offered"
+        ratio, seats_text = NOT_APPLICABLE, "no seats are offered"
     waiting = scope.upcoming["seats_waitlisted"].drop_nulls()
     waitlisted = int(waiting.sum()) if len(waiting) or not scope.upcoming.height else None
     horizon = "next 60 days"
     tiles = [
-        Tile(f"Seats taken, {horizon}", ratio, seats_said, "curves"),
+        Tile(f"Seats taken, {horizon}", ratio, seats_text, "curves"),
         Tile(f"Waitlisted, {horizon}", waitlisted, "registrations", "curves"),
         Tile(f"Below minimum, {horizon}", below, "events", "minimum", bool(below)),
         Tile("No-show rate, last 90 days", no_show, "of those marked", "attendance"),

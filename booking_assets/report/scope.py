@@ -85,16 +85,11 @@ class Clock:
 
 @dataclass(frozen=True)
 class Scope:
-    """What an organization's page is made from.
+    """What an organization's page is made from: its rows of the snapshot, by the table's name.
 
-    Attributes:
-        slug: The organization.
-        organization: Its label and time zone.
-        freshness: Its row of `marts.organization_freshness`.
-        frames: The frames by the table's name.
-        since: What the last report was as of; None where this is the first.
-        last_sequence: The highest sequence of the changes that were known to the last report; None
-            where that was written by an earlier release, which knew the instants alone.
+    `organization` and `freshness` are its rows of those marts. `since` is what the last report was
+    as of, None where this is the first; `last_sequence` is the highest sequence of the changes that
+    it knew, None where an earlier release wrote it, which knew the instants alone.
     """
 
     slug: str
@@ -141,15 +136,15 @@ class Scope:
         ).sort("event_scheduled_start", "event_identifier")
 
     @property
-    def says_as_of(self) -> str:
+    def as_of_note(self) -> str:
         """What figures about events are as of."""
         return f"As of {self.clock.instant(self.as_of)}."
 
     @property
-    def says_seats_as_of(self) -> str:
+    def seats_as_of_note(self) -> str:
         """What figures about seats are as of."""
         if self.seats_as_of is None:
-            return f"{self.says_as_of} Seats are unknown: {self._why_unknown}"
+            return f"{self.as_of_note} Seats are unknown: {self._why_unknown}"
         return f"Seats as of {self.clock.instant(self.seats_as_of)}."
 
     @property

@@ -75,7 +75,7 @@ def utilization(scope: Scope) -> Section:
         "Utilization by month and type",
         "Seats taken as a share of the seats offered, by the month in which an event starts."
         " Cancelled events and events without a maximum are left out.",
-        scope.says_seats_as_of,
+        scope.seats_as_of_note,
         [*charts, Table("Utilization by month and type", heads, cells, is_behind=bool(charts))],
     )
 
@@ -134,7 +134,7 @@ def rankings(scope: Scope) -> Section:
         "Fullest and emptiest courses and venues",
         f"By seats taken of seats offered, from {first:%B %Y} to {last:%B %Y}."
         " Names that are unknown are shown as the first characters of their identifier.",
-        scope.says_seats_as_of,
+        scope.seats_as_of_note,
         blocks,
     )
 
@@ -172,7 +172,7 @@ def below_minimum(scope: Scope) -> tuple[Section, int | None]:
         "Classes below their minimum, next 60 days",
         "Classes and other events that start within 60 days, are not cancelled, and have fewer"
         " registrations (confirmed and invited) than their minimum.",
-        scope.says_seats_as_of,
+        scope.seats_as_of_note,
         [table, *notes],
     )
     return section, None if unknown and not found.height else found.height
@@ -211,7 +211,7 @@ def booking_curves(scope: Scope) -> Section:
         "Booking curves of upcoming classes",
         f"Seats taken in the next {CURVES} classes and other events with a maximum that start"
         " within 60 days; the dashed line is the maximum. What was not seen yet is unknown.",
-        scope.says_seats_as_of,
+        scope.seats_as_of_note,
         [Table("Booking curves", heads, cells, total=limited.height)],
     )
 

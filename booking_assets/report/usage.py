@@ -48,7 +48,7 @@ def rooms(scope: Scope) -> Section:
         "When rooms are booked",
         f"Rooms that are booked within the hour, on average of {WEEKS} weeks, by events that are"
         " not cancelled and take a day at most.",
-        scope.says_as_of,
+        scope.as_of_note,
         blocks,
     )
 
@@ -134,7 +134,7 @@ def attendance(scope: Scope) -> tuple[Section, float | None]:
         "Attendance and no-shows",
         "Absent people as a share of those marked present or absent, in events that have ended, by"
         " the month in which they start. A month in which nobody is marked is unknown.",
-        scope.says_seats_as_of,
+        scope.seats_as_of_note,
         [chart, table] if cells else ["Unknown: no attendance is recorded in this time."],
     )
     return section, recent_rate
@@ -152,7 +152,7 @@ def changes(scope: Scope) -> tuple[Section, int | str]:
     """What changed since the last report, and how many events."""
     if scope.since is None:
         text = "This is the first report: changes are listed from the next one on."
-        return Section("changes", "What changed", "", scope.says_as_of, [text]), NOT_APPLICABLE
+        return Section("changes", "What changed", "", scope.as_of_note, [text]), NOT_APPLICABLE
     is_new = pl.col("changed_at") > scope.since
     if scope.last_sequence is not None:
         is_new = pl.col("sequence") > scope.last_sequence
@@ -185,7 +185,7 @@ def changes(scope: Scope) -> tuple[Section, int | str]:
         "changes",
         "What changed since the last report",
         f"The last report was as of {scope.clock.instant(scope.since)}. Events since: {counted}.",
-        scope.says_as_of,
+        scope.as_of_note,
         [listed("Changes since the last report", heads, cells)],
     )
     return section, found["event_identifier"].n_unique()

@@ -39,11 +39,10 @@ PAGES = "organizations"
 MANIFEST = "report.json"
 """What was drawn from which figures, beside the pages."""
 
-EVENTS_TOGETHER = 5_000
+BATCH_EVENTS = 5_000
 """Events of the organizations that are read at once: they are in memory with their history."""
 
 LOCK_SECONDS = 60
-VERSIONS_KEPT = 2
 
 
 class ReportFailed(WarehouseError):
@@ -52,14 +51,7 @@ class ReportFailed(WarehouseError):
 
 @dataclass(frozen=True)
 class Report:
-    """A written report.
-
-    Attributes:
-        path: The folder that people open: a symlink to its version.
-        pages: The page of each published organization, by slug.
-        drawn: The organizations whose page was drawn, because figures changed.
-        seconds: The duration of writing.
-    """
+    """A written report: the page of each published organization, by slug; which were `drawn`."""
 
     path: Path
     pages: Mapping[str, Path]
@@ -124,7 +116,7 @@ class _Writer:
 
         Those of small organizations are read together: a table takes 2 ms each time.
         """
-        for slugs in _together(events):
+        for slugs in _batches(events):
             view = View(self.view.con, frozenset(slugs))
             read = {
                 table: view.read(table, ("organization", *names)).partition_by(
@@ -189,18 +181,13 @@ def write_report(
     *,
     memory_limit: str,
     threads: int,
-    keep: int = VERSIONS_KEPT,
-    group: str | None = None,
+    keep: int,
+    group: str | None,
 ) -> Report:
     """Write the report of a snapshot; where no figure changed, the last one stays.
 
-    Args:
-        snapshot: The path that analysts open.
-        path: The folder that people open: a symlink into `<path>.d/`.
-        memory_limit: DuckDB's bound on its buffers.
-        threads: DuckDB's threads.
-        keep: The number of versions to keep, this one included.
-        group: The group of the files; unchanged by default.
+    People open the folder `path`: a symlink into `<path>.d/`, which keeps so many versions, this
+    one included.
 
     Raises:
         ReportFailed: `path` was not written here, another process writes it, or the disk is full.
@@ -262,12 +249,12 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _together(events: Mapping[str, int]) -> Iterator[list[str]]:
-    """Organizations with at most `EVENTS_TOGETHER` events in all, or one that has more."""
+def _batches(events: Mapping[str, int]) -> Iterator[list[str]]:
+    """Organizations with at most `BATCH_EVENTS` events in all, or one that has more."""
     slugs: list[str] = []
     total = 0
     for slug, number in events.items():
-        if slugs and total + number > EVENTS_TOGETHER:
+        if slugs and total + number > BATCH_EVENTS:
             yield slugs
             slugs, total = [], 0
         slugs.append(slug)

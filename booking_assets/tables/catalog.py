@@ -1,7 +1,4 @@
-"""All tables, in the order in which they are built.
-
-Their contracts are in `raw`, `capacity` and `marts`.
-"""
+"""All tables, in the order in which they are built; what they are made of is in `contract`."""
 
 from __future__ import annotations
 

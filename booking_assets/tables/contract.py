@@ -1,6 +1,6 @@
 """What a table contract is made of: column kinds, `Schema` and `Table`.
 
-The tables themselves are in `raw` and `marts`; DuckDB's type names are in `warehouse.ddl`.
+The tables are in `raw`, `names`, `capacity` and `marts`; DuckDB's type names: `warehouse.ddl`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Contracts of the marts, which are derived from the raw tables.
+"""Contracts of the marts about exam packages, rooms, histories and freshness.
 
-How a mart is computed: `transforms`; its rules for readers: `docs/marts.md`.
+Other marts: `capacity`, `names`. How a mart is computed: `transforms`; its rules for readers:
+`docs/marts.md`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from booking_assets.tables.capacity import (
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import EVENTS
 from booking_assets.transforms.rules import (
-    NO_TIMEZONES,
     by_time_zone,
     conform_to,
     equals_ignoring_case,
@@ -62,10 +61,10 @@ _COUNTED_SEATS = ("seats_confirmed", "seats_invited", "seats_waitlisted", "seats
 def capacity_by_event(
     events: pl.DataFrame,
     as_of: pl.DataFrame,
-    registrations: pl.DataFrame | None = None,
-    seats_as_of: pl.DataFrame | None = None,
-    unknown_events: pl.DataFrame | None = None,
-    timezones: pl.DataFrame = NO_TIMEZONES,
+    registrations: pl.DataFrame,
+    seats_as_of: pl.DataFrame,
+    unknown_events: pl.DataFrame,
+    timezones: pl.DataFrame,
 ) -> pl.DataFrame:
     """`marts.capacity_by_event`: limits, seats, availability and registration state of each event.
 
@@ -76,8 +75,8 @@ def capacity_by_event(
     Args:
         events: Rows of `raw.events`.
         as_of: See `transforms`.
-        registrations: Rows of `raw.registrations`; None where none were ever collected. Those of
-            events that are not in `events` count nowhere.
+        registrations: Rows of `raw.registrations`; those of events that are not in `events` count
+            nowhere.
         seats_as_of: `organization` and `seats_as_of`, one row an organization whose registrations
             are known: the start of their newest complete collection.
         unknown_events: `organization` and `event_identifier` of the events that were first
@@ -220,16 +219,11 @@ def _registration_state() -> pl.Expr:
 
 def _with_seats(
     events: pl.DataFrame,
-    registrations: pl.DataFrame | None,
-    seats_as_of: pl.DataFrame | None,
-    unknown_events: pl.DataFrame | None,
+    registrations: pl.DataFrame,
+    seats_as_of: pl.DataFrame,
+    unknown_events: pl.DataFrame,
 ) -> pl.DataFrame:
-    if registrations is None or seats_as_of is None:
-        return events.with_columns(
-            *(pl.lit(None, dtype=pl.Int64).alias(name) for name in _COUNTED_SEATS),
-            seats_as_of=pl.lit(None, dtype=CAPACITY_BY_EVENT.dtypes["seats_as_of"]),
-        )
-    unknown = events.select(KEY).clear() if unknown_events is None else unknown_events.select(KEY)
+    unknown = unknown_events.select(KEY)
     counted = with_seat(registrations, events).group_by(KEY)
     seats = counted.agg(
         (pl.col("seat") == name.removeprefix("seats_")).sum().alias(name) for name in _COUNTED_SEATS

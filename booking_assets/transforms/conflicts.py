@@ -42,7 +42,7 @@ class Conflicts:
     """The conflicts of rooms.
 
     Attributes:
-        frames: `marts.room_conflicts`, in frames that are each sorted by its key.
+        frames: `marts.room_conflicts`, each made when it is asked for, and sorted by its key.
         left_out: the rooms (`ROOM`) with more conflicts than a room can have.
     """
 
@@ -85,18 +85,11 @@ def room_conflicts(
     )
     followed = _followed(windows)
     is_room = pl.col("following").sum().over("room_number") <= most_a_room
+    pairs = _pairs(followed.filter(is_room), at_once)
     return Conflicts(
-        conflict_frames(events, windows, followed.filter(is_room), at_once),
+        (_conflicts(events, windows, some) for some in pairs),
         events.join(followed.filter(~is_room), on="room_number", how="semi").select(ROOM).unique(),
     )
-
-
-def conflict_frames(
-    events: pl.DataFrame, windows: pl.DataFrame, followed: pl.DataFrame, at_once: int
-) -> Iterator[pl.DataFrame]:
-    """The frames of `room_conflicts`, each made when it is asked for."""
-    for pairs in _pairs(followed, at_once):
-        yield _conflicts(events, windows, pairs)
 
 
 def _followed(windows: pl.DataFrame) -> pl.DataFrame:

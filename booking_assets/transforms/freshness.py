@@ -25,8 +25,8 @@ def organization_freshness(
     stored: Mapping[str, pl.DataFrame],
     event_counts: pl.DataFrame,
     published_at: datetime,
-    withheld: Mapping[str, tuple[str, str]] | None = None,
-    named: Collection[str] = (),
+    withheld: Mapping[str, tuple[str, str]],
+    named: Collection[str],
 ) -> pl.DataFrame:
     """`marts.organization_freshness`: the data's age, and the newest collection's result.
 
@@ -39,18 +39,13 @@ def organization_freshness(
         published_at: The instant of publishing, with its zone.
         withheld: The organizations that are not published, each with the reason and the remedy.
         named: The organizations whose groups are wanted.
-
-    Raises:
-        ValueError: `published_at` has no zone.
     """
-    if published_at.tzinfo is None:
-        raise ValueError(f"published_at is {published_at.isoformat()}: give it a time zone")
     rows = pl.DataFrame(
         {"organization": [*organizations], "wanted": [*organizations.values()]},
         schema={"organization": pl.String, "wanted": pl.Boolean},
     )
     text = dict.fromkeys(("organization", "withheld_reason", "withheld_remedy"), pl.String)
-    hidden = [(slug, *why) for slug, why in (withheld or {}).items()]
+    hidden = [(slug, *why) for slug, why in withheld.items()]
     for source in (
         _of_resource(attempts, "events"),
         _of_resource(attempts, "registrations"),

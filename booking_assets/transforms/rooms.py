@@ -42,12 +42,7 @@ def room_utilization(
     Bookings overlap where their instants do, independently of offsets; those that touch do not. A
     booking makes a row in each week that it reaches into. Weeks begin by the clock of the room: the
     time zone of its organization, else the offset in which most of its events start.
-
-    Raises:
-        ValueError: `open_hours`, the hours a week for which a room may be booked, is not positive.
     """
-    if not open_hours > 0:
-        raise ValueError(f"open_hours is {open_hours:g}: give the hours a week, more than 0")
     booking = bookings.room_events(with_as_of(events.select(EVENT_COLUMNS), as_of))
     booking = booking.with_row_index("event")
     shares, terms = [], []

@@ -118,9 +118,9 @@ def conform_to(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
 
     Columns with names that the frame lacks are null: `names.with_names` fills them.
     """
-    nameless = [name for name in name_columns(table) if name not in frame.columns]
+    absent = [name for name in name_columns(table) if name not in frame.columns]
     columns = [
-        (pl.lit(None) if name in nameless else pl.col(name)).cast(dtype).alias(name)
+        (pl.lit(None) if name in absent else pl.col(name)).cast(dtype).alias(name)
         for name, dtype in table.dtypes.items()
     ]
     return frame.select(columns).sort(table.grain)

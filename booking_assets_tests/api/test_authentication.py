@@ -189,7 +189,7 @@ def test_a_token_of_another_organization_sends_no_request(
     with pytest.raises(CredentialMismatch) as caught:
         make_client(credential=Token(token)).count()
     assert server.received == []
-    assert (caught.value.expected, caught.value.found) == (str(ACME), OTHER)
+    assert caught.value.detail == f"the credential belongs to organization {OTHER}, not to {ACME}"
     assert str(ACME) in str(caught.value)
     assert OTHER in str(caught.value)
     assert token not in str(caught.value)

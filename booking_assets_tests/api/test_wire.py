@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from booking_assets.api.errors import MalformedBody
-from booking_assets.api.wire import ALIASES, read_count, read_pagination
+from booking_assets.api.wire import ALIASES, read_count, read_total_count
 from booking_assets.tables.raw import ACHIEVEMENTS, EVENTS, GROUPS, member_name
 
 
@@ -50,4 +50,4 @@ def test_the_smallest_and_largest_count_are_accepted(count: int) -> None:
 
 
 def test_a_total_beyond_the_largest_number_is_ignored() -> None:
-    assert read_pagination('{"TotalCount": 9223372036854775808, "PageSize": 1e9}') == (None, None)
+    assert read_total_count('{"TotalCount": 9223372036854775808}') is None

@@ -26,8 +26,8 @@ import sqlalchemy
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG
 from sqlalchemy.exc import SQLAlchemyError
 
+from booking_assets.cluster.session_locks import is_free, session_lock
 from booking_assets.defs.rounds import DERIVED_TAG, FAILED_PARTS_TAG, PART_TAG, ROUND_TAG
-from booking_assets.defs.session_locks import is_free, session_lock
 from booking_assets_tests.cluster.loopback import Loopback, program, running
 
 pytestmark = [
@@ -220,7 +220,7 @@ def test_the_lock_of_a_run_is_free_when_its_process_died_and_not_after_a_restart
 ) -> None:
     url = cluster.environment["DAGSTER_POSTGRES_URL"]
     holding = (
-        "import sys, time; from booking_assets.defs.session_locks import session_lock\n"
+        "import sys, time; from booking_assets.cluster.session_locks import session_lock\n"
         "with session_lock(sys.argv[1], 'a run'):\n    print('held', flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", holding, url]

@@ -14,16 +14,13 @@ from booking_assets.collect.pages import fetch_pages, map_concurrently
 
 
 class Shelf:
-    """A server of numbers; `cap` limits its pages, `sends_...` fill its header."""
+    """A server of numbers; `cap` limits its pages, `sends_total` fills its header."""
 
-    def __init__(
-        self, rows: int, *, cap: int = 10**9, sends_total: bool = True, sends_size: bool = True
-    ) -> None:
+    def __init__(self, rows: int, *, cap: int = 10**9, sends_total: bool = True) -> None:
         self.rows = rows
         self.requests: list[tuple[int, int]] = []
         self._cap = cap
         self._sends_total = sends_total
-        self._sends_size = sends_size
         self._lock = threading.Lock()
 
     def page(self, number: int, size: int) -> Page[list[int]]:
@@ -31,12 +28,7 @@ class Shelf:
             self.requests.append((number, size))
         served = min(size, self._cap)
         rows = list(range(self.rows))[(number - 1) * served : number * served]
-        return Page(
-            number,
-            rows,
-            self.rows if self._sends_total else None,
-            (served if self._sends_size else size) if self._sends_total else None,
-        )
+        return Page(number, rows, self.rows if self._sends_total else None)
 
     def fetch(self, page_size: int, expected: int, concurrency: int = 3) -> list[int]:
         pages = fetch_pages(self.page, len, page_size, expected, concurrency)
@@ -49,13 +41,12 @@ class Shelf:
     page_size=st.integers(1, 70),
     cap=st.integers(1, 70),
     sends_total=st.booleans(),
-    sends_size=st.booleans(),
     concurrency=st.integers(1, 4),
 )
 def test_every_row_arrives_once_when_nothing_moves(
-    rows: int, page_size: int, cap: int, sends_total: bool, sends_size: bool, concurrency: int
+    rows: int, page_size: int, cap: int, sends_total: bool, concurrency: int
 ) -> None:
-    shelf = Shelf(rows, cap=cap, sends_total=sends_total, sends_size=sends_size)
+    shelf = Shelf(rows, cap=cap, sends_total=sends_total)
     assert sorted(shelf.fetch(page_size, rows, concurrency)) == list(range(rows))
     assert len({number for number, _ in shelf.requests}) == len(shelf.requests)
     assert len(shelf.requests) <= rows // min(page_size, cap) + 2
@@ -67,9 +58,8 @@ def test_pages_are_requested_by_number_and_size() -> None:
     assert sorted(shelf.requests) == [(1, 10), (2, 10), (3, 10)]
 
 
-@pytest.mark.parametrize("sends_size", [True, False], ids=["and says so", "in silence"])
-def test_a_capped_page_size_is_used_for_the_other_pages(sends_size: bool) -> None:
-    shelf = Shelf(25, cap=10, sends_size=sends_size)
+def test_a_capped_page_size_is_used_for_the_other_pages() -> None:
+    shelf = Shelf(25, cap=10)
     shelf.fetch(1000, 25)
     assert sorted(shelf.requests) == [(1, 1000), (2, 10), (3, 10)]
 
@@ -79,7 +69,7 @@ def test_a_server_that_ignores_the_size_gets_a_single_request() -> None:
 
     def everything(number: int, size: int) -> Page[list[int]]:
         requests.append(number)
-        return Page(number, list(range(500)), 500, None)
+        return Page(number, list(range(500)), 500)
 
     pages = list(fetch_pages(everything, len, 5, 500, 2))
     assert (len(pages), requests) == (1, [1])
@@ -168,7 +158,7 @@ def test_pages_in_flight_are_bounded() -> None:
             both.wait(timeout=10)
         with lock:
             in_flight -= 1
-        return Page(number, [number], 9, 1)
+        return Page(number, [number], 9)
 
     list(fetch_pages(page, len, 1, 9, 2))
     assert most == 2

@@ -30,7 +30,7 @@ EVENTS_EACH = 30
 
 
 def world(events: int = EVENTS_EACH) -> World:
-    """Three organizations at rest; the same ones whatever the number of their events."""
+    """Three organizations at rest; the same ones for any number of events."""
     return generated_world(3, events, seed=7, clock=lambda: NOON)
 
 

@@ -34,7 +34,6 @@ from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
 from booking_assets.transforms.attendance import attendance_by_event
 from booking_assets.transforms.calendar import calendar, states
 from booking_assets.transforms.capacity import (
-    capacity_by_event,
     capacity_utilization,
     course_utilization,
 )
@@ -44,6 +43,7 @@ from booking_assets.transforms.names import with_names
 from booking_assets.transforms.rooms import room_utilization
 from booking_assets.transforms.seats import REGISTRATION_COLUMNS
 from booking_assets_tests.defs.conftest import EVENTS_EACH, Site, materialized
+from booking_assets_tests.transforms.capacity import derived as capacity_derived
 
 DERIVED = {("snapshot", None), ("report", None), ("raw/name_overrides", None)} | {
     (f"marts/{table.short_name}", None) for table in MART_TABLES
@@ -94,7 +94,7 @@ def test_the_stored_marts_are_what_the_transforms_make_of_the_stored_rows(
     newest = warehouse.read(COLLECTIONS).filter(resource=EVENTS.short_name)
     as_of = newest.select("organization", as_of="started_at")
     seats_as_of = warehouse.seats_as_of()
-    capacity = capacity_by_event(events, as_of, registrations, seats_as_of)
+    capacity = capacity_derived(events, as_of, registrations, seats_as_of)
     packages = distribution_by_event(events, as_of)
     expected = {
         CAPACITY_BY_EVENT: capacity,

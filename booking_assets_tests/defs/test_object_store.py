@@ -10,7 +10,7 @@ import pytest
 from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.runs import run_refresh
 from booking_assets.pipeline.progress import NoProgress
-from booking_assets.settings_storage import Storage
+from booking_assets.settings import Storage
 from booking_assets.tables.raw import EVENTS
 from booking_assets_tests.defs.conftest import EVENTS_EACH, Site
 

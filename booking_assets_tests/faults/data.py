@@ -325,7 +325,7 @@ def change_between(pages: int, context: FaultContext) -> Handler:
 
 @switch(SLUG)
 def foreign_token(slug: str, context: FaultContext) -> Handler:
-    """The token answers for organization SLUG, whatever its claim says."""
+    """The token answers for organization SLUG, against its claim."""
     other = tenant_called(slug, context.world, context.fault)
 
     async def handle(request: FaultRequest, forward: Forward) -> Response:

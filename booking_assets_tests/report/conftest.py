@@ -127,7 +127,11 @@ class World:
 
     def write(self, **arguments: Any) -> Report:
         return write_report(
-            self.snapshot, self.report, memory_limit="192MB", threads=2, **arguments
+            self.snapshot,
+            self.report,
+            memory_limit="192MB",
+            threads=2,
+            **{"keep": 2, "group": None} | arguments,
         )
 
     def change(self, *statements: str) -> None:

@@ -95,7 +95,7 @@ def test_a_new_order_of_the_rows_is_no_new_figure(world: World) -> None:
 def test_organizations_that_are_read_together_have_their_own_figures(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "EVENTS_TOGETHER", 0)
+    monkeypatch.setattr(writing, "BATCH_EVENTS", 0)
     assert {*world.write().drawn} == {*world.slugs}
     monkeypatch.undo()
     assert world.write().drawn == ()
@@ -188,7 +188,8 @@ KILLED = """
         write(path, text)
 
     writing._write = dying
-    writing.write_report(Path(sys.argv[1]), Path(sys.argv[2]), memory_limit="192MB", threads=2)
+    paths = (Path(sys.argv[1]), Path(sys.argv[2]))
+    writing.write_report(*paths, memory_limit="192MB", threads=2, keep=2, group=None)
 """
 
 

@@ -1,9 +1,10 @@
-"""One sandbox at rest for the tests that only ask, and a client for its first tenant."""
+"""One sandbox at rest for the tests that only ask, a client for its first tenant, and requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +15,20 @@ from booking_assets.sandbox.world import generated_world
 from booking_assets_tests.commands import SECONDS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EVENTS = "/booking/events"
+
+
+def collect(client: httpx.Client, **filter_: Any) -> httpx.Response:
+    return client.post(f"{EVENTS}/collect", json={"Filter": filter_} if filter_ else {})
+
+
+def identifiers(response: httpx.Response) -> list[str]:
+    return [event["EventIdentifier"] for event in response.json()]
+
+
+def everything(client: httpx.Client) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = collect(client, Page=1, PageSize=0).json()
+    return events
 
 
 @pytest.fixture(scope="package")

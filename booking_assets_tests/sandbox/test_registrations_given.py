@@ -18,7 +18,7 @@ from booking_assets.sandbox.resources import REGISTRATIONS
 from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.server import SandboxServer
 from booking_assets.sandbox.world import given_world
-from booking_assets_tests.sandbox.test_registrations import Members, normal, takes_a_seat
+from booking_assets_tests.sandbox.test_registration_rows import Members, normal, takes_a_seat
 
 EVENTS = [f"{digit * 8}-0000-4000-8000-00000000000{digit}" for digit in "123"]
 FIRST, SECOND = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"

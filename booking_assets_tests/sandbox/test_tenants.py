@@ -47,7 +47,7 @@ def test_every_third_token_is_opaque_and_the_others_show_their_organization() ->
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         pytest.param(lambda token: token[:-2] + "xx", id="signature"),
         pytest.param(lambda token: "x" + token, id="header"),
@@ -58,11 +58,11 @@ def test_every_third_token_is_opaque_and_the_others_show_their_organization() ->
     ],
 )
 @pytest.mark.parametrize("number", [0, 2], ids=["readable", "opaque"])
-def test_a_spoilt_token_is_refused(number: int, spoil: object) -> None:
-    assert callable(spoil)
+def test_a_corrupt_token_is_refused(number: int, corrupt: object) -> None:
+    assert callable(corrupt)
     token = generated_tenants(3, seed=1)[number].token
     with pytest.raises(tokens.RefusedTokenError):
-        tokens.organization_of(spoil(token), LATER)
+        tokens.organization_of(corrupt(token), LATER)
 
 
 def test_an_issued_token_expires() -> None:

@@ -10,8 +10,7 @@ from uuid import uuid4
 import pytest
 
 from booking_assets.objects import Objects, open_objects
-from booking_assets.settings import Settings
-from booking_assets.settings_storage import Storage
+from booking_assets.settings import Settings, Storage
 from booking_assets_tests.pipeline.conftest import Place, place  # noqa: F401 - a fixture
 from booking_assets_tests.storage.seaweed import BUCKET, Seaweed
 

@@ -10,7 +10,7 @@ import pytest
 
 from booking_assets.tables.capacity import ATTENDANCE_BY_EVENT
 from booking_assets.transforms.attendance import attendance_by_event
-from booking_assets.transforms.capacity import capacity_by_event
+from booking_assets_tests.transforms.capacity import derived
 from booking_assets_tests.transforms.rows import (
     ACME,
     AS_OF,
@@ -33,9 +33,7 @@ def attended(
     *events: Row, registrations: Sequence[Row], known: Sequence[str] = (ACME,)
 ) -> pl.DataFrame:
     registered = registrations_frame(*registrations)
-    rows = capacity_by_event(
-        events_frame(*events), as_of_frame(ACME, BOLT), registered, seats_frame(known)
-    )
+    rows = derived(events_frame(*events), as_of_frame(ACME, BOLT), registered, seats_frame(known))
     return attendance_by_event(rows, registered)
 
 

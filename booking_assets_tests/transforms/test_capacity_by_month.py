@@ -7,7 +7,6 @@ from datetime import date
 import pytest
 
 from booking_assets.transforms.capacity import (
-    capacity_by_event,
     capacity_utilization,
     course_utilization,
 )
@@ -16,6 +15,7 @@ from booking_assets_tests.transforms.capacity import (
     PUBLISHED,
     by_event,
     by_month,
+    derived,
     registered,
 )
 from booking_assets_tests.transforms.rows import (
@@ -104,7 +104,7 @@ def test_events_that_are_newer_than_the_registrations_are_counted_apart_and_not_
     limits = {"capacity_maximum": 10, "event_scheduled_start": FUTURE}
     cancelled = limits | CANCELLED
     events = events_frame(limits, limits | {"capacity_maximum": 4}, {}, limits, {}, cancelled)
-    rows = capacity_by_event(
+    rows = derived(
         events,
         as_of_frame(),
         registrations_frame(*registered(3), *registered(1, event=2)),

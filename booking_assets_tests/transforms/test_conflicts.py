@@ -126,7 +126,7 @@ def test_a_conflict_says_who_where_and_for_how_long() -> None:
                 booking(9, 10, event_scheduled_start_offset_minutes=60),
             ],
             [(0, 1)],
-            id="at the same instant, whatever the offsets",
+            id="at the same instant, in other offsets",
         ),
     ],
 )

@@ -18,6 +18,7 @@ from booking_assets.tables.capacity import (
 from booking_assets.tables.marts import DISTRIBUTION_BY_EVENT, DISTRIBUTION_STATUS
 from booking_assets.transforms import capacity, distribution
 from booking_assets.transforms.attendance import attendance_by_event
+from booking_assets_tests.transforms.capacity import derived
 from booking_assets_tests.transforms.laws import (
     AS_OF,
     assert_keeps_contract,
@@ -58,7 +59,7 @@ KEY = ("organization", "event_identifier")
 def capacity_of(
     events: pl.DataFrame, registrations: pl.DataFrame | None, known: Collection[str]
 ) -> pl.DataFrame:
-    return capacity.capacity_by_event(events, AS_OF, registrations, seats_frame(known))
+    return derived(events, AS_OF, registrations, seats_frame(known))
 
 
 def months_of(rows: pl.DataFrame) -> pl.DataFrame:
@@ -212,9 +213,7 @@ def test_seats_by_event_are_seats_by_month_and_those_without_limit(
     events: pl.DataFrame, registrations: pl.DataFrame, known: Collection[str], unknown: set[str]
 ) -> None:
     unknown_events = events.filter(pl.col("event_identifier").is_in(unknown)).select(KEY)
-    rows = capacity.capacity_by_event(
-        events, AS_OF, registrations, seats_frame(known), unknown_events
-    )
+    rows = derived(events, AS_OF, registrations, seats_frame(known), unknown_events)
     active = rows.filter(pl.col("lifecycle_status") != "Cancelled")
     for figures in (
         capacity.capacity_utilization(rows, known),
@@ -334,7 +333,7 @@ def test_only_the_given_instant_says_what_time_it_is(
 ) -> None:
     as_of = later(AS_OF, weeks)
     assert_same(
-        capacity.capacity_by_event(later(capacities, weeks), as_of),
+        derived(later(capacities, weeks), as_of),
         later(capacity_of(capacities, None, ()), weeks),
     )
     assert_same(

@@ -322,12 +322,6 @@ def test_utilization_is_the_same_ratio_however_many_rooms_there_are(rooms: int) 
     assert rows["room_utilization"].to_list() == [11.5 / 60] * rooms
 
 
-@pytest.mark.parametrize("open_hours", [0, -1, float("nan")])
-def test_a_room_that_is_never_open_is_refused(open_hours: float) -> None:
-    with pytest.raises(ValueError, match="open_hours"):
-        utilization(booking(9, 10), open_hours=open_hours)
-
-
 def test_an_organization_without_an_as_of_is_named() -> None:
     with pytest.raises(ValueError, match=f"events of {BOLT} are stored"):
         room_utilization(events_frame({"organization": BOLT}), as_of_frame(ACME))

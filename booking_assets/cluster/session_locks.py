@@ -1,7 +1,8 @@
 """Session advisory locks of PostgreSQL: whether the process that executes a run still lives.
 
 The server releases a session's locks when its connection ends, on whichever host the process was
-and however it died. `cluster.worker` holds one a run, `cluster.launcher` looks for it.
+and however it died. `worker` holds one a run, `launcher` looks for it. File locks of one host:
+`defs.processes`.
 """
 
 from __future__ import annotations

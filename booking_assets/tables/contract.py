@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
 from typing import ClassVar
 
 import polars as pl
@@ -101,14 +103,17 @@ class Schema:
     """
 
     @classmethod
-    def columns(cls) -> dict[str, Column]:
+    @cache
+    def columns(cls) -> Mapping[str, Column]:
         """The columns by name, in their stored order."""
-        return {
-            name: column
-            for base in reversed(cls.__mro__)
-            for name, column in vars(base).items()
-            if isinstance(column, Column)
-        }
+        return MappingProxyType(
+            {
+                name: column
+                for base in reversed(cls.__mro__)
+                for name, column in vars(base).items()
+                if isinstance(column, Column)
+            }
+        )
 
 
 @dataclass(frozen=True)

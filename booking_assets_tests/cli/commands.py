@@ -11,6 +11,10 @@ from typing import Any
 
 import duckdb
 
+from booking_assets.sandbox.configuration import booking_toml, dotenv
+from booking_assets.sandbox.faults.registry import parse_faults
+from booking_assets.sandbox.server import SandboxServer
+from booking_assets.sandbox.world import generated_world
 from booking_assets_tests.commands import SECONDS, Shell, unfolded
 
 SLUGS = ("harbour-trades", "northern-health", "river-college")
@@ -63,6 +67,17 @@ def sandbox(where: Shell, *arguments: str) -> Iterator[None]:
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=SECONDS)
         assert (process.returncode, rest) == (0, "")
+
+
+@contextmanager
+def serving(where: Shell, *faults: str, organizations: int = 3, events: int = 6) -> Iterator[None]:
+    """What `sandbox --still --write-config` serves and writes, without a process of its own."""
+    world = generated_world(organizations, events, seed=7, still=True)
+    with SandboxServer(world, faults=parse_faults(faults, 0)) as server:
+        toml = booking_toml(server.base_url, world.tenants)
+        (where.folder / "booking.toml").write_text(toml, encoding="utf-8")
+        (where.folder / ".env").write_text(dotenv(world.tenants), encoding="utf-8")
+        yield
 
 
 VALID = """

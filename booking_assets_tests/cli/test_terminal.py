@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from booking_assets_tests.cli.commands import SLUGS, counts, sandbox
+from booking_assets_tests.cli.commands import SLUGS, counts, serving
 from booking_assets_tests.cli.terminal import Terminal, terminal
 from booking_assets_tests.commands import SECONDS, Shell, shell, unfolded
-
-FEW = ("--still", "--events", "6")
 
 
 @dataclass(frozen=True)
@@ -37,13 +35,14 @@ class Refreshed:
 
 def refreshed(
     where: Shell,
-    *sandboxed: str,
+    *faults: str,
     variables: Mapping[str, str] | None = None,
     columns: int = 80,
+    **world: int,
 ) -> Refreshed:
-    """A refresh in a terminal, to its end, from a sandbox with these arguments."""
+    """A refresh in a terminal, to its end, from a sandbox with these faults."""
     with (
-        sandbox(where, *sandboxed, "--write-config", str(where.folder)),
+        serving(where, *faults, **world),
         terminal(where, "booking-assets", "refresh", columns=columns, variables=variables) as seen,
     ):
         return Refreshed(where, seen, seen.end())
@@ -52,7 +51,7 @@ def refreshed(
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Refreshed:
     """A refresh of three small organizations, after three seconds without an answer."""
-    return refreshed(shell(tmp_path_factory.mktemp("wide")), *FEW, "--fault", "downtime=3")
+    return refreshed(shell(tmp_path_factory.mktemp("wide")), "downtime=3")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Refreshed:
     """The same in a narrow terminal with neither colors nor letters of other alphabets."""
     variables = {"PYTHONIOENCODING": "ascii", "LANG": "C", "NO_COLOR": "1"}
     where = shell(tmp_path_factory.mktemp("narrow"))
-    return refreshed(where, *FEW, variables=variables, columns=40)
+    return refreshed(where, variables=variables, columns=40)
 
 
 def test_a_refresh_draws_each_phase_and_leaves_exactly_the_summary(wide: Refreshed) -> None:
@@ -116,9 +115,8 @@ def test_a_narrow_terminal_gets_a_paragraph_for_each_organization(narrow: Refres
 def test_of_24_organizations_only_those_at_work_are_drawn_and_the_failed_one_is_explained(
     tmp_path: Path,
 ) -> None:
-    faults = ("--fault", f"unauthorized=events@{SLUGS[0]}", "--fault", "throttle=80/2")
-    world = ("--organizations", "24", "--still", "--events", "2")
-    many = refreshed(shell(tmp_path), *world, *faults)
+    faults = (f"unauthorized=events@{SLUGS[0]}", "throttle=80/2")
+    many = refreshed(shell(tmp_path), *faults, organizations=24, events=2)
     assert many.code == 1, many.shown
     frames = many.seen.frames
     assert any(f"{SLUGS[0]}: failed events: " in frame for frame in frames)
@@ -148,9 +146,9 @@ def test_ctrl_c_ends_a_refresh_within_seconds_and_with_one_sentence(
     tmp_path: Path, moment: str, stored: str, others: str
 ) -> None:
     where = shell(tmp_path)
-    faults = ("--fault", "latency=1") if stored == "nothing stored" else ()
+    faults = ("latency=1",) if stored == "nothing stored" else ()
     with (
-        sandbox(where, "--still", "--events", "50", *faults, "--write-config", str(where.folder)),
+        serving(where, *faults, events=50),
         terminal(where, "booking-assets", "refresh") as seen,
     ):
         seen.until(lambda shown: re.search(moment, shown))
@@ -179,9 +177,8 @@ def test_ctrl_c_ends_a_rebuild_with_one_sentence_that_says_what_is_published(
 
 def test_ctrl_c_ends_a_check_that_waits_for_the_api(tmp_path: Path) -> None:
     where = shell(tmp_path)
-    arguments = (*FEW, "--fault", "latency=4", "--write-config", str(where.folder))
     with (
-        sandbox(where, *arguments),
+        serving(where, "latency=4"),
         terminal(where, "booking-assets", "check", variables={"PYTHONUNBUFFERED": "1"}) as seen,
     ):
         time.sleep(3)
@@ -195,9 +192,8 @@ def test_an_interrupted_refresh_says_what_is_stored_and_ends_at_once(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     where = shell(tmp_path)
-    arguments = ("--events", "40", "--fault", "latency=2", "--write-config", str(where.folder))
     with (
-        sandbox(where, *arguments),
+        serving(where, "latency=2", events=40),
         where.started("booking-assets", "refresh") as process,
     ):
         landing = where.folder / "data/booking.landing"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -46,8 +47,9 @@ class Site:
     def slugs(self) -> list[str]:
         return [one.slug for one in self.settings.organizations]
 
-    @property
+    @cached_property
     def definitions(self) -> dg.Definitions:
+        """Built once, as in a process of Dagster: each run of the same job takes less."""
         return build_definitions(settings=self.settings)
 
     @property
@@ -101,7 +103,7 @@ class Site:
 
 
 def pointed_at(settings: Settings, base_url: str) -> Settings:
-    return settings.model_copy(update={"api": Api(base_url=base_url, page_size=10)})
+    return settings.model_copy(update={"api": Api(base_url=base_url, page_size=50)})
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> set[tuple[str, str | None]]:

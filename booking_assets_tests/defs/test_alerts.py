@@ -121,7 +121,10 @@ def told(new_site: Callable[..., Site]) -> Site:
 
 
 def telling(site: Site) -> Any:
-    return site.settings.model_copy(update={"alerts": Alerts(url_env=("ALERTS",))})
+    """The settings with alerts, and without the report, of which no alert tells."""
+    report = site.settings.report.model_copy(update={"enabled": False})
+    alerts = Alerts(url_env=("ALERTS",))
+    return site.settings.model_copy(update={"alerts": alerts, "report": report})
 
 
 def refresh(site: Site, slugs: Sequence[str] = ()) -> RefreshResult:

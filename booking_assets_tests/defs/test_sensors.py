@@ -49,7 +49,7 @@ def followed(site: Site, result: dg.ExecuteInProcessResult) -> list[dg.RunReques
 
 
 def test_a_complete_collection_is_derived_once(collecting: Site) -> None:
-    result = collecting.run("collect", collecting.slugs)
+    result = collecting.run("collect", collecting.slugs[:1])
     (request,) = followed(collecting, result)
     assert request.run_key == result.run_id
 
@@ -73,7 +73,7 @@ def test_nothing_is_derived_where_nothing_was_stored(
 
 
 def test_a_run_whose_starter_derives_is_left_to_it(collecting: Site) -> None:
-    result = collecting.run("collect", collecting.slugs, tags={SKIP_DERIVE_TAG: "true"})
+    result = collecting.run("collect", collecting.slugs[:1], tags={SKIP_DERIVE_TAG: "true"})
     assert result.success
     assert followed(collecting, result) == []
 
@@ -111,8 +111,8 @@ def test_runs_of_a_command_are_seen_by_the_sensors_which_leave_them_alone(
 def test_a_run_that_a_person_executes_again_is_derived_although_it_has_the_tags_of_a_command(
     collecting: Site,
 ) -> None:
-    first = collecting.run("collect", collecting.slugs)
-    result = collecting.run("collect", collecting.slugs, tags={SKIP_DERIVE_TAG: "true"})
+    first = collecting.run("collect", collecting.slugs[:1])
+    result = collecting.run("collect", collecting.slugs[:1], tags={SKIP_DERIVE_TAG: "true"})
     run = collecting.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert isinstance(answer(collecting, AFTER[True], run), dg.SkipReason)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pytest
@@ -17,6 +18,7 @@ from booking_assets.api.authentication import Token
 from booking_assets.api.retry import RetryPolicy
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_api, open_warehouse
+from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.progress import NoProgress, Progress
 from booking_assets.pipeline.refresh import refresh
 from booking_assets.pipeline.results import RunReport
@@ -51,7 +53,7 @@ class Place:
         return Settings(
             root=self.root,
             source="the test",
-            api=Api(base_url="http://127.0.0.1:1", page_size=10),
+            api=Api(base_url="http://127.0.0.1:1", page_size=50),
             organizations=self.organizations,
             names=self.names,
             warehouse_path=self.root / "booking.duckdb",
@@ -85,6 +87,18 @@ class Place:
     ) -> RunReport:
         with self.collector(*faults, world=world) as collector:
             return refresh(collector, slugs, **kwargs)
+
+    def collect(
+        self, *faults: str, slugs: Sequence[str] = (), world: World | None = None
+    ) -> RunReport:
+        """Collect and load: a third of a refresh, where no mart is looked at."""
+        with self.collector(*faults, world=world) as collector:
+            return collector.collect(slugs or self.settings.slugs, uuid4().hex)
+
+    def derive(self) -> None:
+        """Derive and publish: two thirds of a refresh, where the API has nothing new."""
+        derive_all(self.warehouse, self.settings)
+        publish(self.warehouse, self.settings)
 
     def configure(self, former: str, **changes: Any) -> None:
         """Change an organization in the settings."""

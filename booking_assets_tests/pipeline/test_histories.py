@@ -28,6 +28,7 @@ from booking_assets_tests.warehouse.slice_loads import collection, frame, put
 
 SEATS = [name for name in SEAT_HISTORY.members if name.startswith("seats_")]
 MEMBERS = [name for name in EVENT_HISTORY.members if name not in EVENTS.grain]
+HISTORIES = [mart for mart in MARTS if mart.table in (EVENT_HISTORY, SEAT_HISTORY)]
 MOST_EVENTS = 3
 
 Texts = dict[tuple[str, str], dict[str, str | None]]
@@ -51,11 +52,8 @@ def day(number: int) -> datetime:
 
 def extend(warehouse: Warehouse) -> list[tuple[int, int]]:
     """Extend both histories; the versions that each closed and added."""
-    numbers = (
-        mart.store(warehouse, SETTINGS, {}).numbers
-        for mart in MARTS
-        if mart.table in (EVENT_HISTORY, SEAT_HISTORY)
-    )
+    with warehouse.writing_session() as session:
+        numbers = [mart.store(session, SETTINGS, {}).numbers for mart in HISTORIES]
     return [(int(one["versions closed"]), int(one["versions added"])) for one in numbers]
 
 
@@ -84,11 +82,14 @@ def store(
                 | ({} if seats is None else dict.fromkeys(SEATS, 0) | {SEATS[0]: seats})
                 | {"seats_as_of": None if seats is None else seats_at or started}
             )
-    for table, rows in ((EVENTS, events), (CAPACITY_BY_EVENT, by_event)):
-        known = [{name: row[name] for name in row if name in table.column_names} for row in rows]
-        put(warehouse, table, frame(table, known))
     log = [collection(slug, number, sequence=number, started_at=started) for slug in slices]
-    put(warehouse, COLLECTIONS, *log)
+    with warehouse.writing_session() as session:
+        for table, rows in ((EVENTS, events), (CAPACITY_BY_EVENT, by_event)):
+            known = [
+                {name: row[name] for name in row if name in table.column_names} for row in rows
+            ]
+            put(session, table, frame(table, known))
+        put(session, COLLECTIONS, *log)
 
 
 def ask(warehouse: Warehouse, query: str) -> list[dict[str, Any]]:

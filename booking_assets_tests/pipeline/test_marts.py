@@ -97,8 +97,9 @@ def stored_registrations(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def derived(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
-    for mart in PER_EVENT:
-        mart.store(warehouse, SETTINGS, {})
+    with warehouse.writing_session() as session:
+        for mart in PER_EVENT:
+            mart.store(session, SETTINGS, {})
     return {one.table.name: warehouse.read(one.table).sort(one.table.grain) for one in PER_EVENT}
 
 

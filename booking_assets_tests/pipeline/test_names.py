@@ -173,7 +173,7 @@ def test_names_that_the_warehouse_refuses_part_from_their_events(place: Place) -
 
 
 @contextmanager
-def logged_refreshes(place: Place, *faults: str) -> Iterator[tuple[Collector, FaultySandbox]]:
+def logged_collector(place: Place, *faults: str) -> Iterator[tuple[Collector, FaultySandbox]]:
     """A collector against a sandbox that logs its requests, with any fault."""
     tokens = {tenant.identifier: Token(tenant.token) for tenant in place.tenants}
     with (
@@ -189,9 +189,9 @@ def logged_refreshes(place: Place, *faults: str) -> Iterator[tuple[Collector, Fa
 
 
 def requested(place: Place, mode: Mode = "full") -> set[str]:
-    """The resources that a refresh asks for."""
-    with logged_refreshes(place) as (collector, server):
-        refresh(collector, mode=mode)
+    """The resources that a collection asks for."""
+    with logged_collector(place) as (collector, server):
+        collector.collect(place.settings.slugs, mode, mode=mode)
         paths = {request.path.split("/v2/E01/")[1] for request in server.log.requests()}
     return {"/".join(path.split("/")[:2]) for path in paths}
 
@@ -202,6 +202,7 @@ NAMES = {"directory/groups", "progress/achievements"}
 def test_names_are_asked_for_in_full_runs_alone(place: Place) -> None:
     assert requested(place) >= NAMES
     assert not requested(place, "incremental") & NAMES
+    place.derive()
     assert names_in(place)
 
 
@@ -215,6 +216,7 @@ def test_names_that_are_switched_off_are_not_asked_for_and_unknown(place: Place)
     assert len(place.ask(f"{hidden} '{second.slug}'")) > 1
     place.names = Names(collect=False)
     assert not requested(place) & NAMES
+    place.derive()
     assert names_in(place) == set()
     assert place.ask("SELECT DISTINCT groups_as_of FROM marts.organization_freshness") == [(None,)]
 
@@ -229,7 +231,7 @@ def test_names_of_every_release_are_the_same(place: Place, era: str) -> None:
         return [place.ask(query.format(name), snapshot=False) for name in names]
 
     before = stored()
-    with logged_refreshes(place, era) as (collector, _):
+    with logged_collector(place, era) as (collector, _):
         report = collector.collect(place.settings.slugs, era)
     assert len(report.complete) == 8
     assert stored() == before
@@ -257,6 +259,7 @@ def write_names(place: Place, text: str) -> None:
     (place.root / "names.csv").write_text(text, encoding="utf-8")
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_a_file_of_names_wins_over_the_api_and_names_the_rest(place: Place) -> None:
     first, second = place.organizations
     venues = venues_of(first.identifier)
@@ -269,7 +272,7 @@ def test_a_file_of_names_wins_over_the_api_and_names_the_rest(place: Place) -> N
         f"organization,{second.identifier},Second College\n"
         "organization,elsewhere,Not configured\n",
     )
-    place.refresh()
+    place.derive()
     overrides = place.ask("SELECT kind, name FROM raw.name_overrides WHERE identifier IS NOT NULL")
     assert sorted(overrides) == [
         ("organization", "First College"),
@@ -283,7 +286,7 @@ def test_a_file_of_names_wins_over_the_api_and_names_the_rest(place: Place) -> N
     for venue, name in ((venues[LOST_VENUE], "Lost, and found"), (venues[1], "Ours")):
         assert referred.get(venue.identifier, name) == name
     place.names = Names()
-    place.refresh()
+    place.derive()
     assert place.ask("SELECT count(*) FROM raw.name_overrides") == [(0,)]
 
 
@@ -320,12 +323,13 @@ def test_a_file_that_is_missing_or_no_text_is_named(place: Place) -> None:
         name_overrides(place.settings)
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_a_faulty_file_is_named_before_anything_is_collected_and_applies_to_nothing(
     place: Place,
 ) -> None:
     identifier = venues_of(place.tenants[0].identifier)[1].identifier
     write_names(place, f"kind,identifier,name\nvenue,{identifier},Ours\n")
-    place.refresh()
+    place.derive()
     collections = place.warehouse.read(COLLECTIONS).height
     write_names(place, f"kind,identifier,name\nvenue,{identifier},Changed\nvenue,bad,B\n")
     with pytest.raises(SettingsError, match="line 3"):
@@ -350,7 +354,7 @@ def test_names_follow_their_organization_through_rename_rebuild_and_forget(place
     rebuilt = rebuild(place.warehouse, place.settings)
     assert rebuilt.faults == {}
     assert sorted(place.ask(f"{query}'renamed'", snapshot=False)) == sorted(before)
-    place.refresh()
+    place.derive()
     place.organizations = place.organizations[:1]
     removed = forget(place.warehouse, place.settings, second.slug)
     assert removed["raw.groups"] == 31
@@ -364,7 +368,7 @@ def test_names_follow_their_organization_through_rename_rebuild_and_forget(place
 def test_an_organization_that_is_not_published_is_in_organizations_alone(place: Place) -> None:
     first, second = place.organizations
     place.change(f"DELETE FROM raw.events WHERE organization = '{first.slug}'")
-    place.refresh(slugs=[second.slug])
+    place.derive()
     listed = "SELECT organization FROM"
     assert sorted(place.ask(f"{listed} marts.organizations")) == sorted(
         [(first.slug,), (second.slug,)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from booking_assets.pipeline.derivation import derive_all, derive_each, publish
+from booking_assets.pipeline.derivation import derive_each
 from booking_assets.pipeline.marts import MARTS
 from booking_assets.pipeline.rebuild import rebuild
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, still_world
@@ -27,7 +27,7 @@ def test_an_organization_that_left_the_settings_leaves_marts_and_snapshot(place:
     stored = "SELECT count(*) FROM raw.events WHERE organization = "
     assert place.ask(f"{stored}'{second.slug}'", snapshot=False) == [(EVENTS_EACH,)]
     place.organizations = (first, second)
-    place.refresh(slugs=[first.slug])
+    place.derive()
     assert place.published() == {first.slug: EVENTS_EACH, second.slug: EVENTS_EACH}
 
 
@@ -67,7 +67,7 @@ def test_another_identifier_under_a_known_slug_fails_alone_with_the_remedy(place
     history = "SELECT DISTINCT organization_identifier FROM marts.event_history"
     assert place.ask(history, snapshot=False) == [(first.identifier,)]
     place.organizations = (*place.organizations, first.model_copy(update={"slug": "other"}))
-    assert place.refresh().failed_organizations == ()
+    assert place.collect().failed_organizations == ()
 
 
 @pytest.mark.usefixtures("refreshed")
@@ -97,7 +97,7 @@ def test_rows_of_another_organization_withhold_theirs_and_no_other(place: Place)
         f"UPDATE raw.events SET organization_identifier = '{second.identifier}'"
         f" WHERE organization = '{first.slug}'"
     )
-    place.refresh(slugs=[second.slug])
+    place.derive()
     assert place.published() == {second.slug: EVENTS_EACH}
 
 
@@ -140,8 +140,7 @@ def test_seats_that_may_not_be_read_any_more_are_unknown(place: Place) -> None:
     assert place.ask(f"{SEATS} '{first.slug}'") == [(EVENTS_EACH, 0, 0, None)]
     # Nor does a rebuild bring them back: the log is the former warehouse's.
     rebuild(place.warehouse, place.settings)
-    derive_all(place.warehouse, place.settings)
-    publish(place.warehouse, place.settings)
+    place.derive()
     assert place.ask(f"{SEATS} '{first.slug}'") == [(EVENTS_EACH, 0, 0, None)]
 
 
@@ -152,8 +151,8 @@ def test_an_organization_that_is_not_configured_any_more_is_named(place: Place) 
     assert len(report.complete) == 4
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_between_sessions_of_derived_marts_another_process_gets_its_turn(place: Place) -> None:
-    place.refresh()
     impatient = replace(place.warehouse, busy_timeout_seconds=0)
     turns = 0
     for _ in derive_each(MARTS, place.warehouse, place.settings, {}):

@@ -41,10 +41,10 @@ def test_raw_rows_of_resources_that_are_switched_off_are_stored_and_not_publishe
     }
     place.configure(first, registrations=True)
     place.configure(second, names=True)
-    place.refresh()
+    place.derive()
     assert raw_rows(place) == stored
     place.names = Names(collect=False)
-    place.refresh()
+    place.derive()
     assert raw_rows(place) == {
         "registrations": stored["registrations"],
         "groups": {},

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.rebuild import Rebuilt, forget, rebuild
 from booking_assets.tables.catalog import HISTORY_TABLES
 from booking_assets.warehouse.errors import WarehouseError
@@ -28,8 +27,7 @@ def rebuilt(place: Place) -> dict[str, str]:
 def completely_rebuilt(place: Place) -> Rebuilt:
     """Rebuild, derive and publish."""
     result = rebuild(place.warehouse, place.settings)
-    derive_all(place.warehouse, place.settings)
-    publish(place.warehouse, place.settings)
+    place.derive()
     return result
 
 

@@ -12,9 +12,18 @@ from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import World, generated_world
 from booking_assets.settings import Organization
 from booking_assets.warehouse.published import published_summary
-from booking_assets_tests.pipeline.conftest import NOON, Place, still_world
+from booking_assets_tests.pipeline.conftest import NOON, Place, new_place, still_world
 
 AGES = "SELECT DISTINCT organization, seats_as_of = as_of FROM marts.capacity_by_event ORDER BY 1"
+MANY = 200
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place with every kind of event; what asks changes nothing."""
+    place = new_place(tmp_path_factory.mktemp("many"))
+    assert not place.refresh(world=still_world(MANY)).failed
+    return place
 
 
 def place_of(world: World, folder: Path) -> Place:
@@ -33,7 +42,7 @@ def test_seats_are_of_the_instant_of_the_events_where_both_were_complete(place: 
         f"SELECT started_at FROM raw.collections WHERE organization = '{first.slug}'"
         " AND resource = 'registrations'"
     )
-    place.refresh(f"error_rate=1@{first.slug}")
+    place.collect(f"error_rate=1@{first.slug}")
     place.refresh("unauthorized=registrations")
     seats = "SELECT DISTINCT seats_as_of, as_of > seats_as_of FROM marts.capacity_by_event"
     assert place.ask(f"{seats} WHERE organization = '{first.slug}'") == [(*started, True)]
@@ -41,9 +50,8 @@ def test_seats_are_of_the_instant_of_the_events_where_both_were_complete(place: 
     assert place.ask(AGES) == sorted([(first.slug, True), (second.slug, True)])
 
 
-def test_every_registration_of_the_sandbox_is_in_its_seats_or_left(place: Place) -> None:
-    world = still_world(events=120)
-    assert not place.refresh(world=world).failed
+def test_every_registration_of_the_sandbox_is_in_its_seats_or_left(many: Place) -> None:
+    place, world = many, still_world(MANY)
     served = {
         tenant.slug: [members_of(row) for row in world.rows(tenant, REGISTRATIONS)]
         for tenant in world.tenants
@@ -130,7 +138,7 @@ def test_tables_without_an_organization_are_published_whole_for_whoever_is_publi
     assert not counted.keys() & {"marts.calendar", "marts.states"}
     leaving = place.organizations[1]
     place.organizations = place.organizations[:1]
-    place.refresh()
+    place.derive()
     assert place.published().keys() == {place.organizations[0].slug}
     assert place.ask("SELECT * FROM marts.states ORDER BY ALL") == states
     days = "SELECT date_trunc('month', min(local_date))::DATE FROM marts.capacity_by_event"
@@ -139,8 +147,8 @@ def test_tables_without_an_organization_are_published_whole_for_whoever_is_publi
     assert place.ask("SELECT count(*) FROM marts.states", snapshot=False) == [(len(states),)]
 
 
-def test_a_word_in_a_mart_is_in_its_states(place: Place) -> None:
-    place.refresh(world=still_world(events=200))
+def test_a_word_in_a_mart_is_in_its_states(many: Place) -> None:
+    place = many
     columns = place.ask('SELECT DISTINCT mart, "column" FROM marts.states')
     assert len(columns) > 5
     for mart, column in columns:

@@ -24,6 +24,7 @@ from booking_assets.definitions import build_definitions
 from booking_assets.defs.runs import RefreshResult, run_refresh
 from booking_assets.defs.sandbox import open_configured_api
 from booking_assets.pipeline.connections import open_warehouse
+from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.results import CollectionResult, RunReport
 from booking_assets.sandbox.configuration import booking_toml, dotenv, token_variable
@@ -136,6 +137,12 @@ class Installation:
 
     def publish(self) -> None:
         collecting.published(self.settings)
+
+    def collect_derive_and_publish(self) -> None:
+        """All that a refresh stores and publishes, in this process and without Dagster."""
+        assert not self.report().failed_organizations
+        derive_all(self.warehouse, self.settings)
+        publish(self.warehouse, self.settings)
 
     @contextmanager
     def process(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:

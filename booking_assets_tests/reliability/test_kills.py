@@ -64,9 +64,12 @@ class Killing:
 
     def yesterday(self, where: Path) -> Installation:
         """A copy of the installation as the last complete run left it."""
-        shutil.copytree(self.today.folder, where / "work", symlinks=True)
-        copied = Shell(where / "work", self.today.shell.home)
-        return Installation(copied, self.today.server, self.today.tenants)
+        return copied(self.today, where)
+
+
+def copied(site: Installation, where: Path) -> Installation:
+    shutil.copytree(site.folder, where / "work", symlinks=True)
+    return Installation(Shell(where / "work", site.shell.home), site.server, site.tenants)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,15 @@ def killing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killing]:
             assert process.wait(SECONDS) == 0
             seconds = time.monotonic() - started
         yield Killing(today, seconds)
+
+
+@pytest.fixture(scope="module")
+def underived(killing: Killing, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The installation of yesterday, derived, with today's slices, which are not."""
+    site = killing.yesterday(tmp_path_factory.mktemp("underived"))
+    derive_all(site.warehouse, site.settings)
+    site.collect()
+    return site
 
 
 def slices(path: Path) -> dict[str, tuple[int, int]]:
@@ -139,12 +151,10 @@ def test_a_run_that_is_killed_at_a_stage_leaves_old_or_new_slices(
     ids=["written and not committed", "committed"],
 )
 def test_a_derivation_that_is_killed_leaves_a_history_with_its_changes_or_neither(
-    killing: Killing, tmp_path: Path, stage: str, committed: bool
+    killing: Killing, underived: Installation, tmp_path: Path, stage: str, committed: bool
 ) -> None:
-    site = killing.yesterday(tmp_path)
-    derive_all(site.warehouse, site.settings)
-    before = site.warehouse.read(EVENTS).height
-    site.collect()
+    before = killing.today.warehouse.read(EVENTS).height
+    site = copied(underived, tmp_path)
     after = site.warehouse.read(EVENTS).height
     assert after > before
     assert site.ran("--only", "derive", "--dies-at", stage).returncode == -signal.SIGKILL

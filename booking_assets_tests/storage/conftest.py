@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from booking_assets.objects import Objects, open_objects
 from booking_assets.settings import Settings, Storage
-from booking_assets_tests.pipeline.conftest import Place, place  # noqa: F401 - a fixture
+from booking_assets_tests.pipeline.conftest import Place, new_place, place  # noqa: F401 - a fixture
 from booking_assets_tests.storage.seaweed import BUCKET, Seaweed
 
 
@@ -83,4 +84,28 @@ class Shared(Place):
 
 @pytest.fixture
 def shared(place: Place, url: str) -> Shared:  # noqa: F811 - the fixture
-    return Shared(place.root / "machine", place.tenants, place.organizations, place.names, url)
+    return shared_in(place, url)
+
+
+def shared_in(parent: Place, url: str) -> Shared:
+    """A machine in a folder of the place, with the store at the URL."""
+    return Shared(parent.root / "machine", parent.tenants, parent.organizations, parent.names, url)
+
+
+@pytest.fixture(scope="session")
+def refreshed_shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a machine that was refreshed once, and of its store."""
+    root = tmp_path_factory.mktemp("refreshed_shared")
+    report = shared_in(new_place(root), f"file://{root / 'store'}").refresh()
+    assert report.failed_organizations == ()
+    return root
+
+
+@pytest.fixture
+def refreshed(shared: Shared, request: pytest.FixtureRequest) -> None:
+    """Makes `shared` one that was refreshed; in a folder, a copy costs a hundredth of it."""
+    if shared.url.startswith("file:"):
+        root = request.getfixturevalue("refreshed_shared_root")
+        shutil.copytree(root, shared.root.parent, symlinks=True, dirs_exist_ok=True)
+    else:
+        shared.refresh()

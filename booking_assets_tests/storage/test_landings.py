@@ -15,14 +15,13 @@ import pytest
 from booking_assets.collect.landing import MANIFEST
 from booking_assets.collect.object_landings import ObjectLandings
 from booking_assets.collect.stats import Mode
-from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.landings import load_landings, open_landings
 from booking_assets.pipeline.rebuild import forget, rebuild
 from booking_assets.pipeline.refresh import refresh
 from booking_assets.pipeline.results import RunReport
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.raw import COLLECTIONS
-from booking_assets_tests.pipeline.conftest import EVENTS_EACH, NOON, Place, still_world
+from booking_assets_tests.pipeline.conftest import EVENTS_EACH, NOON, Place, new_place, still_world
 from booking_assets_tests.storage.conftest import BOTH, Shared
 
 OF_THE_RUN = ("run_id", "requests", "retries", "bytes_received", "finished_at", "age_minutes")
@@ -50,11 +49,21 @@ def collected(
 
 
 def loaded(machine: Place) -> int:
-    """Load, derive and publish; gives the collections that were new."""
-    new = load_landings(machine.warehouse, machine.settings)
-    derive_all(machine.warehouse, machine.settings)
-    publish(machine.warehouse, machine.settings)
-    return new
+    """Load; gives the collections that were new."""
+    return load_landings(machine.warehouse, machine.settings)
+
+
+def published(machine: Place) -> dict[str, int]:
+    """Load, derive and publish; gives the published events of each organization."""
+    loaded(machine)
+    machine.derive()
+    return machine.published()
+
+
+def stored(machine: Place) -> dict[str, int]:
+    """The events of each organization in the warehouse."""
+    query = "SELECT organization, count(*) FROM raw.events GROUP BY ALL"
+    return dict(machine.ask(query, snapshot=False))
 
 
 def log(machine: Place, resource: str = "events") -> list[tuple[Any, ...]]:
@@ -80,20 +89,30 @@ def rows(machine: Place) -> dict[str, list[tuple[Any, ...]]]:
         return found
 
 
-@BOTH
-def test_what_is_published_equals_a_refresh_without_an_object_store(
-    shared: Shared, place: Place
-) -> None:
+def refreshed_thrice(machine: Place) -> dict[str, list[tuple[Any, ...]]]:
+    """Refresh in full, then what changed, then in full with a row less; gives what is published."""
     modes: dict[int, Mode] = {0: "full", 2: "incremental", -1: "full"}
     for number, (more, mode) in enumerate(modes.items()):
         at = NOON + timedelta(hours=number)
-        for machine in (shared, place):
-            with machine.collector(world=still_world(EVENTS_EACH + more)) as collector:
-                report = refresh(replace(collector, clock=partial(identity, at)), mode=mode)
-                assert not report.failed_organizations
-                assert report.complete
-    ours, theirs = rows(shared), rows(place)
-    for name, own in theirs.items():
+        with machine.collector(world=still_world(EVENTS_EACH + more)) as collector:
+            report = refresh(replace(collector, clock=partial(identity, at)), mode=mode)
+            assert not report.failed_organizations
+            assert report.complete
+    return rows(machine)
+
+
+@pytest.fixture(scope="module")
+def without_store(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Any, ...]]]:
+    """What is published without an object store."""
+    return refreshed_thrice(new_place(tmp_path_factory.mktemp("without_store")))
+
+
+@BOTH
+def test_what_is_published_equals_a_refresh_without_an_object_store(
+    shared: Shared, without_store: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    ours = refreshed_thrice(shared)
+    for name, own in without_store.items():
         assert ours[name] == own, name
         assert own or name in EMPTY, name
 
@@ -105,7 +124,7 @@ def test_a_machine_that_collects_opens_no_warehouse_and_keeps_no_rows(shared: Sh
     assert [path.name for path in worker.root.rglob("*")] == ["booking.scratch"]
     assert len(shared.keys(MANIFEST)) == len(report.complete)
     assert loaded(shared) == len(report.complete)
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
+    assert stored(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
     assert list((shared.root / "booking.scratch").iterdir()) == []
 
 
@@ -117,7 +136,8 @@ def test_nothing_is_loaded_twice_also_by_two_at_once(shared: Shared) -> None:
     assert sorted(done) == [0, new]
     assert loaded(shared) == 0
     key = ", ".join(COLLECTIONS.grain)
-    assert shared.ask(f"SELECT {key} FROM raw.collections GROUP BY ALL HAVING count(*) > 1") == []
+    twice = f"SELECT {key} FROM raw.collections GROUP BY ALL HAVING count(*) > 1"
+    assert shared.ask(twice, snapshot=False) == []
 
 
 @BOTH
@@ -129,8 +149,8 @@ def test_two_runs_at_once_are_both_logged_and_the_higher_ticket_is_stored(shared
     loaded(shared)
     slugs = sorted(shared.settings.slugs)
     assert log(shared) == [(slug, number, "complete") for slug in slugs for number in (1, 2)]
-    stored = "SELECT DISTINCT organization, sequence FROM raw.collections JOIN raw.events USING"
-    found = shared.ask(f"{stored} (organization) WHERE started_at = collected_at", snapshot=False)
+    both = "SELECT DISTINCT organization, sequence FROM raw.collections JOIN raw.events USING"
+    found = shared.ask(f"{both} (organization) WHERE started_at = collected_at", snapshot=False)
     assert {sequence for _, sequence in found} == {2}
 
 
@@ -155,7 +175,7 @@ def test_a_slow_collection_never_replaces_a_later_one(
     report = collected(shared.machine("slow"), slugs=(first.slug,))
     assert len(report.complete) == 4
     loaded(shared)
-    assert shared.published() == {first.slug: EVENTS_EACH + 1}
+    assert stored(shared) == {first.slug: EVENTS_EACH + 1}
     assert log(shared)[0] == (first.slug, 1, "overtaken")
     assert {status for _, _, status in log(shared)[1:]} == {"complete"}
 
@@ -165,8 +185,7 @@ def test_a_machine_whose_clock_is_an_hour_ahead_changes_no_order(shared: Shared)
     ahead = collected(shared.machine("ahead"), at=now + timedelta(hours=1))
     right = collected(shared.machine("right"), events=EVENTS_EACH + 1, at=now)
     assert len(ahead.complete) == len(right.complete) == 8
-    loaded(shared)
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
+    assert published(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
     assert shared.ask(
         "SELECT count(*) FROM marts.organization_freshness WHERE age_minutes < 0"
     ) == [(0,)]
@@ -189,7 +208,7 @@ def test_a_manifest_without_its_files_is_logged_and_the_next_collection_is_whole
     collected(shared.machine("worker"))
     harm(shared, f"{first.identifier}/events/0000000001-a run of worker/rows-")
     loaded(shared)
-    assert shared.published() == {second.slug: EVENTS_EACH}
+    assert stored(shared) == {second.slug: EVENTS_EACH}
     assert (first.slug, 1, "failed") in log(shared)
     (reason,) = shared.ask(
         "SELECT reason, remedy FROM raw.collections WHERE status = 'failed'", snapshot=False
@@ -198,7 +217,7 @@ def test_a_manifest_without_its_files_is_logged_and_the_next_collection_is_whole
     # Its base is what is damaged: the incremental collection is a full one.
     collected(shared.machine("worker"), run_id="next", mode="incremental")
     assert loaded(shared) == 4
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
+    assert stored(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
 
 
 @BOTH
@@ -212,7 +231,7 @@ def test_files_without_a_manifest_are_no_landing_and_go_in_the_end(shared: Share
     for number in range(1, 5):
         collected(shared.machine("worker"), run_id=str(number))
         loaded(shared)
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
+    assert stored(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
     assert shared.keys("/events/0000000001") == []
     kept = shared.settings.collect.landing_keep
     assert len(shared.keys(f"events/0000000005-4 of worker/{MANIFEST}")) == 2
@@ -237,7 +256,7 @@ def test_failures_are_logged_where_the_warehouse_is_and_foreign_rows_nowhere(
     assert len(shared.keys("failure.json")) == 1
     loaded(shared)
     assert shared.keys("failure.json") == []
-    assert shared.published() == {second.slug: EVENTS_EACH}
+    assert stored(shared) == {second.slug: EVENTS_EACH}
     assert (first.slug, 1, "failed") in log(shared)
     for table in ("raw.events", "raw.event_counts"):
         owners = shared.ask(f"SELECT DISTINCT organization FROM {table}", snapshot=False)
@@ -262,12 +281,11 @@ def test_a_slice_that_shrank_waits_for_a_person(shared: Shared) -> None:
 def test_a_renamed_slug_goes_on_with_its_tickets_and_history(shared: Shared) -> None:
     first, second = shared.organizations
     collected(shared.machine("worker"))
-    loaded(shared)
+    published(shared)
     collected(shared.machine("late"), run_id="before the new name")
     shared.configure(first.slug, slug="renamed")
     collected(shared.machine("worker"), run_id="next", mode="incremental")
-    loaded(shared)
-    assert shared.published() == {"renamed": EVENTS_EACH, second.slug: EVENTS_EACH}
+    assert published(shared) == {"renamed": EVENTS_EACH, second.slug: EVENTS_EACH}
     own = [one for one in log(shared) if one[0] != second.slug]
     assert own == [
         ("renamed", 1, "complete"),
@@ -279,9 +297,9 @@ def test_a_renamed_slug_goes_on_with_its_tickets_and_history(shared: Shared) -> 
 
 def test_a_store_that_is_new_to_a_warehouse_goes_on_with_its_tickets(shared: Shared) -> None:
     alone = Place(shared.root, shared.tenants, shared.organizations)
-    for _ in range(3):
-        alone.refresh()
-    load_landings(shared.warehouse, shared.settings)
+    for number in range(3):
+        collected(alone, run_id=str(number))
+    loaded(shared)
     report = shared.refresh(world=still_world(EVENTS_EACH + 1))
     assert {one.status for one in report.results} == {"complete"}
     assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
@@ -289,15 +307,15 @@ def test_a_store_that_is_new_to_a_warehouse_goes_on_with_its_tickets(shared: Sha
 
 
 def test_a_lost_warehouse_is_loaded_again(shared: Shared) -> None:
-    shared.refresh()
-    shared.refresh(world=still_world(EVENTS_EACH + 1))
+    for number in range(2):
+        collected(shared, events=EVENTS_EACH + number, run_id=str(number))
+        loaded(shared)
     shared.settings.warehouse_path.unlink()
-    loaded(shared)
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
+    assert published(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_a_warehouse_is_rebuilt_from_the_store(shared: Shared) -> None:
-    shared.refresh()
     shared.refresh(world=still_world(EVENTS_EACH + 1))
     before = rows(shared)
     first, _ = shared.organizations
@@ -308,14 +326,15 @@ def test_a_warehouse_is_rebuilt_from_the_store(shared: Shared) -> None:
     assert list(rebuilt.faults) == [first.slug]
     # The damaged landing, which had no row in the log any more.
     assert loaded(shared) == 1
+    published(shared)
     after = rows(shared)
     for name in ("raw.events", "raw.registrations", "marts.capacity_by_event", "marts.calendar"):
         assert after[name] == before[name], name
 
 
 @BOTH
+@pytest.mark.usefixtures("refreshed")
 def test_a_forgotten_organization_is_nowhere_in_the_store(shared: Shared) -> None:
-    shared.refresh()
     shared.refresh()
     first, second = shared.organizations
     shared.organizations = (second,)
@@ -337,7 +356,7 @@ def test_an_organization_that_left_before_it_was_loaded_waits_and_can_be_forgott
     collected(shared.machine("worker"))
     shared.organizations = (second,)
     loaded(shared)
-    assert shared.published() == {second.slug: EVENTS_EACH}
+    assert stored(shared) == {second.slug: EVENTS_EACH}
     forget(shared.warehouse, shared.settings, first.slug)
     assert shared.keys(str(first.identifier)) == []
 

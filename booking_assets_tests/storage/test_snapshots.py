@@ -56,8 +56,8 @@ def test_an_analyst_pulls_what_is_published_and_each_version_once(
 
 
 @BOTH
+@pytest.mark.usefixtures("refreshed")
 def test_versions_in_the_store_are_kept_as_on_the_disk(shared: Shared) -> None:
-    shared.refresh()
     for _ in range(4):
         publish(shared.warehouse, shared.settings)
     kept = sorted(
@@ -68,9 +68,9 @@ def test_versions_in_the_store_are_kept_as_on_the_disk(shared: Shared) -> None:
     assert json.loads(shared.objects.read(LATEST))["version"] == kept[-1]
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_what_differs_from_its_checksum_is_not_published(shared: Shared, tmp_path: Path) -> None:
     path = tmp_path / "booking.duckdb"
-    shared.refresh()
     pull_snapshot(shared.objects, path)
     shared.refresh(world=still_world(EVENTS_EACH + 1))
     version = versions(shared)[-1]
@@ -86,8 +86,8 @@ def test_what_differs_from_its_checksum_is_not_published(shared: Shared, tmp_pat
     assert len(list(path.with_name(f"{path.name}.d").glob("0*"))) == 1
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_a_file_of_somebody_else_is_not_replaced(shared: Shared, tmp_path: Path) -> None:
-    shared.refresh()
     path = tmp_path / "booking.duckdb"
     path.write_text("mine")
     with pytest.raises(SnapshotFailed, match="was not published by booking-assets"):
@@ -95,18 +95,18 @@ def test_a_file_of_somebody_else_is_not_replaced(shared: Shared, tmp_path: Path)
     assert path.read_text() == "mine"
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_two_that_pull_at_once_pull_one_version(shared: Shared, tmp_path: Path) -> None:
-    shared.refresh()
     path = tmp_path / "booking.duckdb"
     with ThreadPoolExecutor(2) as pool:
         pulled = list(pool.map(lambda _: pull_snapshot(shared.objects, path), range(2)))
     assert sorted(map(bool, pulled)) == [False, True]
 
 
+@pytest.mark.usefixtures("refreshed")
 def test_the_command_needs_no_configuration_where_both_places_are_named(
     shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared.refresh()
     monkeypatch.chdir(tmp_path)
     pulled = CliRunner().invoke(main, ["pull", "--from", shared.url, "a/booking.duckdb"])
     assert pulled.exit_code == 0, pulled.output

@@ -13,7 +13,7 @@ from booking_assets.pipeline.landings import load_landings
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH
 from booking_assets_tests.storage.conftest import BOTH, Shared
-from booking_assets_tests.storage.test_landings import collected, loaded, log
+from booking_assets_tests.storage.test_landings import collected, loaded, log, stored
 
 RESOURCES = 4
 
@@ -100,7 +100,7 @@ def test_a_landing_that_arrives_while_others_are_loaded_stays_and_is_loaded_next
     assert len([key for key in manifests(shared) if "-late of late/" in key]) == 2
     assert len(manifests(shared)) == (kept + 1) * len(shared.organizations)
     loaded(shared)
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
+    assert stored(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
     assert len(manifests(shared)) == kept * len(shared.organizations)
 
 
@@ -123,7 +123,7 @@ def test_a_slow_collection_that_ends_while_newer_ones_are_loaded_is_overtaken(
     loaded(shared)
     assert {status for _, number, status in log(shared) if number == 1} == {"overtaken"}
     assert {status for _, _, status in log(shared)} == {"overtaken", "complete"}
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
+    assert stored(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
 
 
 def test_a_slow_collection_stays_while_all_newer_ones_are_damaged(shared: Shared) -> None:
@@ -135,8 +135,8 @@ def test_a_slow_collection_stays_while_all_newer_ones_are_damaged(shared: Shared
         collected(shared.machine("worker"), run_id=str(number))
         shared.objects.delete(shared.keys(f"-{number} of worker/rows-"))
     loaded(shared)
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
+    assert stored(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH)
     for key, manifest in unfinished.items():
         shared.objects.create(key, manifest)
     loaded(shared)
-    assert shared.published() == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)
+    assert stored(shared) == dict.fromkeys(shared.settings.slugs, EVENTS_EACH + 1)

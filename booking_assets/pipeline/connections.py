@@ -51,7 +51,7 @@ def configured_credential(
     value = _read_credential(organization, folder / name) if folder else None
     value = value or variables.get(name, "").strip()
     if not value:
-        raise MissingCredential(organization.slug, name, folder and str(folder))
+        raise MissingCredential(organization.slug, name, str(folder) if folder else None)
     return Token(value) if organization.token_env else ClientSecret(value)
 
 

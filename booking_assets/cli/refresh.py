@@ -12,11 +12,11 @@ import dagster as dg
 from booking_assets.cli.configured import configured_settings, open_console, selected_slugs
 from booking_assets.cli.display import live_progress
 from booking_assets.cli.errors import INCOMPLETE
-from booking_assets.cli.summary import print_json, print_summary
+from booking_assets.cli.summary import print_json, print_round, print_summary
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
 from booking_assets.defs.processes import process_lock
-from booking_assets.defs.rounds import submit_round
+from booking_assets.defs.rounds import round_parts, submit_round
 from booking_assets.defs.runs import run_refresh
 from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.progress import SILENT
@@ -74,10 +74,13 @@ def refresh(
             name = submit_round(
                 instance, mode, slugs if organizations else (), allow_shrink=allow_shrink
             )
-        console.print(
-            f"Submitted {name}: the daemon requests its runs within seconds, where the sensor"
-            " `rounds` is on ([schedules] enabled = true)."
-        )
+        if as_json:
+            print_round(name, mode, round_parts(settings, slugs))
+        else:
+            console.print(
+                f"Submitted {name}: the daemon requests its runs within seconds, where the sensor"
+                " `rounds` is on ([schedules] enabled = true)."
+            )
         return
     definitions = build_definitions(settings)
     is_silent = as_json and not verbose

@@ -54,6 +54,15 @@ def print_json(summary: Summary) -> None:
     click.echo(json.dumps(summary.as_dict(), indent=2, default=datetime.isoformat))
 
 
+def print_round(name: str, mode: str, parts: Sequence[Sequence[str]]) -> None:
+    """A submitted round as one JSON object on stdout; a run's part is as in its Dagster tag."""
+    runs = [
+        {"part": f"{number}/{len(parts)}", "organizations": [*part]}
+        for number, part in enumerate(parts, 1)
+    ]
+    click.echo(json.dumps({"round": name, "mode": mode, "runs": runs}, indent=2))
+
+
 def _print_figures(
     console: Console, organizations: Sequence[OrganizationSummary], total: OrganizationSummary
 ) -> None:

@@ -48,9 +48,7 @@ def round_requests(
 
     Those of the same `name` are requested once, however often.
     """
-    slugs = slugs or settings.slugs
-    size = settings.schedules.organizations_a_run or len(slugs)
-    parts = [slugs[start : start + size] for start in range(0, len(slugs), size)]
+    parts = round_parts(settings, slugs)
     return [
         dg.RunRequest(
             run_key=f"{name}/{number}",
@@ -60,6 +58,13 @@ def round_requests(
         )
         for number, part in enumerate(parts, 1)
     ]
+
+
+def round_parts(settings: Settings, slugs: Sequence[str] = ()) -> list[Sequence[str]]:
+    """The organizations of each run of a round; of all organizations where none is named."""
+    slugs = slugs or settings.slugs
+    size = settings.schedules.organizations_a_run or len(slugs)
+    return [slugs[start : start + size] for start in range(0, len(slugs), size)]
 
 
 def submit_round(

@@ -88,6 +88,18 @@ def test_dagster_in_a_checkout_shows_the_runs_of_a_refresh_and_each_check_once(
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
 
 
+def test_json_of_a_submitted_round_names_its_runs_and_their_organizations(refreshed: Ran) -> None:
+    for arguments, slugs in (((), SLUGS), (("-o", SLUGS[1]), SLUGS[1:2])):
+        told = refreshed.shell.run(
+            "booking-assets", "refresh", "--submit", "--incremental", "--json", *arguments
+        )
+        assert told.returncode == 0
+        submitted = json.loads(told.stdout)
+        assert submitted.pop("round").startswith("submitted/")
+        runs = [{"part": "1/1", "organizations": [*slugs]}]
+        assert submitted == {"mode": "incremental", "runs": runs}
+
+
 def test_json_is_one_object_with_the_figures_of_the_snapshot(refreshed: Ran) -> None:
     told = refreshed.shell.run("booking-assets", "refresh", "--json", "-o", SLUGS[0])
     assert (told.returncode, told.stderr.count("\n")) == (0, 1)

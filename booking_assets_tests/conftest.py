@@ -60,6 +60,21 @@ SLOW = (
 
 Of other files, the single slow tests carry the mark themselves.
 """
+LONGEST = (
+    *("test_webserver.py", "storage/test_landings.py", "cli/test_terminal.py"),
+    *("defs/test_alerts.py", "reliability/test_weather.py", "reliability/test_kills.py"),
+    *("pipeline/test_names.py", "pipeline/test_histories.py", "reliability/test_readers.py"),
+    *("pipeline/test_rebuild.py", "reliability/test_moving_data.py", "storage/test_machines.py"),
+    *("pipeline/test_organizations.py", "defs/test_storage.py", "storage/test_objects.py"),
+    *("collect/test_incremental_laws.py", "defs/test_collect.py", "defs/test_loading.py"),
+    *("storage/test_snapshots.py", "pipeline/test_marts.py", "collect/test_incremental_servers.py"),
+    *("transforms/test_room_laws.py", "test_main.py", "transforms/test_history.py"),
+    *("test_cli_tools.py", "sandbox/test_registrations.py", "transforms/test_laws.py"),
+)
+"""Files that take longest, in the order in which they begin: short ones end with the last of them.
+
+With `--dist=loadfile`, a worker that has ended a file takes the next one.
+"""
 # A bound on the time of an example would measure how busy the machine is.
 settings.register_profile("whole", deadline=None, max_examples=40)
 settings.register_profile("quick", deadline=None, max_examples=10)
@@ -80,25 +95,28 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    # As seldom as a command, also while tests are imported: of 3.2 s of CPU, that was one.
+    gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
     if not config.option.hypothesis_profile:
         settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow folders and files, before pytest selects by marks."""
-    slow = [TESTS / name for name in SLOW]
-    missing = [path for path in slow if not path.exists()]
+    """Mark the tests of slow folders and files, before pytest selects by marks; longest first."""
+    slow, longest = ([TESTS / name for name in names] for names in (SLOW, LONGEST))
+    missing = [path for path in (*slow, *longest) if not path.exists()]
     if missing:
-        raise pytest.UsageError(f"conftest.SLOW names what does not exist: {missing}")
+        raise pytest.UsageError(f"conftest.py names what does not exist: {missing}")
     is_slow = cache(lambda file: any(file.is_relative_to(path) for path in slow))
     for item in items:
         if is_slow(item.path):
             item.add_marker("slow")
+    begins = {path: number for number, path in enumerate(longest)}
+    items.sort(key=lambda item: (begins.get(item.path, len(longest)), not is_slow(item.path)))
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported out of every search for garbage, and search as seldom as a command."""
+    """Leave what is imported out of every search for garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)

@@ -284,12 +284,12 @@ class Settings(_Sections):
     @property
     def slugs(self) -> tuple[str, ...]:
         """The organizations' slugs, in the order of the file."""
-        return tuple(one.slug for one in self.organizations)
+        return tuple(organization.slug for organization in self.organizations)
 
     @property
     def named(self) -> frozenset[str]:
         """The slugs of the organizations whose groups and achievements are wanted."""
-        wanted = (one.slug for one in self.organizations if one.names)
+        wanted = (organization.slug for organization in self.organizations if organization.names)
         return frozenset(wanted if self.names.collect else ())
 
     @property

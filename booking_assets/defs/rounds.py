@@ -66,7 +66,7 @@ def submit_round(
     now = datetime.now(UTC)
     name = f"submitted/{now.isoformat()}"
     oldest = f"submitted/{(now - _KEPT).isoformat()}"
-    kept = {one: asked for one, asked in _submitted(instance).items() if one > oldest}
+    kept = {key: asked for key, asked in _submitted(instance).items() if key > oldest}
     asked = {"mode": mode, "slugs": [*slugs], "allow_shrink": allow_shrink}
     instance.daemon_cursor_storage.set_cursor_values({_SUBMITTED: json.dumps(kept | {name: asked})})
     return name

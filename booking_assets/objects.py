@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -114,7 +115,7 @@ class Objects:
     def list_folder(self, folder: str) -> list[ObjectMeta]:
         """The objects in a folder and its folders: path, size and last_modified of each."""
         return self._repeat(
-            lambda obstore: [one for some in obstore.list(self.store, f"{folder}/") for one in some]
+            lambda obstore: [*chain.from_iterable(obstore.list(self.store, f"{folder}/"))]
         )
 
     def delete(self, keys: Collection[str]) -> None:
@@ -149,7 +150,7 @@ class Objects:
                 raise FileExistsError(f"an object of {self.url} exists already") from None
             except obstore.exceptions.GenericError as error:
                 text = str(error)
-                is_lasting = _REFUSED.search(text) or any(one in text for one in _PERMANENT)
+                is_lasting = _REFUSED.search(text) or any(phrase in text for phrase in _PERMANENT)
                 if not self._is_folder and not is_lasting and next(waiting, False):
                     continue
             except obstore.exceptions.BaseError as error:

@@ -287,12 +287,13 @@ class Settings(_Sections):
     @property
     def slugs(self) -> tuple[str, ...]:
         """The organizations' slugs, in the order of the file."""
-        return tuple(one.slug for one in self.organizations)
+        return tuple(organization.slug for organization in self.organizations)
 
     @property
     def named(self) -> frozenset[str]:
         """The slugs of the organizations whose groups and achievements are wanted."""
-        return frozenset(one.slug for one in self.organizations if self.names.collect and one.names)
+        wanted = (organization.slug for organization in self.organizations if organization.names)
+        return frozenset(wanted if self.names.collect else ())
 
     @property
     def limits(self) -> Limits:
@@ -384,10 +385,9 @@ def _read(path: Path) -> _File:
     except (ValueError, RecursionError) as error:
         raise SettingsError(str(path), (f"it is not TOML: {error}",)) from error
     except OSError as error:
-        is_denied = isinstance(error, PermissionError)
-        remedy = "let this user read it" if is_denied else "correct the path"
-        fault = f"it cannot be read: {error.strerror}; {remedy}"
-        raise SettingsError(str(path), (fault,)) from error
+        denied = isinstance(error, PermissionError)
+        fault = f"{error.strerror}; {'let this user read it' if denied else 'correct the path'}"
+        raise SettingsError(str(path), (f"it cannot be read: {fault}",)) from error
     faults = repeated_values(document)
     try:
         written = _File.model_validate(document)

@@ -56,7 +56,7 @@ def _canonical(value: object) -> str:
 
 def path_fault(warehouse: Path, snapshot: Path, report: Path) -> str | None:
     """The fault of paths that would take each other's place, or that are no files."""
-    places = [(os.path.realpath(one.parent), one.name) for one in (warehouse, snapshot, report)]
+    places = [(os.path.realpath(path.parent), path.name) for path in (warehouse, snapshot, report)]
     if places[0] == places[1]:
         return (
             f"BOOKING_WAREHOUSE and BOOKING_SNAPSHOT: both are {warehouse}; the snapshot would take"

@@ -66,7 +66,7 @@ def api(
     notes = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     settings = configured_settings(notes)
     selected_slugs(settings, [organization])
-    (chosen,) = (one for one in settings.organizations if one.slug == organization)
+    chosen = next(own for own in settings.organizations if own.slug == organization)
     with open_configured_api(settings, QUICK) as connect:
         asked = Operations.open(connect, chosen, resource, filters)
         if operation == "download":

@@ -145,8 +145,8 @@ class Display:
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         """Moves the organization's bar."""
         with self._lock:
-            one = self._organizations[organization]
-            one.received, one.wait = (resource, rows, max(rows, expected)), None
+            activity = self._organizations[organization]
+            activity.received, activity.wait = (resource, rows, max(rows, expected)), None
 
     def waiting(self, organization: str, seconds: float, reason: str) -> None:
         """Counts down to the next attempt."""
@@ -159,13 +159,15 @@ class Display:
         """Replaces the organization's bar by how its collections ended."""
         word, style = _OUTCOMES.get(status, FAILED)
         with self._lock:
-            one = self._organizations[organization]
+            activity = self._organizations[organization]
             if status == "complete":
-                one.ended.append(f"{', ' if one.ended else 'stored '}{rows:,} {resource}", style)
+                activity.ended.append(
+                    f"{', ' if activity.ended else 'stored '}{rows:,} {resource}", style
+                )
             else:
-                one.ended = Text(f"{word} {_why(resource, reason)}", style)
+                activity.ended = Text(f"{word} {_why(resource, reason)}", style)
             if (word, style) == FAILED:
-                self._failures.append(Text.assemble(f"{organization}: ", one.ended))
+                self._failures.append(Text.assemble(f"{organization}: ", activity.ended))
 
     def step(self, phase: Phase, name: str, total: int) -> None:
         """Moves the bar of the phase."""
@@ -187,9 +189,9 @@ class Display:
                 self._phase_line(),
                 *(() if few else self._failures),
                 *(
-                    self._organization_line(slug, one)
-                    for slug, one in self._organizations.items()
-                    if few or ((one.received or one.wait) and not one.ended)
+                    self._organization_line(slug, activity)
+                    for slug, activity in self._organizations.items()
+                    if few or ((activity.received or activity.wait) and not activity.ended)
                 ),
             ]
         overflow = "crop" if self._is_ascii else "ellipsis"
@@ -203,7 +205,7 @@ class Display:
 
     def _phase_line(self) -> Text:
         if self._phase == "collect":
-            done = sum(bool(one.ended) for one in self._organizations.values())
+            done = sum(bool(activity.ended) for activity in self._organizations.values())
             total, of = len(self._organizations), "organizations"
         else:
             done, total, of = len(self._steps) - 1, self._total, self._steps[-1]
@@ -211,17 +213,17 @@ class Display:
         text = f" {elapsed} {done}/{total} {of}"
         return Text.assemble((f"{self._phase:<8}", "bold"), self._bar(done, total), text)
 
-    def _organization_line(self, slug: str, one: _Organization) -> Text:
+    def _organization_line(self, slug: str, activity: _Organization) -> Text:
         width = min(SLUG_COLUMNS, max(map(len, self._organizations)))
         name = Text(slug)
         name.truncate(width, overflow="crop", pad=True)
-        if one.ended:
-            state = one.ended.copy()
-        elif one.wait:
-            until, reason = one.wait
+        if activity.ended:
+            state = activity.ended.copy()
+        elif activity.wait:
+            until, reason = activity.wait
             state = Text(f"again in {max(0, ceil(until - self._clock()))} s: {reason}", "yellow")
-        elif one.received:
-            resource, rows, expected = one.received
+        elif activity.received:
+            resource, rows, expected = activity.received
             state = self._bar(rows, expected).append(f" {rows:,}/{expected:,} {resource}")
         else:
             state = Text("waiting", "dim")

@@ -72,7 +72,7 @@ def _print_figures(
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(_HEADINGS[-1], no_wrap=True)
     rows = [*map(_cells, organizations), [*_cells(total)[:-1], total.status]]
-    styles = [*(_STYLES.get(one.status, "red") for one in organizations), "bold"]
+    styles = [*(_STYLES.get(row.status, "red") for row in organizations), "bold"]
     for (*figures, status), style in zip(rows, styles, strict=True):
         table.add_row(*figures, Text(status, style))
     natural = Measurement.get(console, console.options.update(max_width=1000), table).maximum
@@ -87,16 +87,16 @@ def _print_figures(
         console.print(f"{name}: {rows_stored}, {seats} seats taken, {packages}: {state}")
 
 
-def _cells(one: OrganizationSummary) -> list[str]:
+def _cells(row: OrganizationSummary) -> list[str]:
     seats = "-"
-    if one.seats_taken is not None and one.seats_offered is not None:
-        seats = f"{one.seats_taken:,}/{one.seats_offered:,}"
-    figures = (one.events, one.registrations, one.rejected)
-    packages = (one.packages_late, one.packages_failed)
-    status = one.status
+    if row.seats_taken is not None and row.seats_offered is not None:
+        seats = f"{row.seats_taken:,}/{row.seats_offered:,}"
+    figures = (row.events, row.registrations, row.rejected)
+    packages = (row.packages_late, row.packages_failed)
+    status = row.status
     if status not in _STYLES:
-        status += f",\n{_age(one.as_of)}"
-    return [one.organization, *map(_number, figures), seats, *map(_number, packages), status]
+        status += f",\n{_age(row.as_of)}"
+    return [row.organization, *map(_number, figures), seats, *map(_number, packages), status]
 
 
 def _number(value: int | None) -> str:
@@ -118,7 +118,7 @@ def _print_rows(console: Console, organizations: Sequence[OrganizationSummary]) 
     """The rows of each organization in the snapshot, by table."""
     table = Table("organization", "table", box=None, pad_edge=False, header_style="bold")
     table.add_column("rows", justify="right")
-    for one in organizations:
-        for name, rows in one.rows.items():
-            table.add_row(one.organization, name, f"{rows:,}")
+    for organization in organizations:
+        for name, rows in organization.rows.items():
+            table.add_row(organization.organization, name, f"{rows:,}")
     console.print(table)

@@ -173,7 +173,7 @@ def _outcome(
     """The report of a run, and what else failed in it."""
     run = context.dagster_run
     failed, written = (
-        [one.get_dagster_event() for one in context.instance.all_logs(run.run_id, of_type=kind)]
+        [entry.get_dagster_event() for entry in context.instance.all_logs(run.run_id, of_type=kind)]
         for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS)
     )
     derived = any(event.step_key == _SNAPSHOT_STEP for event in written)

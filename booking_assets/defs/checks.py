@@ -64,8 +64,11 @@ def _checks(
 ) -> list[tuple[dg.AssetCheckSpec, Callable[[Warehouse], dg.AssetCheckResult]]]:
     """The checks of the raw tables, and how each is evaluated."""
     return [
-        *((contract_spec(one), partial(contract_result, table=one)) for one in COLLECTED_TABLES),
-        *((_spec(one), partial(_result, check=one)) for one in data_checks(settings)),
+        *(
+            (contract_spec(table), partial(contract_result, table=table))
+            for table in COLLECTED_TABLES
+        ),
+        *((_spec(check), partial(_result, check=check)) for check in data_checks(settings)),
     ]
 
 

@@ -53,7 +53,7 @@ def mart_assets(settings: Settings) -> dg.AssetsDefinition:
         wanted = [
             mart
             for mart in MARTS
-            if any(asset_key(one) in context.selected_asset_keys for one in mart.tables)
+            if any(asset_key(table) in context.selected_asset_keys for table in mart.tables)
         ]
         withheld = warehouse.withheld() if wanted else {}
         for mart, stored in derive_each(wanted, store, settings, withheld, progress):

@@ -55,7 +55,7 @@ def figures_metadata(figures: pl.DataFrame) -> dict[str, Any]:
 def preview(table: Table, frame: pl.DataFrame) -> dg.TableMetadataValue:
     """A preview as a table, without columns of free text (see `Text.free`)."""
     columns = table.columns.columns()
-    free = {name for name, one in columns.items() if isinstance(one, Text) and one.free}
+    free = {name for name, column in columns.items() if isinstance(column, Text) and column.free}
     shown = [name for name in frame.columns if name not in free][:PREVIEW_COLUMNS]
     return _table(frame.select(shown))
 

@@ -159,6 +159,9 @@ def _failure(context: dg.AssetExecutionContext, report: RunReport) -> dg.Failure
             f"{len(report.failed_organizations)} of {len(report.organizations)} organizations"
             f" were not stored; their former rows stay. {' | '.join(report.explanations)}"
         ),
-        metadata={f"{one.organization}, {one.resource}": one.explanation for one in report.failed},
+        metadata={
+            f"{result.organization}, {result.resource}": result.explanation
+            for result in report.failed
+        },
         allow_retries=False,
     )

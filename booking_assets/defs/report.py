@@ -42,13 +42,13 @@ def written_report(settings: Settings, *, keep: int = 2) -> "Report":
 def report_failures(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     """Why a run did not write the report, if it did not: what else it did is complete."""
     evaluations = [
-        one.get_dagster_event().asset_check_evaluation_data
-        for one in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        entry.get_dagster_event().asset_check_evaluation_data
+        for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     ]
     return [
-        f"report: {one.description}"
-        for one in evaluations
-        if one.check_name == WRITTEN and not one.passed
+        f"report: {evaluation.description}"
+        for evaluation in evaluations
+        if evaluation.check_name == WRITTEN and not evaluation.passed
     ]
 
 

@@ -43,11 +43,11 @@ def delete_old_runs(instance: dg.DagsterInstance, retention: Retention, now: dat
     """
     oldest = (now - timedelta(days=retention.runs_days)).timestamp()
     records = instance.get_run_records(dg.RunsFilter(statuses=_FINISHED))
-    own = [one for one in records if _is_own(one.dagster_run)]
+    own = [record for record in records if _is_own(record.dagster_run)]
     deleted = [
-        one.dagster_run.run_id
-        for number, one in enumerate(own)
-        if number >= retention.runs_count or (one.end_time or 0) < oldest
+        record.dagster_run.run_id
+        for number, record in enumerate(own)
+        if number >= retention.runs_count or (record.end_time or 0) < oldest
     ]
     for run_id in deleted:
         instance.delete_run(run_id)

@@ -166,7 +166,9 @@ def run_refresh(
             runs.execute(job, config, part_tags)
         report = _report(settings, [*runs.failures], slugs)
         if not report.unrecorded:
-            for run_id in {one.log_row["run_id"] for one in report.failed} & runs.failures.keys():
+            for run_id in {
+                result.log_row["run_id"] for result in report.failed
+            } & runs.failures.keys():
                 runs.failures[run_id], runs.alerts[run_id] = None, ()
         withheld: list[str] = []
         notes: list[str] = []

@@ -58,6 +58,6 @@ def open_configured_api(
     tokens = {tenant.slug: Token(tenant.token) for tenant in world.tenants}
     with (
         SandboxServer(world) as server,
-        open_api(server.base_url, seconds, lambda one: tokens[one.slug], retry) as connect,
+        open_api(server.base_url, seconds, lambda tenant: tokens[tenant.slug], retry) as connect,
     ):
         yield connect

@@ -53,7 +53,7 @@ def asset_spec(
             "one row": table.row,
             **({"dagster/column_lineage": column_lineage(table, upstream)} if is_mart else {}),
         },
-        deps=[asset_key(one) for one in upstream],
+        deps=[asset_key(parent) for parent in upstream],
         freshness_policy=dg.FreshnessPolicy.time_window(max_age) if max_age else None,
     )
 
@@ -80,7 +80,7 @@ def column_lineage(table: Table, upstream: Iterable[Table]) -> dg.TableColumnLin
     joined for a name give that name alone.
     """
     columns = table.columns.columns()
-    named = {name: one.table for name, one in name_columns(table).items()}
+    named = {name: column.table for name, column in name_columns(table).items()}
     deps: dict[str, list[dg.TableColumnDep]] = {}
     for source in upstream:
         for name, column in source.columns.columns().items():

@@ -1,4 +1,4 @@
-"""Runs of several hosts: Dagster's launcher for Celery, but for the health of a run.
+"""Runs of several hosts: Dagster's launcher for Celery, but for the health and the end of a run.
 
 Of the extra `cluster`. `dagster.yaml` names `CeleryRunLauncher`; workers are in `worker`.
 """
@@ -28,6 +28,18 @@ class CeleryRunLauncher(LockHealth, launcher.CeleryRunLauncher):
         """
         url = postgres_url(self._instance)
         return bool(url and DAGSTER_CELERY_TASK_ID_TAG in run.tags and is_free(url, run.run_id))
+
+    def terminate(self, run_id: str) -> bool:
+        """Have a run's worker end it; whether there is a worker that may.
+
+        Dagster's own does not record that a person asked for it: the run would count as killed, and
+        be started again.
+        """
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
+            return False
+        self._instance.report_run_canceling(run)
+        return super().terminate(run_id)
 
     def get_run_worker_debug_info(
         self,

@@ -171,6 +171,49 @@ def test_a_round_in_which_a_worker_is_killed_equals_a_refresh_on_one_machine(
         assert [*folder.rglob("*.parquet"), *folder.rglob("*.duckdb*")] == []
 
 
+def test_a_run_that_a_person_terminates_is_canceled_for_good_and_its_round_names_the_part(
+    cluster: Loopback, one_machine: Path
+) -> None:
+    name = submitted(cluster)
+    with cluster.instance() as instance:
+        victim = wait_until(
+            lambda: next(
+                (
+                    run
+                    for run in runs_of(instance, name)
+                    if instance.all_logs(run.run_id, dg.DagsterEventType.STEP_START)
+                ),
+                None,
+            )
+        )
+        assert instance.run_launcher.terminate(victim.run_id)
+        started = time.monotonic()
+        wait_until(lambda: instance.get_run_by_id(victim.run_id).is_finished)  # type: ignore[union-attr]
+        assert time.monotonic() - started < instance.run_monitoring_cancel_timeout_seconds / 2
+        derivation = wait_until(lambda: derived(instance, name))
+        runs = runs_of(instance, name)
+        statuses = {run.tags[PART_TAG]: run.status for run in runs}
+        again = instance.run_launcher.terminate(victim.run_id)
+    canceled, success = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS
+    # Not started again, as a run whose process was killed would be.
+    assert sorted(run.tags[PART_TAG] for run in runs) == ["1/4", "2/4", "3/4", "4/4"]
+    assert statuses == dict.fromkeys(statuses, success) | {victim.tags[PART_TAG]: canceled}
+    assert derivation.is_success
+    assert derivation.tags[FAILED_PARTS_TAG] == victim.tags[PART_TAG]
+    assert not again
+    # What was stored of its organizations is what the last round stored, and nothing is left over.
+    assert differing(cluster.folder / "writer/booking.snapshot.duckdb", one_machine) == {}
+    for number in (1, 2, 3):
+        folder = cluster.folder / f"collector-{number}"
+        assert [*folder.rglob("*.parquet"), *folder.rglob("*.duckdb*")] == []
+    # Its worker takes part in the next round.
+    following = submitted(cluster)
+    with cluster.instance() as instance:
+        derivation = wait_until(lambda: derived(instance, following))
+    assert derivation.is_success
+    assert FAILED_PARTS_TAG not in derivation.tags
+
+
 def test_two_rounds_at_once_end_while_all_is_restarted_and_name_whom_a_wrong_clock_cost(
     cluster: Loopback, one_machine: Path
 ) -> None:

@@ -30,10 +30,13 @@ OUTAGE_SECONDS = 120.0
 """How long a request is repeated while the store cannot be reached or is overloaded."""
 _REQUEST_SECONDS = timedelta(seconds=10)
 """How long obstore itself repeats a request; not where repeating could do it twice."""
+_SKEWED = "RequestTimeTooSkewed"
+"""S3's code where the time of a signature is more than 15 minutes from its own."""
 _PERMANENT = {
     "BadScheme": "its address is http and not https, which the provider's *_ALLOW_HTTP=true allows",
     "169.254.169.254": "the environment has no credentials",
     "NoSuchBucket": "the bucket does not exist",
+    _SKEWED: f"this machine's clock is too far from that of the store ({_SKEWED})",
 }
 _REFUSED = re.compile(r"status code: 4(?!08|29)")
 """The store understood the request, and repeats its answer."""
@@ -46,6 +49,11 @@ _REASONS = (
 _REMEDY = (
     "See to the store, to the network and to the provider's variables in the environment, such as"
     " AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID, then run it again"
+)
+
+_SKEWED_REMEDY = (
+    "Set this machine's clock, and have it synchronized (`timedatectl` tells whether it is), then"
+    " run it again"
 )
 
 
@@ -155,7 +163,8 @@ class Objects:
                     continue
             except obstore.exceptions.BaseError as error:
                 text = str(error)
-            raise StorageError(self.url, _reason(text)) from None
+            remedy = _SKEWED_REMEDY if _SKEWED in text else _REMEDY
+            raise StorageError(self.url, _reason(text), remedy) from None
 
 
 def open_objects(url: str) -> Objects:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from dotenv import dotenv_values
 
 from booking_assets.collect.object_landings import ObjectLandings
 from booking_assets.collect.staging import StagingWriter
 from booking_assets.pipeline.landings import load_landings
 from booking_assets.warehouse import loads
 from booking_assets.warehouse.warehouse import Warehouse
-from booking_assets_tests.commands import Shell, shell
+from booking_assets_tests.commands import SCRIPTS, SECONDS, Shell, shell, unfolded
+from booking_assets_tests.reliability import collecting
 from booking_assets_tests.reliability.collecting import call_of, return_of
 from booking_assets_tests.reliability.installation import (
     Installation,
@@ -22,9 +28,10 @@ from booking_assets_tests.reliability.installation import (
     installed,
     still_world,
 )
-from booking_assets_tests.storage.seaweed import ACCESS_KEY, SECRET_KEY, Seaweed
+from booking_assets_tests.storage.seaweed import ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed
 
 WORLD = still_world(40)
+SOURCE = Path(__file__).parents[2]
 COLLECTING = {
     "staged and not uploaded": return_of(StagingWriter.land),
     "uploaded without a manifest": call_of(ObjectLandings.write_manifest),
@@ -116,6 +123,52 @@ def test_no_credential_is_in_a_log_an_error_or_a_file(tmp_path: Path, seaweed: S
         assert secret not in said
         for path in where.folder.rglob("*"):
             assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("faketime"), reason="faketime is not installed")
+@pytest.mark.parametrize("clock", ["+1h", "-1h"])
+def test_a_store_refuses_a_machine_whose_clock_is_wrong_and_nothing_is_lost(
+    tmp_path: Path, seaweed: Seaweed, clock: str
+) -> None:
+    where, variables = shell(tmp_path), dict(seaweed.environment)
+    url = f"s3://{BUCKET}/{uuid4().hex}"
+    with installed(where, WORLD, sections=f'[storage]\nurl = "{url}"') as machine:
+        refreshed(where, variables, 0)
+        fake = ("faketime", "-f", clock)
+        tokens = {name: value or "" for name, value in dotenv_values(where.folder / ".env").items()}
+
+        def ended(*command: object) -> tuple[int, str]:
+            done = subprocess.run(
+                [*fake, *map(str, command)],
+                cwd=where.folder,
+                env=where.environment
+                | variables
+                | tokens
+                | {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": str(SOURCE)},
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+            return done.returncode, unfolded(done.stdout + done.stderr)
+
+        reason = f"the object store {url} cannot be used: this machine's clock is too far"
+        # A worker: each organization ends, with the reason and the remedy.
+        code, said = ended(sys.executable, "-m", collecting.__name__, "--only", "collect")
+        assert code == 0, said
+        for slug in machine.slugs:
+            assert re.search(rf'"{slug}": "[^"]*{re.escape(reason)}[^"]*Set this machine', said)
+        # A refresh begins with the warehouse's machine.
+        code, said = ended(SCRIPTS / "booking-assets", "refresh")
+        assert code == 1, said
+        assert reason in said
+        assert "refuses this user" not in said
+        for slug in machine.slugs:
+            assert machine.stored(slug).equals(held(WORLD, slug))
+        assert rows_on_disk(machine) == []
+        refreshed(where, variables, 0)
+        assert machine.breaches() == []
 
 
 def refreshed(where: Shell, variables: dict[str, str], code: int) -> str:

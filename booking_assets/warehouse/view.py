@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import duckdb
@@ -108,10 +109,9 @@ class View:
         """The condition for a table's visible rows."""
         conditions = ["true"]
         if self.organizations is not None and "organization" in table.column_names:
-            visible = ", ".join(map(literal, sorted(self.organizations))) or "NULL"
             # A row of no organization in particular is visible to all.
             default = "false" if "organization" in table.required else "true"
-            conditions.append(f"coalesce(organization IN ({visible}), {default})")
+            conditions.append(f"coalesce(organization IN (FROM {self._visible}), {default})")
         resource = "resource" if table is REJECTED_ROWS else literal(table.short_name)
         conditions += [
             f"(organization <> {literal(slug)} OR {resource} <> {literal(hidden)})"
@@ -119,6 +119,19 @@ class View:
             if table is REJECTED_ROWS or table.name == f"raw.{hidden}"
         ]
         return " AND ".join(conditions)
+
+    @cached_property
+    def _visible(self) -> str:
+        """A temporary table of the visible organizations.
+
+        Of thousands in a list, each row of a table would be compared with one after the other, and
+        each statement would be planned with all of them.
+        """
+        slugs = sorted(self.organizations or ())
+        name = f"visible_{sha256(chr(10).join(slugs).encode()).hexdigest()[:32]}"
+        rows = "SELECT unnest($slugs::VARCHAR[]) AS organization"
+        self.con.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} AS {rows}", {"slugs": slugs})
+        return name
 
     def read(
         self,

@@ -17,8 +17,8 @@ from benchmarks.sandbox import Case
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("peer", "network", "growth")
-SCALE = "scale"
-"""Needs services that the other parts do not, so it is measured where it is named."""
+SCALE = ("collecting", "storing")
+"""They need services that the other parts do not, so they are measured where they are named."""
 CASES = ("3x400+", "1x10000+", "5x20000", "50x200+")
 GROWTH = {
     "events": (10_000, 100_000, 300_000, 1_000_000),
@@ -34,8 +34,8 @@ QUICK: dict[str, Any] = {
     "organizations": (1, 3),
     "collections": (1, 3),
     "registrations": (1_000, 2_000),
-    "scale_collect": Case(80, 200, registrations=False),
-    "scale_cases": (Case(50, 200, registrations=True), Case(5, 10_000, registrations=False)),
+    "collect_case": Case(80, 200, registrations=False),
+    "store_cases": (Case(50, 200, registrations=True), Case(5, 10_000, registrations=False)),
     "workers": (1, 2),
 }
 """What `--quick` measures: that everything works."""
@@ -63,7 +63,7 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("parts", nargs=-1, type=click.Choice((*PARTS, SCALE)))
+@click.argument("parts", nargs=-1, type=click.Choice((*PARTS, *SCALE)))
 @click.option(
     "--case",
     "cases",
@@ -83,31 +83,31 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.option("--latency", default=0.15, help="Seconds before each response of the network cases.")
 @click.option("--bandwidth", default=10.0, help="MB a second of the network cases.")
 @click.option(
-    "--scale-collect",
+    "--collect-case",
     type=_Case(),
     default="2000x200",
-    help="Scale: what clusters of --workers collect, with --latency.",
+    help="Collecting: what clusters of --workers collect, with --latency.",
 )
 @click.option(
     "--workers",
     multiple=True,
     type=click.IntRange(min=1),
     default=(1, 2, 4, 8),
-    help="Scale: may be given several times.",
+    help="Collecting: may be given several times.",
 )
 @click.option(
     "--at-once",
     type=click.IntRange(min=1),
     default=2,
-    help="Scale: organizations that a worker collects at once.",
+    help="Collecting: organizations that a worker collects at once.",
 )
 @click.option(
-    "--scale-case",
-    "scale_cases",
+    "--store-case",
+    "store_cases",
     multiple=True,
     type=_Case(),
     default=("2500x200+", "500x10000"),
-    help="Scale: loaded and derived; three landings an organization, with + four. May be given"
+    help="Storing: loaded and derived; three landings an organization, with + four. May be given"
     " several times.",
 )
 @_sizes("events")
@@ -119,11 +119,12 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.option("--quick", is_flag=True, help="Tiny cases, one pair each.")
 @click.option("--note", default="", help="A sentence for the top of the document.")
 @click.option("--scratch", type=_FOLDER, default=HERE / "scratch", help="A folder on a real disk.")
-@click.option("--output", type=_FOLDER, default=HERE, help="Where RESULTS.md or SCALE.md goes.")
+@click.option("--output", type=_FOLDER, default=HERE, help="Where the documents go.")
 def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **options: Any) -> None:
     """Measure a refresh: beside the peer, on a slow network, and as data grows; all by default.
 
-    `scale` measures several workers, and many rows; it is measured only where it is named.
+    `collecting` measures clusters of several workers, `storing` many rows of many organizations;
+    both only where they are named.
     """
     network = Network(options.pop("latency"), options.pop("bandwidth") * 1e6)
     command = f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
@@ -148,10 +149,13 @@ def _documents(findings: Findings) -> Iterator[tuple[str, str]]:
     """The name and the text of each file to write."""
     if findings.is_of_refresh:
         yield "RESULTS.md", written(findings)
-    if findings.is_of_scale:
+    if findings.rounds or findings.stages:
         from benchmarks.scale import report  # noqa: PLC0415 - it imports the cluster
 
-        yield "SCALE.md", report.written(findings)
+        if findings.rounds:
+            yield "COLLECTING.md", report.collecting(findings)
+        if findings.stages:
+            yield "STORING.md", report.storing(findings)
 
 
 def _answers(parts: Sequence[str], findings: Findings, **asked: Any) -> Iterator[None]:
@@ -171,16 +175,24 @@ def _answers(parts: Sequence[str], findings: Findings, **asked: Any) -> Iterator
         for point in points({axis: asked[axis] for axis in GROWTH}, **each):
             findings.points.append(point)
             yield
-    if SCALE in parts:
-        # It imports Dagster and the cluster of the tests.
+    yield from _of_scale(parts, findings, each, asked)
+
+
+def _of_scale(
+    parts: Sequence[str], findings: Findings, each: dict[str, Any], asked: dict[str, Any]
+) -> Iterator[None]:
+    """Run the measurements that import Dagster and the cluster of the tests."""
+    if "collecting" in parts:
         from benchmarks.scale.collecting import rounds  # noqa: PLC0415
-        from benchmarks.scale.storing import stages  # noqa: PLC0415
 
         chosen = (asked["workers"], findings.network.latency, asked["at_once"])
-        for one in rounds(asked["scale_collect"], *chosen, **each):
+        for one in rounds(asked["collect_case"], *chosen, **each):
             findings.rounds.append(one)
             yield
-        for stage in stages(asked["scale_cases"], each["home"], click.echo):
+    if "storing" in parts:
+        from benchmarks.scale.storing import stages  # noqa: PLC0415
+
+        for stage in stages(asked["store_cases"], each["home"], click.echo):
             findings.stages.append(stage)
             yield
 

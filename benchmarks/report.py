@@ -44,13 +44,8 @@ class Findings:
     stages: list[Stage] = field(default_factory=list)
 
     @property
-    def is_of_scale(self) -> bool:
-        """Whether there are any of `scale`, which has a document of its own."""
-        return bool(self.rounds or self.stages)
-
-    @property
     def is_of_refresh(self) -> bool:
-        """Whether there are any others."""
+        """Whether there are any of a refresh: they share a document."""
         return bool(self.compared or self.on_network or self.points)
 
     def by_axis(self) -> dict[str, list[Point]]:

@@ -1,5 +1,5 @@
-"""`python -m benchmarks scale`: collecting with several workers; loading and deriving many rows.
+"""`python -m benchmarks collecting storing`: several workers; many rows of many organizations.
 
-It needs what `booking_assets_tests.cluster.loopback` needs. `stages` are the programs that
+They need what `booking_assets_tests.cluster.loopback` needs. `stages` are the programs that
 `storing` measures; `docs/scale.md` puts the figures into a model.
 """

@@ -1,9 +1,10 @@
-"""Writes `SCALE.md`: the tables of `python -m benchmarks scale`."""
+"""Writes `COLLECTING.md` and `STORING.md`: the tables of the parts of those names."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from benchmarks.report import Findings, machine, table
 from benchmarks.scale.collecting import REQUESTS_AT_ONCE, WORKERS, Round
@@ -15,25 +16,29 @@ _REQUESTS = ("LIST", "GET", "PUT", "POST", "DELETE")
 _ROWS = ("landings", "events", "registrations")
 
 
-def written(findings: Findings) -> str:
-    """The whole document."""
-    blocks = [
-        "# What many organizations and events cost",
-        "Written by `python -m benchmarks scale`; what is measured: [README.md](README.md)."
-        " What follows from it: [docs/scale.md](../docs/scale.md).",
-        findings.note,
-        *_collecting(findings.rounds, findings.network.latency),
-        *_storing(findings.stages),
-        *machine(findings),
-    ]
+def collecting(findings: Findings) -> str:
+    """The whole document of `python -m benchmarks collecting`."""
+    blocks = _collecting(findings.rounds, findings.network.latency)
+    return _document("How much faster more workers collect", "collecting", findings, blocks)
+
+
+def storing(findings: Findings) -> str:
+    """The whole document of `python -m benchmarks storing`."""
+    title = "What loading, deriving and publishing cost the one writer"
+    return _document(title, "storing", findings, _storing(findings.stages))
+
+
+def _document(title: str, part: str, findings: Findings, blocks: Iterator[str]) -> str:
+    source = (
+        f"Written by `python -m benchmarks {part}`; what is measured: [README.md](README.md)."
+        " What follows from it: [docs/scale.md](../docs/scale.md)."
+    )
+    blocks = chain([f"# {title}", source, findings.note], blocks, machine(findings))
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _collecting(rounds: Sequence[Round], latency: float) -> Iterator[str]:
-    if not rounds:
-        return
     first, last = rounds[0], rounds[-1]
-    yield "## Collecting"
     yield (
         f"{first.case}, {len(first.landed):,} landings of {sum(first.landed) / 2**20:.1f} MiB, in"
         f" {first.runs} runs; each response starts after {latency * 1000:g} ms. A worker collects"
@@ -80,9 +85,6 @@ def _each(first: Round, one: Round) -> float:
 
 
 def _storing(stages: Sequence[Stage]) -> Iterator[str]:
-    if not stages:
-        return
-    yield "## Loading, deriving, publishing"
     yield (
         "Each stage is a process of its own, the interpreter's start included, with the default"
         " limits of DuckDB, over the landings in an object store on this machine. `make` is the"

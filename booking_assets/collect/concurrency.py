@@ -44,6 +44,7 @@ def collect_concurrently(
     organizations: Iterable[Sequence[Collection]],
     max_organizations: int,
     grace_seconds: float = GRACE_SECONDS,
+    together_seconds: float = 0,
 ) -> Iterator[list[list[Outcome]]]:
     """Collects several organizations at a time, and yields those that are ready together.
 
@@ -51,6 +52,7 @@ def collect_concurrently(
     can be stored in one transaction, with the same ticket and start. Where the first one fails, the
     organization's others are not started; where another one fails, the next ones are.
 
+    Those that are ready wait `together_seconds` for others, since each batch has its own cost.
     The next organizations are collected while the caller stores a batch. When the caller is
     interrupted or closes the iterator, each collection ends after its current page.
     """
@@ -62,7 +64,8 @@ def collect_concurrently(
         while pending:
             done, pending = wait(pending, _POLL_SECONDS, return_when=FIRST_COMPLETED)
             if done:
-                yield [future.result() for future in done]
+                more, pending = wait(pending, together_seconds)
+                yield [future.result() for future in done | more]
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)

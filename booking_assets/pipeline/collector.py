@@ -38,6 +38,9 @@ from booking_assets.tables.contract import Table
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
 
+TOGETHER_SECONDS = 0.3
+"""How long rows wait to be stored together with others: a transaction takes 40 ms at least."""
+
 
 @dataclass(frozen=True)
 class _Stored:
@@ -111,7 +114,11 @@ class Collector:
                 for slug in configured
             ]
             loader = Loader(self.warehouse, landings, self.settings, self.progress, log)
-            for ready in collect_concurrently(collections, self.settings.collect.max_organizations):
+            for ready in collect_concurrently(
+                collections,
+                self.settings.collect.max_organizations,
+                together_seconds=TOGETHER_SECONDS,
+            ):
                 explained = [[self._explained(one) for one in outcomes] for outcomes in ready]
                 try:
                     if isinstance(landings, ObjectLandings):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 from booking_assets.collect.contracts import RowContract
@@ -29,6 +30,8 @@ class Landings:
     """The landings in `root`; every method may raise OSError, or StorageError with a store."""
 
     root: Path
+    keeps_files: ClassVar[bool] = True
+    """Whether the files of a landing are on this disk, where the next may have the same."""
 
     def __str__(self) -> str:
         return str(self.root)

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 from zlib import crc32
 
@@ -98,6 +98,7 @@ class ObjectLandings(Landings):
 
     objects: Objects
     loaded: set[LandingKey] = field(default_factory=set)
+    keeps_files: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return self.objects.url

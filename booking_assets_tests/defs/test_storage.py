@@ -322,6 +322,7 @@ def test_an_instance_by_reference_has_the_same_storage(pooled: dg.DagsterInstanc
         assert isinstance(again.event_log_storage, PooledSqliteEventLogStorage)
 
 
+@pytest.mark.filterwarnings("ignore:Parameter `backfill_policy`")
 def test_events_of_many_partitions_are_stored_together_and_read_as_each_by_itself(
     pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance
 ) -> None:

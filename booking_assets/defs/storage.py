@@ -97,17 +97,21 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             self._touch(event.run_id)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Stores the events of an asset's partitions, in a transaction of each database.
+        """Stores the events of assets in a transaction of each database, the others one by one.
 
-        Dagster's own stores them one by one: 1 ms of CPU each. Other events are stored so here too.
+        Dagster's own stores all one by one: 1 ms of CPU each.
         """
-        kinds = {(event.run_id, event.is_dagster_event) for event in events}
-        of_assets = all(event.dagster_event_type in ASSET_EVENTS for event in events)
-        if len(kinds) != 1 or not of_assets:
-            super().store_event_batch(events)
-            return
+        of_assets: dict[str, list[EventLogEntry]] = {}
+        for event in events:
+            if event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS:
+                of_assets.setdefault(event.run_id, []).append(event)
+            else:
+                self.store_event(event)
+        for run_id, together in of_assets.items():
+            self._store_asset_events(run_id, together)
+
+    def _store_asset_events(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]
-        run_id = events[0].run_id
         with self.run_connection(run_id) as connection:
             connection.execute(SqlEventLogStorageTable.insert(), rows)
         with self.index_transaction() as connection:

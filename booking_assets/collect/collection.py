@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from threading import Semaphore
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -110,6 +111,7 @@ class Collection:
         identifier: the organization that every row must belong to.
         stored_rows: gives the rows of the stored slice; None before the first load.
         stored_sequence: the highest ticket of the organization in raw.collections.
+        slots: limits requests in flight of all the organization's collections; None: of this alone.
     """
 
     connect: Callable[[], BookingClient]
@@ -119,11 +121,14 @@ class Collection:
     stored_rows: Callable[[], int | None]
     plan: Plan
     stored_sequence: int = 0
+    slots: Semaphore | None = None
 
     @cached_property
     def client(self) -> BookingClient:
         """The organization's client."""
-        return self.connect()
+        client = self.connect()
+        client.slots = self.slots or client.slots
+        return client
 
     def start(self) -> Start:
         """Takes the organization's next ticket; OSError or StorageError where it cannot."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from threading import Semaphore
 from typing import Any
 from uuid import UUID
 
@@ -106,13 +107,7 @@ class Collector:
         landed: list[Mapping[str, Any]] = []
         with open_landings(self.settings) as landings:
             plan = self._plan(run_id, landings, mode, allow_shrink=allow_shrink)
-            collections = [
-                [
-                    self._collection(slug, rows, plan, stored)
-                    for rows in wanted_resources(self.settings, self._organizations[slug], mode)
-                ]
-                for slug in configured
-            ]
+            collections = [self._collections(slug, plan, stored) for slug in configured]
             loader = Loader(self.warehouse, landings, self.settings, self.progress, log)
             for ready in collect_concurrently(
                 collections,
@@ -189,6 +184,12 @@ class Collector:
     @cached_property
     def _organizations(self) -> dict[str, Organization]:
         return {one.slug: one for one in self.settings.organizations}
+
+    def _collections(self, slug: str, plan: Plan, stored: _Stored | None) -> list[Collection]:
+        """Those of an organization, which share its requests in flight."""
+        slots = Semaphore(plan.max_concurrency)
+        wanted = wanted_resources(self.settings, self._organizations[slug], plan.mode)
+        return [replace(self._collection(slug, rows, plan, stored), slots=slots) for rows in wanted]
 
     def _collection(
         self, slug: str, rows: RowContract, plan: Plan, stored: _Stored | None

@@ -329,9 +329,7 @@ def test_events_of_many_partitions_are_stored_together_and_read_as_each_by_itsel
     many = dg.StaticPartitionsDefinition([f"p{number}" for number in range(40)])
 
     @dg.asset(partitions_def=many, backfill_policy=dg.BackfillPolicy.single_run())
-    def rooms(context: dg.AssetExecutionContext) -> None:
-        for key in context.partition_keys:
-            context.add_asset_metadata({"key": key}, partition_key=key)
+    def rooms() -> None: ...
 
     tags = {
         "dagster/asset_partition_range_start": "p0",
@@ -341,12 +339,7 @@ def test_events_of_many_partitions_are_stored_together_and_read_as_each_by_itsel
     assert result.success
     for instance in (pooled, dagsters_own):
         records = instance.fetch_materializations(rooms.key, limit=100).records
-        found = {
-            record.partition_key: record.asset_materialization.metadata["key"].value
-            for record in records
-            if record.asset_materialization
-        }
-        assert found == {key: key for key in many.get_partition_keys()}
+        assert {record.partition_key for record in records} == {*many.get_partition_keys()}
         assert len({record.storage_id for record in records}) == 40
         newest = instance.get_latest_materialization_event(rooms.key)
         assert newest is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -92,6 +93,8 @@ class BookingClient:
         self.criteria: Mapping[str, object] = {}
         """Members of the rows to ask for; servers parse them and, in all known releases, ignore
         them."""
+        self.slots: AbstractContextManager[object] = nullcontext()
+        """Is entered for each request: clients that share it share a limit."""
         self._transport = Transport(http, base_url, organization)
         self._tokens = TokenCache(self._exchange_secret, clock)
         self._breaker = http.breaker(base_url) if isinstance(http, HttpClient) else CircuitBreaker()
@@ -255,7 +258,7 @@ class BookingClient:
     ) -> Response:
         """Sends the request and returns the response; raises for every status but 200."""
         organization, operation = self._organization, request.operation
-        with self._breaker.request(organization):
+        with self.slots, self._breaker.request(organization):
             response = self._transport.send(request, token, sink)
             error = error_for(response, organization=organization, operation=operation)
             if error is not None:

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from threading import Semaphore
 from typing import Any, Protocol
 from uuid import UUID
 
 from booking_assets.api.client import BookingClient, Page
 from booking_assets.collect.completeness import has_shrunk
+from booking_assets.collect.content import content_of, digest_of
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
-from booking_assets.collect.incremental import IncrementalPlan
+from booking_assets.collect.incremental import MAX_FULL_AGE, IncrementalPlan
 from booking_assets.collect.landing import Landing, Starts
 from booking_assets.collect.landings import Landings
 from booking_assets.collect.pages import fetch_pages
@@ -109,6 +111,7 @@ class Collection:
         identifier: the organization that every row must belong to.
         stored_rows: gives the rows of the stored slice; None before the first load.
         stored_sequence: the highest ticket of the organization in raw.collections.
+        slots: limits requests in flight of all the organization's collections; None: of this alone.
     """
 
     connect: Callable[[], BookingClient]
@@ -118,11 +121,14 @@ class Collection:
     stored_rows: Callable[[], int | None]
     plan: Plan
     stored_sequence: int = 0
+    slots: Semaphore | None = None
 
     @cached_property
     def client(self) -> BookingClient:
         """The organization's client."""
-        return self.connect()
+        client = self.connect()
+        client.slots = self.slots or client.slots
+        return client
 
     def start(self) -> Start:
         """Takes the organization's next ticket; OSError or StorageError where it cannot."""
@@ -164,7 +170,9 @@ class Collection:
                 starts = self._collect_incremental(rows, stopped)
                 if starts is None:
                     starts = Starts(client.server_time, stats.started_at, client.server_time)
-                    self._collect_full(rows, stopped)
+                    self._collect_full(rows, self._repeatable(stats), stopped)
+                    if staging.repeated is not None:
+                        starts = replace(starts, full=staging.repeated.starts.full)
                 self._require_no_shrinkage(stats)
                 self._finalize_stats(stats)
                 landing = staging.land(self.identifier, stats.log_row(), starts)
@@ -205,16 +213,39 @@ class Collection:
         stats.mode, stats.totals, stats.count_before = "full", set(), self.client.count()
         return None
 
-    def _collect_full(self, rows: Verification, stopped: Callable[[], bool]) -> None:
+    def _repeatable(self, stats: CollectionStats) -> Landing | None:
+        """In incremental runs, the last landing of a resource that is always read in full.
+
+        Where all answers are the same, it has the rows. A full run trusts nothing that is stored.
+        """
+        plan, contract = self.plan, self.contract
+        is_always_full = contract is not EVENT_ROWS and plan.mode == "incremental"
+        if not is_always_full or not plan.landings.keeps_files:
+            return None
+        last = plan.landings.newest(self.organization, self.identifier, stats.resource)
+        # Of a renamed slug, the rows have the former one.
+        if last is None or last.organization != self.organization or not last.content:
+            return None
+        # Once a day all is written, as for events.
+        written_at = last.starts.full
+        if written_at is None or not timedelta(0) <= stats.started_at - written_at < MAX_FULL_AGE:
+            return None
+        return last if last.rows_distinct == stats.count_before and last.is_intact() else None
+
+    def _collect_full(
+        self, rows: Verification, last: Landing | None, stopped: Callable[[], bool]
+    ) -> None:
         """Reads all pages, and again where rows moved, until the collection is complete."""
         stats, fault = rows.stats, None
         for attempt in range(self.plan.attempts):
             if attempt:
                 rows.staging.clear()
-                stats.count_before, stats.totals = stats.count_after, set()
-            self._read_pages(rows, stopped)
+                stats.count_before, stats.totals, last = stats.count_after, set(), None
+            self._read_pages(rows, last, stopped)
             fault = rows.fault(is_single_answer=stats.pages == 1)
             if fault is None:
+                if last is not None and rows.staging.content == last.content:
+                    rows.staging.repeat(last, rows.staging.received)
                 return
         raise Incomplete(
             self.organization,
@@ -222,17 +253,24 @@ class Collection:
             "The stored rows stay; run it again when the organization is quieter",
         )
 
-    def _read_pages(self, rows: Verification, stopped: Callable[[], bool]) -> None:
+    def _read_pages(
+        self, rows: Verification, last: Landing | None, stopped: Callable[[], bool]
+    ) -> None:
+        """Reads the pages; where the only one is that of the last landing, repeats that."""
         stats, plan = rows.stats, self.plan
         expected = stats.count_before or 0
 
-        def fetch(page: int, size: int) -> Page[DecodedPage]:
-            return self.client.collect(page, size, rows.decoder)
+        def fetch(page: int, size: int) -> Page[DecodedPage | Landing]:
+            decode = self._decode(rows.decoder, last if page == 1 else None)
+            return self.client.collect(page, size, decode)
 
         for page in fetch_pages(
             fetch, lambda page: page.received, plan.page_size, expected, plan.max_concurrency
         ):
-            rows.staging.add(page.content)
+            if isinstance(page.content, Landing):
+                rows.staging.repeat(page.content, page.content.received)
+            else:
+                rows.staging.add(page.content)
             stats.pages += 1
             if page.total_count is not None:
                 stats.totals.add(page.total_count)
@@ -241,6 +279,21 @@ class Collection:
             )
             if stopped():
                 raise Stopped(self.organization)
+
+    def _decode(
+        self, decoder: Decoder, last: Landing | None
+    ) -> Callable[[bytes], DecodedPage | Landing]:
+        """Decodes a page; gives the last landing where the page is the only one of that."""
+        if self.contract is EVENT_ROWS:
+            return decoder
+
+        def decode(body: bytes) -> DecodedPage | Landing:
+            digest = digest_of(body)
+            if last is not None and content_of([digest]) == last.content:
+                return last
+            return replace(decoder(body), digest=digest)
+
+        return decode
 
     def _require_no_shrinkage(self, stats: CollectionStats) -> None:
         plan, stored = self.plan, self.stored_rows()

@@ -44,13 +44,15 @@ def collect_concurrently(
     organizations: Iterable[Sequence[Collection]],
     max_organizations: int,
     grace_seconds: float = GRACE_SECONDS,
+    together_seconds: float = 0,
 ) -> Iterator[list[list[Outcome]]]:
     """Collects several organizations at a time, and yields those that are ready together.
 
-    An organization's collections run one after the other and are yielded together, so that they
-    can be stored in one transaction, with the same ticket and start. Where the first one fails, the
-    organization's others are not started; where another one fails, the next ones are.
+    Of an organization's collections, the first one runs alone, then the others side by side. They
+    are yielded together, so that they can be stored in one transaction, with the same ticket and
+    start. Where the first one fails, the others are not started; each of them fails alone.
 
+    Those that are ready wait `together_seconds` for others, since each batch has its own cost.
     The next organizations are collected while the caller stores a batch. When the caller is
     interrupted or closes the iterator, each collection ends after its current page.
     """
@@ -62,7 +64,8 @@ def collect_concurrently(
         while pending:
             done, pending = wait(pending, _POLL_SECONDS, return_when=FIRST_COMPLETED)
             if done:
-                yield [future.result() for future in done]
+                more, pending = wait(pending, together_seconds)
+                yield [future.result() for future in done | more]
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
@@ -70,20 +73,24 @@ def collect_concurrently(
 
 
 def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    start = None
-    for collection in collections:
-        stats = None
-        try:
-            start = start or collection.start()
-            stats = collection.begin(start)
-            outcomes.append(collection.run(stats, stopped))
-        except Exception as error:  # noqa: BLE001 - a defect must not stop the other organizations
-            stats = stats or collection.begin(Start(None, collection.plan.clock()))
-            outcomes.append(_failed(collection, stats, error))
-            if len(outcomes) == 1 or stopped():
-                break
-    return outcomes
+    first, *others = collections
+    try:
+        start = first.start()
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the other organizations
+        return [_failed(first, first.begin(Start(None, first.plan.clock())), error)]
+    outcome = _outcome(first, start, stopped)
+    if isinstance(outcome, Failed) or not others:
+        return [outcome]
+    with ThreadPoolExecutor(len(others), thread_name_prefix="resource") as pool:
+        return [outcome, *pool.map(lambda other: _outcome(other, start, stopped), others)]
+
+
+def _outcome(collection: Collection, start: Start, stopped: Callable[[], bool]) -> Outcome:
+    stats = collection.begin(start)
+    try:
+        return collection.run(stats, stopped)
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the other organizations
+        return _failed(collection, stats, error)
 
 
 def _failed(collection: Collection, stats: CollectionStats, error: Exception) -> Failed:

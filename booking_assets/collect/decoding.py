@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from itertools import repeat
 from threading import Lock
@@ -45,6 +45,7 @@ _DATE_TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _SHOWN = 3
 _DICTS = msgspec.json.Decoder(list[dict[str, Any]])
@@ -55,11 +56,13 @@ class DecodedPage:
     """A page: `rows` in the table's columns, `rejected` in those of raw.rejected_rows.
 
     `unknown` names members that the contract does not know; their values are in `rows.extra`.
+    `digest` is that of the body, empty where nobody needs it.
     """
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
     unknown: frozenset[str]
+    digest: str = ""
 
     @property
     def received(self) -> int:
@@ -190,6 +193,12 @@ class Decoder:
         return newer if is_newer else reference
 
     @cached_property
+    def _collected_at(self) -> pl.Expr:
+        # A literal with a time zone is computed by a query of its own.
+        microseconds = (self.collected_at - _EPOCH) // timedelta(microseconds=1)
+        return pl.lit(microseconds).cast(self.contract.table.dtypes["collected_at"])
+
+    @cached_property
     def _reader(self) -> RowReader:
         return RowReader(self.contract)
 
@@ -213,11 +222,10 @@ class Decoder:
 
     def _typed(self, wire: pl.DataFrame) -> pl.DataFrame:
         """The table's columns, and members that only checks need; a text of no value is null."""
-        dtype = self.contract.table.dtypes["collected_at"]
         typed = wire.select(
             *_columns(self.contract),
             organization=pl.lit(self.organization),
-            collected_at=pl.lit(self.collected_at, dtype=dtype),
+            collected_at=self._collected_at,
         )
         if typed.select(_all_in_calendar(self.contract)).item():
             return typed

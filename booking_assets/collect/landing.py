@@ -51,7 +51,7 @@ class Starts:
     server: datetime | None = None
     """The collection's start, by the server's clock."""
     full: datetime | None = None
-    """The start of the full collection that it builds on, by our clock."""
+    """The start of the full collection that it builds on, or repeats, by our clock."""
     full_server: datetime | None = None
     """The same by the server's clock."""
 
@@ -66,6 +66,9 @@ class Landing:
         starts: when it started; unknown for landings of earlier releases.
         files: size and CRC-32 of each Parquet file.
         is_foreign: whether another organization's rows came; then its count is not stored either.
+        content: the digest of the answers that the rows are made from, see `content`; empty where
+            that is not known.
+        repeats: the run whose landing has the same rows; its files are these.
     """
 
     folder: Path
@@ -74,11 +77,23 @@ class Landing:
     starts: Starts = Starts()
     files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     is_foreign: bool = False
+    content: str = ""
+    repeats: str | None = None
 
     @property
     def organization(self) -> str:
         """The slug."""
         return str(self.log_row["organization"])
+
+    @property
+    def rows_distinct(self) -> int:
+        """The number of its rows, typed and rejected."""
+        return int(self.log_row["rows_loaded"] + self.log_row["rows_rejected"])
+
+    @property
+    def received(self) -> int:
+        """The number of rows that arrived in its collection."""
+        return int(self.log_row["rows_received"])
 
     @property
     def rows(self) -> tuple[Path, ...]:
@@ -102,6 +117,15 @@ class Landing:
         if dict(rows.collect_schema()) != table.dtypes:
             return None
         return rows.select("last_change_time").collect().to_series()
+
+    def contains(self, rows: pl.DataFrame, identifier: str) -> bool:
+        """Whether rows of its columns are among the typed rows, but for `collected_at`."""
+        if not rows.height or not self.rows:
+            return not rows.height
+        is_wanted = pl.col(identifier).is_in(rows.get_column(identifier).implode())
+        found = pl.scan_parquet([*self.rows], glob=False).filter(is_wanted).collect()
+        ours, theirs = (one.drop("collected_at").sort(identifier) for one in (rows, found))
+        return ours.equals(theirs)
 
     def collection(self) -> pl.DataFrame:
         """Its row of raw.collections."""
@@ -145,7 +169,7 @@ def take_ticket(root: Path, organization: str, after: int = 0) -> int:
     home = organization_folder(root, organization)
     tickets = home / TICKETS
     for folder in (root, home, tickets):
-        make_folder(folder)
+        make_lasting_folder(folder)
     while True:
         taken = [int(path.name) for path in tickets.iterdir() if path.name.isdecimal()]
         landed = [_order(folder)[0] for folder in home.iterdir()]
@@ -164,6 +188,13 @@ def take_ticket(root: Path, organization: str, after: int = 0) -> int:
 def make_folder(path: Path) -> None:
     """Creates a folder that only its user can read: landings contain personal data."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_lasting_folder(path: Path) -> None:
+    """The same, but a new folder is also flushed to the disk."""
+    if not path.is_dir():
+        make_folder(path)
+        sync(path.parent)
 
 
 def private(path: str | Path, flags: int) -> int:
@@ -196,6 +227,8 @@ def manifest(landing: Landing) -> str:
         "starts": asdict(landing.starts),
         "files": landing.files,
         "is_foreign": landing.is_foreign,
+        "content": landing.content,
+        "repeats": landing.repeats,
     }
     return json.dumps(document, default=datetime.isoformat, indent=2)
 
@@ -243,6 +276,8 @@ def parse_manifest(text: str, folder: Path) -> Landing:
             Starts(**starts),
             {name: (size, crc) for name, (size, crc) in document.get("files", {}).items()},
             document.get("is_foreign", False),
+            document.get("content", ""),
+            document.get("repeats"),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} is no manifest of a landing: {error!r}") from error

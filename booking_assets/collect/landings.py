@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 from booking_assets.collect.contracts import RowContract
@@ -30,6 +31,8 @@ class Landings:
     """The landings in `root`; every method may raise OSError, or StorageError with a store."""
 
     root: Path
+    keeps_files: ClassVar[bool] = True
+    """Whether the files of a landing are on this disk, where the next may have the same."""
 
     def __str__(self) -> str:
         return str(self.root)

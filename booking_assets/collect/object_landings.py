@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 from zlib import crc32
 
@@ -124,6 +124,7 @@ class ObjectLandings(Landings):
     objects: Objects
     listed: Listing = field(default_factory=Listing, repr=False)
     loaded: set[LandingKey] = field(default_factory=set)
+    keeps_files: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return self.objects.url

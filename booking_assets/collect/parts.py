@@ -82,12 +82,7 @@ class Parts:
         """Adds the rows of files that never change: as hard links, or copies where links fail."""
         for file in files:
             path = self._path(self._number)
-            try:
-                os.link(file, path)
-            except OSError:
-                # EPERM, ENOTSUP, EMLINK: some file systems have no hard links.
-                shutil.copyfile(file, path)
-                path.chmod(0o600)
+            link(file, path)
             part = pl.lit(self._number, dtype=pl.Int32)
             row = pl.int_range(pl.len(), dtype=pl.Int32)
             keys = pl.scan_parquet(file, glob=False).select(**self._row_keys, part=part, row=row)
@@ -144,6 +139,17 @@ class Parts:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._stem}-{number:05}.parquet"
+
+
+def link(file: Path, path: Path) -> None:
+    """Makes `path` the same file, which never changes: a hard link, or a copy."""
+    try:
+        os.link(file, path)
+    except OSError:
+        # EPERM, ENOTSUP, EMLINK: some file systems have no hard links.
+        shutil.copyfile(file, path)
+        path.chmod(0o600)
+        sync(path)
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import polars as pl
 
+from booking_assets.collect.content import content_of
 from booking_assets.collect.contracts import RowContract
 from booking_assets.collect.decoding import DecodedPage
 from booking_assets.collect.errors import LandingFailed
@@ -27,10 +28,11 @@ from booking_assets.collect.landing import (
     Starts,
     checksums,
     make_folder,
+    make_lasting_folder,
     organization_folder,
     write_manifest,
 )
-from booking_assets.collect.parts import Parts, key_of, keys_of
+from booking_assets.collect.parts import Parts, key_of, keys_of, link
 from booking_assets.files import LockTimeout, locked, pauses, sync
 
 LOCK = ".lock"
@@ -49,6 +51,7 @@ class StagingWriter:
         received: rows that arrived, without those removed: typed, rejected and duplicates.
         unknown: the names of members that the contract does not know.
         first_rejection: why the first rejected row was rejected; empty where none was.
+        repeated: the landing whose rows these are, see `repeat`; None where there is none.
     """
 
     def __init__(self, root: Path, organization: str, name: str, contract: RowContract) -> None:
@@ -67,6 +70,9 @@ class StagingWriter:
         self.received = 0
         self.unknown: frozenset[str] = frozenset()
         self.first_rejection = ""
+        self.repeated: Landing | None = None
+        # None where the rows are not those of the answers alone.
+        self._digests: list[str] | None = []
         key, changed = key_of(pl.col(self._identifier)), self._changed
         self._typed = Parts(self._folder, ROWS, key, changed, self.written)
         # Rejected rows without a usable identifier count as different rows.
@@ -74,7 +80,7 @@ class StagingWriter:
 
     def __enter__(self) -> Self:
         for folder in (self._home.parent, self._home):
-            make_folder(folder)
+            make_lasting_folder(folder)
         lock = self._home / LOCK
         with suppress(LockTimeout), locked(lock, waiting=iter(())):
             for leftover in self._home.glob(f"{_PARTIAL}*"):
@@ -113,11 +119,31 @@ class StagingWriter:
         """
         self._typed.link(base.rows)
         self._rejected.link(base.rejected)
+        self._digests = None
         self.remove(without)
+
+    def repeat(self, landing: Landing, received: int) -> None:
+        """Makes the rows those of an earlier landing: `received` of them came, and are equal.
+
+        Nothing else is added or removed before `clear`.
+        """
+        unknown = self.unknown
+        self.clear()
+        self.repeated, self.received, self.unknown = landing, received, unknown
+
+    @property
+    def content(self) -> str:
+        """The digest of the answers, see `content_of`; empty where rows have other sources."""
+        if self.repeated is not None:
+            return self.repeated.content
+        digests = self._digests
+        return content_of(digests) if digests and all(digests) else ""
 
     @property
     def rows_from_base(self) -> int:
         """Distinct rows of the base landing, not received in this collection."""
+        if self.repeated is not None:
+            return max(0, self.repeated.rows_distinct - self.received)
         typed, rejected = self._typed.linked, self._rejected.linked
         if not typed + rejected:
             return 0
@@ -130,17 +156,23 @@ class StagingWriter:
         self._rejected.add(page.rejected)
         self.received += page.received
         self.unknown |= page.unknown
+        if self._digests is not None:
+            self._digests.append(page.digest)
         if page.rejected.height and not self.first_rejection:
             self.first_rejection = page.rejected.item(0, "reason")[:200]
 
     @property
     def loaded(self) -> int:
         """Distinct typed rows."""
+        if self.repeated is not None:
+            return int(self.repeated.log_row["rows_loaded"])
         return self._typed.keys().get_column("key").n_unique()
 
     @property
     def rejected(self) -> int:
         """Distinct rejected rows that did not arrive typed as well."""
+        if self.repeated is not None:
+            return int(self.repeated.log_row["rows_rejected"])
         return self._distinct_rejected().height
 
     def keys(self) -> pl.Series:
@@ -155,6 +187,8 @@ class StagingWriter:
 
     def remove(self, identifiers: AbstractSet[str]) -> None:
         """Removes rows that the API deleted after they had arrived."""
+        if identifiers:
+            self._digests = None
         removed = keys_of(pl.Series(sorted(identifiers), dtype=pl.String)).implode()
         for parts in (self._typed, self._rejected):
             keys = parts.keys()
@@ -166,16 +200,23 @@ class StagingWriter:
         self, identifier: UUID, log_row: dict[str, Any], starts: Starts | None = None
     ) -> Landing:
         """Turns the staging into a landing: distinct rows and the manifest, flushed and renamed."""
-        self._rejected.keep(self._distinct_rejected())
-        self._typed.keep(self._distinct_typed())
-        files = checksums(self._folder)
-        landing = Landing(self._folder, identifier, log_row, starts or Starts(), files)
+        landing = Landing(
+            self._folder, identifier, log_row, starts or Starts(), content=self.content
+        )
+        if self.repeated is None:
+            self._rejected.keep(self._distinct_rejected())
+            self._typed.keep(self._distinct_typed())
+            landing = replace(landing, files=checksums(self._folder))
+        else:
+            for name in self.repeated.files:
+                link(self.repeated.folder / name, self._folder / name)
+            run = str(self.repeated.log_row["run_id"])
+            landing = replace(landing, files=self.repeated.files, repeats=run)
         write_manifest(landing)
         target = self._home / self._name
         sync(self._folder)
         self._folder.rename(target)
-        for folder in (self._home, self._home.parent):
-            sync(folder)
+        sync(self._home)
         return replace(landing, folder=target)
 
     def _distinct_typed(self) -> pl.DataFrame:

@@ -49,6 +49,8 @@ class Verification:
         self._count()
         if is_single_answer and self._counts_match():
             return self._judge(self.stats.rows_distinct)
+        if self.staging.repeated is not None:
+            return self._mismatch()
         try:
             return self._reconcile()
         except (Forbidden, NotFound) as error:

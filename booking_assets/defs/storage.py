@@ -7,7 +7,7 @@ Dagster's own storage. It halves a run of 200 organizations: `docs/decisions/000
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy
+from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.sql import ScriptDirectory  # type: ignore[attr-defined]
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -25,6 +29,9 @@ from dagster._serdes import ConfigurableClassData
 
 # Else Alembic reads its 80 scripts 12 times a run to find the newest: 18 ms of CPU each time.
 ScriptDirectory.from_config = cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
+
+# Dagster hands over the events of an asset's partitions together; by default, one by one.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 SHARDS_OPEN = 8
 """How many databases stay open: the index, the run that writes, and a few that somebody reads."""
@@ -87,9 +94,46 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         try:
             super().store_event(event)
         finally:
-            # Wiped meanwhile, it is watched by nobody.
-            with suppress(FileNotFoundError):
-                os.utime(self.path_for_shard(event.run_id))
+            self._touch(event.run_id)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Stores the events of assets in a transaction of each database, the others one by one.
+
+        Dagster's own stores all one by one: 1 ms of CPU each.
+        """
+        of_assets: dict[str, list[EventLogEntry]] = {}
+        for event in events:
+            if event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS:
+                of_assets.setdefault(event.run_id, []).append(event)
+            else:
+                self.store_event(event)
+        for run_id, together in of_assets.items():
+            self._store_asset_events(run_id, together)
+
+    def _store_asset_events(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
+        rows = [self._event_to_row(event) for event in events]
+        with self.run_connection(run_id) as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
+        with self.index_transaction() as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
+            # Whoever writes holds the database alone: the identifiers follow each other.
+            newest = sqlalchemy.select(sqlalchemy.func.max(SqlEventLogStorageTable.c.id))
+            last = connection.execute(newest).scalar_one()
+            ids = range(last - len(rows) + 1, last + 1)
+            self._store_asset_event_tags(connection, events, ids)
+            # An asset shows its newest event of a kind; earlier ones would be overwritten.
+            shown = {
+                (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
+                for event, event_id in zip(events, ids, strict=True)
+            }
+            for event, event_id in shown.values():
+                self._store_asset_event(connection, event, event_id)
+        self._touch(run_id)
+
+    def _touch(self, run_id: str) -> None:
+        # Wiped meanwhile, it is watched by nobody.
+        with suppress(FileNotFoundError):
+            os.utime(self.path_for_shard(run_id))
 
     def delete_events(self, run_id: str) -> None:
         """Deletes a run's events, its database, and its evaluations of checks.

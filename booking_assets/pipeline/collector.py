@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from threading import Semaphore
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,9 @@ from booking_assets.settings import Organization, Settings
 from booking_assets.tables.contract import Table
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
+
+TOGETHER_SECONDS = 0.3
+"""How long rows wait to be stored together with others: a transaction takes 40 ms at least."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +107,13 @@ class Collector:
         landed: list[Mapping[str, Any]] = []
         with open_landings(self.settings) as landings:
             plan = self._plan(run_id, landings, mode, allow_shrink=allow_shrink)
-            collections = [
-                [
-                    self._collection(slug, rows, plan, stored)
-                    for rows in wanted_resources(self.settings, self._organizations[slug], mode)
-                ]
-                for slug in configured
-            ]
+            collections = [self._collections(slug, plan, stored) for slug in configured]
             loader = Loader(self.warehouse, landings, self.settings, self.progress, log)
-            for ready in collect_concurrently(collections, self.settings.collect.max_organizations):
+            for ready in collect_concurrently(
+                collections,
+                self.settings.collect.max_organizations,
+                together_seconds=TOGETHER_SECONDS,
+            ):
                 explained = [[self._explained(one) for one in outcomes] for outcomes in ready]
                 try:
                     if isinstance(landings, ObjectLandings):
@@ -182,6 +184,12 @@ class Collector:
     @cached_property
     def _organizations(self) -> dict[str, Organization]:
         return {one.slug: one for one in self.settings.organizations}
+
+    def _collections(self, slug: str, plan: Plan, stored: _Stored | None) -> list[Collection]:
+        """Those of an organization, which share its requests in flight."""
+        slots = Semaphore(plan.max_concurrency)
+        wanted = wanted_resources(self.settings, self._organizations[slug], plan.mode)
+        return [replace(self._collection(slug, rows, plan, stored), slots=slots) for rows in wanted]
 
     def _collection(
         self, slug: str, rows: RowContract, plan: Plan, stored: _Stored | None

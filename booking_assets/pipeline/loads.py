@@ -41,6 +41,13 @@ def slice_load(landing: Landing) -> SliceLoad:
         },
         event_count=landing.event_count() if rows is EVENT_ROWS else None,
         collection=landing.collection(),
+        repeats=landing.repeats,
+        # Of a resource that was read in full, every row is of this collection.
+        collected_at=(
+            landing.log_row["started_at"]
+            if landing.repeats is not None and landing.log_row["mode"] == "full"
+            else None
+        ),
     )
 
 

@@ -268,6 +268,21 @@ def overtaken_by(
     return {(organization, resource): newest for organization, resource, newest in rows}
 
 
+def newest_runs(
+    con: duckdb.DuckDBPyConnection, collections: pl.DataFrame
+) -> dict[tuple[str, str], str]:
+    """The run of the newest stored collection of each organization and resource."""
+    with registered(con, "candidates", collections):
+        rows = con.execute(
+            f"""
+            SELECT organization, resource, max_by(run_id, {ORDER})
+            FROM {qualified(COLLECTIONS)} SEMI JOIN candidates USING (organization, resource)
+            WHERE status = 'complete' GROUP BY ALL
+            """
+        ).fetchall()
+    return {(organization, resource): run for organization, resource, run in rows}
+
+
 def overtaken(collection: pl.DataFrame, newer: str) -> pl.DataFrame:
     """The log row of a collection that is not stored, since `newer` is."""
     return collection.with_columns(

@@ -11,7 +11,9 @@ from __future__ import annotations
 import glob
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,8 @@ class SliceLoad:
         rows: The expected number of rows of each slice.
         event_count: One row of `raw.event_counts`, which replaces the stored row.
         collection: One row of `raw.collections`, appended; its `rows_deleted` is filled in here.
+        repeats: The run whose rows these are; while they are stored, they are not written again.
+        collected_at: What all rows get as `collected_at`; None: what they have in the files.
     """
 
     organization: str
@@ -55,6 +59,8 @@ class SliceLoad:
     rows: Mapping[Table, int]
     event_count: pl.DataFrame | None
     collection: pl.DataFrame
+    repeats: str | None = None
+    collected_at: datetime | None = None
 
     @property
     def resource(self) -> str:
@@ -86,10 +92,14 @@ def store(
     ]
     loads = [load for load in loads if load.key not in newer]
     deleted = Counter({load.key: 0 for load in loads})
+    stored = _stored(con, loads)
     for table in dict.fromkeys(table for load in loads for table in load.slices):
-        batch = _TableLoad(table, tuple(d for d in loads if table in d.slices))
-        for key, count in batch.replace(con).items():
-            deleted[key] += count
+        of_table = tuple(d for d in loads if table in d.slices)
+        if written := tuple(d for d in of_table if d.key not in stored):
+            for key, count in _TableLoad(table, written).replace(con).items():
+                deleted[key] += count
+        if stamped := tuple(d for d in of_table if d.collected_at is not None):
+            _TableLoad(table, stamped).stamp(con)
     logged += [
         d.collection.with_columns(rows_deleted=pl.lit(deleted[d.key], pl.Int64)) for d in loads
     ]
@@ -126,6 +136,22 @@ def _replace_counts(con: duckdb.DuckDBPyConnection, event_counts: pl.DataFrame) 
     append(con, EVENT_COUNTS, event_counts)
 
 
+def _stored(
+    con: duckdb.DuckDBPyConnection, loads: Sequence[SliceLoad]
+) -> AbstractSet[tuple[str, str]]:
+    """The loads whose rows are stored already: those of the newest complete collection."""
+    candidates = [load for load in loads if load.repeats is not None]
+    if not candidates:
+        return frozenset()
+    newest = collections_log.newest_runs(con, pl.concat(one.collection for one in candidates))
+    candidates = [one for one in candidates if newest.get(one.key) == one.repeats]
+    damaged: set[tuple[str, str]] = set()
+    for table in dict.fromkeys(table for load in candidates for table in load.slices):
+        batch = _TableLoad(table, tuple(one for one in candidates if table in one.slices))
+        damaged |= batch.damaged(con)
+    return {one.key for one in candidates} - damaged
+
+
 def _require_own_rows(load: SliceLoad) -> None:
     """Check that the load's log row and count are of its organization."""
     for frame in (load.collection, load.event_count):
@@ -152,17 +178,12 @@ class _TableLoad:
             The number of stored rows whose key is not in the new slice, by organization and
             resource.
         """
-        expected = pl.DataFrame(
-            [(d.organization, d.resource, d.rows[self.table]) for d in self.loads],
-            schema={"organization": pl.String, "resource": pl.String, "rows": pl.Int64},
-            orient="row",
-        )
         files = pl.DataFrame(
             [(p, d.organization, d.resource, str(d.identifier)) for p, d in self._paths.items()],
             schema=dict.fromkeys(("file", "organization", "resource", "owner"), pl.String),
             orient="row",
         )
-        with registered(con, "expected", expected), registered(con, "files", files):
+        with registered(con, "expected", self._expected), registered(con, "files", files):
             if self._paths:
                 shapes = self._require_columns(con)
                 self._require_rows(con)
@@ -192,11 +213,57 @@ class _TableLoad:
             ).fetchall()
             return {(organization, resource): count for organization, resource, count in rows}
 
+    def damaged(self, con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+        """The loads whose stored slices are not as many rows, or not of their organization."""
+        with registered(con, "expected", self._expected):
+            wrong = {(organization, resource) for organization, resource, *_ in self._counts(con)}
+            if OWNER in self.table.column_names:
+                foreign = con.execute(
+                    f"""
+                    SELECT DISTINCT expected.organization, expected.resource
+                    FROM {qualified(self.table)} JOIN expected USING ({self._slice})
+                    WHERE {OWNER} IS DISTINCT FROM CAST(expected.owner AS UUID)
+                    """
+                )
+                wrong.update(foreign.fetchall())
+        return wrong
+
+    def stamp(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Give all stored rows of the loads their `collected_at`."""
+        both = " AND ".join(f"rows.{name} = expected.{name}" for name in self._slice_columns)
+        with registered(con, "expected", self._expected):
+            con.execute(
+                f"UPDATE {qualified(self.table)} AS rows SET collected_at = expected.collected_at"
+                f" FROM expected WHERE {both}"
+            )
+
+    @property
+    def _expected(self) -> pl.DataFrame:
+        """A row for each load."""
+        return pl.DataFrame(
+            [
+                (d.organization, d.resource, d.rows[self.table], str(d.identifier), d.collected_at)
+                for d in self.loads
+            ],
+            schema={
+                "organization": pl.String,
+                "resource": pl.String,
+                "rows": pl.Int64,
+                "owner": pl.String,
+                "collected_at": pl.Datetime("us", "UTC"),
+            },
+            orient="row",
+        )
+
     @property
     def _slice(self) -> str:
         """The columns that identify a slice."""
+        return column_list(self._slice_columns)
+
+    @property
+    def _slice_columns(self) -> list[str]:
         both = ("organization", "resource")
-        return column_list(name for name in both if name in self.table.column_names)
+        return [name for name in both if name in self.table.column_names]
 
     @property
     def _key(self) -> str:
@@ -276,8 +343,9 @@ class _TableLoad:
             )
         return faults
 
-    def _require_counts(self, con: duckdb.DuckDBPyConnection) -> None:
-        wrong = con.execute(
+    def _counts(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, int]]:
+        """The slices with another number of rows: organization, resource, expected, stored."""
+        return con.execute(
             f"""
             SELECT expected.organization, expected.resource, expected.rows,
                 count(stored.organization)
@@ -285,7 +353,9 @@ class _TableLoad:
             GROUP BY ALL HAVING count(stored.organization) <> expected.rows
             """
         ).fetchall()
-        for organization, _, rows, stored in wrong:
+
+    def _require_counts(self, con: duckdb.DuckDBPyConnection) -> None:
+        for organization, _, rows, stored in self._counts(con):
             fault = f"{self.table.name} would have {stored} rows of it instead of {rows}"
             raise SliceLoadFailed(organization, fault)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
 from booking_assets.collect.collection import Collected, Collection
 from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
-from booking_assets.collect.contracts import REGISTRATION_ROWS
+from booking_assets.collect.contracts import EVENT_ROWS, GROUP_ROWS, REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
 from booking_assets.collect.landings import Landings
 from booking_assets.collect.stats import collections_frame
@@ -153,6 +154,39 @@ def test_an_organizations_collections_run_in_order_and_are_yielded_together(
     assert [type(one) for one in outcomes] == [Collected, Collected]
     assert order == sorted(order)
     assert {"quick", "slow"} == {*order}
+
+
+def test_after_the_first_one_an_organizations_collections_run_side_by_side(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    servers = [start() for _ in range(3)]
+    together = threading.Barrier(2, timeout=30)
+    for server in servers[1:]:
+        server.before = lambda _: together.wait()
+    one, *others = (collection_from(server, "acme") for server in servers)
+    contracts = (REGISTRATION_ROWS, GROUP_ROWS)
+    both = [replace(o, contract=c) for o, c in zip(others, contracts, strict=True)]
+    ((outcomes,),) = collect_concurrently([[one, *both]], 4)
+    assert [type(outcome) for outcome in outcomes] == [Collected] * 3
+
+
+def test_an_organizations_collections_share_their_requests_in_flight(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    servers, slots, lock = [start() for _ in range(3)], threading.Semaphore(1), threading.Lock()
+
+    def alone(_: Request) -> None:
+        assert lock.acquire(blocking=False)
+        time.sleep(0.01)
+        lock.release()
+
+    collections = []
+    for server, contract in zip(servers, (EVENT_ROWS, REGISTRATION_ROWS, GROUP_ROWS), strict=True):
+        server.before = alone
+        made = collection_from(server, "acme")
+        collections.append(replace(made, contract=contract, slots=slots))
+    ((outcomes,),) = collect_concurrently([collections], 4)
+    assert [type(outcome) for outcome in outcomes] == [Collected] * 3
 
 
 def test_an_organizations_collections_share_ticket_and_start(

@@ -320,3 +320,33 @@ def test_nothing_stays_open_where_a_watcher_was_reading_when_all_was_closed(
 def test_an_instance_by_reference_has_the_same_storage(pooled: dg.DagsterInstance) -> None:
     with dg.DagsterInstance.from_ref(pooled.get_ref()) as again:
         assert isinstance(again.event_log_storage, PooledSqliteEventLogStorage)
+
+
+@pytest.mark.filterwarnings("ignore:Parameter `backfill_policy`")
+def test_events_of_many_partitions_are_stored_together_and_read_as_each_by_itself(
+    pooled: dg.DagsterInstance, dagsters_own: dg.DagsterInstance
+) -> None:
+    many = dg.StaticPartitionsDefinition([f"p{number}" for number in range(40)])
+
+    @dg.asset(partitions_def=many, backfill_policy=dg.BackfillPolicy.single_run())
+    def rooms() -> None: ...
+
+    tags = {
+        "dagster/asset_partition_range_start": "p0",
+        "dagster/asset_partition_range_end": "p39",
+    }
+    result = dg.materialize([rooms], instance=pooled, tags=tags)
+    assert result.success
+    for instance in (pooled, dagsters_own):
+        records = instance.fetch_materializations(rooms.key, limit=100).records
+        assert {record.partition_key for record in records} == {*many.get_partition_keys()}
+        assert len({record.storage_id for record in records}) == 40
+        newest = instance.get_latest_materialization_event(rooms.key)
+        assert newest is not None
+        assert newest.asset_materialization is not None
+        assert newest.asset_materialization.partition == records[0].partition_key
+        assert instance.get_materialized_partitions(rooms.key) == {*many.get_partition_keys()}
+        planned = instance.get_records_for_run(
+            result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+        ).records
+        assert len(planned) == 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from booking_assets.settings import Names, SettingsError
 from booking_assets.tables.catalog import MART_TABLES
 from booking_assets.tables.names import name_columns
 from booking_assets.tables.raw import COLLECTIONS
+from booking_assets_tests.commands import SECONDS
 from booking_assets_tests.faults.server import FaultySandbox
 from booking_assets_tests.pipeline.conftest import NOON, QUICK, Place, still_world
 
@@ -154,7 +156,12 @@ class Damage(NoProgress):
 
     def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
         if resource == "achievements":
-            for file in self.landing.glob(f"{organization}/groups-*/rows-*.parquet"):
+            ends = time.monotonic() + SECONDS
+            # The names are collected side by side.
+            while not (files := [*self.landing.glob(f"{organization}/groups-*/rows-*.parquet")]):
+                assert time.monotonic() < ends
+                time.sleep(0.01)
+            for file in files:
                 file.write_bytes(b"damaged")
 
 

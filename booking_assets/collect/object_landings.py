@@ -277,7 +277,8 @@ class _UploadingWriter(StagingWriter):
         self._landings, self._key = landings, key
         self._uploaded: dict[str, tuple[int, int]] = {}
         self._uploads = ThreadPoolExecutor(1, thread_name_prefix="upload")
-        root = landings.root / "staging" / str(key.identifier)
+        # Of its own: an organization's resources are collected side by side.
+        root = landings.root / "staging" / str(key.identifier) / key.resource
         super().__init__(root, organization, f"{key.resource}-{key.sequence}", contract)
 
     def __exit__(self, *exception: object) -> None:

@@ -79,6 +79,7 @@ class Seaweed:
                     f"-s3.config={identities}",
                     "-master.telemetry=false",
                     "-master.volumeSizeLimitMB=64",
+                    "-volume.max=1000",
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from booking_assets.cli.main import main
 from booking_assets.cli.pull import pull
+from booking_assets.defs.report import written_report
 from booking_assets.objects import StorageError, open_objects
 from booking_assets.pipeline.derivation import publish
 from booking_assets.pipeline.object_snapshots import LATEST, open_url, pull_snapshot
@@ -111,6 +112,30 @@ def test_the_command_needs_no_configuration_where_both_places_are_named(
     pulled = CliRunner().invoke(main, ["pull", "--from", shared.url, "a/booking.duckdb"])
     assert pulled.exit_code == 0, pulled.output
     assert events(tmp_path / "a/booking.duckdb") == 2 * EVENTS_EACH
+
+
+def test_the_report_of_what_is_pulled_has_the_same_pages(
+    refreshed: None, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = written_report(shared.settings)
+    folder = tmp_path / "viewer"
+    folder.mkdir()
+    organizations = "".join(
+        f'[[organizations]]\nslug = "{one.slug}"\nidentifier = "{one.identifier}"\n'
+        f'token_env = "T{number}"\n'
+        for number, one in enumerate(shared.organizations)
+    )
+    (folder / "booking.toml").write_text(
+        f'[api]\nbase_url = "https://example.com"\n[storage]\nurl = "{shared.url}"\n{organizations}'
+    )
+    monkeypatch.chdir(folder)
+    pulled = CliRunner().invoke(main, ["pull", "--report"])
+    assert pulled.exit_code == 0, pulled.output
+    index = folder / "data/report/index.html"
+    assert pulled.output.splitlines()[-1] == str(index)
+    assert index.read_bytes() == theirs.index.read_bytes()
+    for slug, page in theirs.pages.items():
+        assert (index.parent / "organizations" / f"{slug}.html").read_bytes() == page.read_bytes()
 
 
 def test_watching_goes_on_over_failures_and_pulls_what_is_new(

@@ -29,6 +29,8 @@ rows (the key, seen_at, digest) and the newest collections (rows of `raw.collect
 versions to close (the key, valid_from and the new valid_to) and those to add (the key, valid_from,
 valid_to and change)."""
 
+APPLY_ROWS = 500_000
+"""Versions that are written by one statement, on average: a join holds the keys of all of them."""
 CHANGE_CHARACTERS = 200
 """The length at which old and new values are cut in a table of changes."""
 
@@ -49,7 +51,8 @@ def extend(view: View, history: History, changed: Changed, batch_rows: int) -> t
             source, those of a deleted event from its last version.
         batch_rows: Events in a batch, on average.
     """
-    con = view.con
+    # Of its own: a view reads the catalog once.
+    con, is_first = view.con, not View(view.con).is_stored(history)
     ddl.prepare(con, [history])
     view.require_stored(history.source)
     newest = newest_collections(view, EVENTS.short_name)
@@ -57,25 +60,28 @@ def extend(view: View, history: History, changed: Changed, batch_rows: int) -> t
         newest = newest.filter(~newest["organization"].is_in(stale))
         view = View(con, frozenset(newest["organization"]))
     rows = max(_store_last_versions(view, history), _store_rows(view, history))
-    kinds = types(history) | {"change": "VARCHAR"}
-    for name, columns in (("closed", ()), ("added", ("change",))):
+    kinds = types(history) | {"change": "VARCHAR", "sequence": "BIGINT"}
+    for name, columns in (("closed", ()), ("added", ("change", "sequence"))):
         declarations = ", ".join(
             f"{column} {kinds[column]}" for column in (*history.grain, "valid_to", *columns)
         )
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({declarations})")
-    for batch in batches(("event_identifier",), rows, batch_rows):
-        which = batch.condition(EVENTS)
-        last_versions = view.fetch(f"FROM last_versions WHERE {which}")
-        seen = view.fetch(f"FROM seen WHERE {which}")
-        for name, frame in zip(
-            ("closed", "added"), changed(last_versions, seen, newest), strict=True
-        ):
-            with registered(con, "decided", frame):
-                con.execute(f"INSERT INTO {name} BY NAME FROM decided")
+    with registered(con, "newest", newest):
+        for batch in batches(("event_identifier",), rows, batch_rows):
+            which = batch.condition(EVENTS)
+            last_versions = view.fetch(f"FROM last_versions WHERE {which}")
+            seen = view.fetch(f"FROM seen WHERE {which}")
+            closed, added = changed(last_versions, seen, newest)
+            with registered(con, "decided", closed):
+                con.execute("INSERT INTO closed BY NAME FROM decided")
+            with registered(con, "decided", added):
+                con.execute(
+                    "INSERT INTO added BY NAME SELECT decided.*, sequence"
+                    " FROM decided LEFT JOIN newest USING (organization)"
+                )
     numbers = _apply(con, history)
     if history.changes:
-        with registered(con, "newest", newest):
-            _append_changes(View(con), history, history.changes, batch_rows)
+        _append_changes(View(con), history, history.changes, batch_rows, is_first=is_first)
     return numbers
 
 
@@ -124,56 +130,74 @@ def _apply(con: duckdb.DuckDBPyConnection, history: History) -> tuple[int, int]:
     copied = [f"source.{quoted(name)}" for name in names if name in history.source.column_names]
     begun = [f"added.{name}" for name in ("valid_from", "valid_to", "change") if name in names]
     insert = f"INSERT INTO {versions} BY NAME SELECT {', '.join([*copied, *begun])}"
-    deleted = 0
-    if "change" in names:
-        ((deleted,),) = con.execute(
+    closed = begun_versions = 0
+    ((rows,),) = con.execute(
+        "SELECT (SELECT count(*) FROM closed) + count(*) FROM added"
+    ).fetchall()
+    for batch in batches(("event_identifier",), rows, APPLY_ROWS):
+        which = batch.condition(EVENTS)
+        added = f"(FROM added WHERE {which}) AS added"
+        if "change" in names:
+            begun_versions += _number(
+                con,
+                f"""
+                {insert} FROM {versions} AS source JOIN {added} USING ({_KEY})
+                WHERE added.change = 'deleted' AND source.{_OPEN}
+                """,
+            )
+        closed += _number(
+            con,
             f"""
-            {insert} FROM {versions} AS source JOIN added USING ({_KEY})
-            WHERE added.change = 'deleted' AND source.{_OPEN}
-            """
-        ).fetchall()
-    ((closed,),) = con.execute(
-        f"""
-        UPDATE {versions} AS version SET valid_to = closed.valid_to FROM closed
-        WHERE version.organization = closed.organization
-        AND version.event_identifier = closed.event_identifier
-        AND version.valid_from = closed.valid_from AND version.{_OPEN}
-        """
-    ).fetchall()
-    ((others,),) = con.execute(
-        f"""
-        {insert} FROM {qualified(history.source)} AS source JOIN added USING ({_KEY})
-        WHERE added.change <> 'deleted'
-        """
-    ).fetchall()
-    return closed, deleted + others
+            UPDATE {versions} AS version SET valid_to = closed.valid_to
+            FROM (FROM closed WHERE {which}) AS closed
+            WHERE version.organization = closed.organization
+            AND version.event_identifier = closed.event_identifier
+            AND version.valid_from = closed.valid_from AND version.{_OPEN}
+            """,
+        )
+        begun_versions += _number(
+            con,
+            f"""
+            {insert} FROM {qualified(history.source)} AS source JOIN {added} USING ({_KEY})
+            WHERE added.change <> 'deleted'
+            """,
+        )
+    return closed, begun_versions
 
 
-def _append_changes(view: View, history: History, changes: Table, batch_rows: int) -> None:
+def _number(con: duckdb.DuckDBPyConnection, statement: str) -> int:
+    """The number of rows that a statement writes, or counts."""
+    ((rows,),) = con.execute(statement).fetchall()
+    return int(rows)
+
+
+def _append_changes(
+    view: View, history: History, changes: Table, batch_rows: int, *, is_first: bool
+) -> None:
     """Append what distinguishes the added versions from those before them.
 
-    Where the table of changes does not exist yet, it is filled from all versions of the history.
-    Rows that are inserted by an organization's first load, its first versions, are left out, and
-    columns of `not_in_changes`, also those that an earlier release appended.
-    The collections that brought the added versions are in `newest`.
+    Where the table of changes does not exist yet, it is filled from all versions of the history;
+    where the history `is_first` written, these are the added ones. Rows that are inserted by an
+    organization's first load, its first versions, are left out, and columns of `not_in_changes`,
+    also those that an earlier release appended.
     """
-    con, added, known = view.con, "added", "FROM last_versions"
-    if not view.is_stored(changes):
-        added, known = qualified(history), "FROM last_versions WHERE false"
+    con, recorded, known = view.con, "added", "SELECT DISTINCT organization FROM last_versions"
+    if not is_first and not view.is_stored(changes):
+        sequences = f"SELECT {_KEY}, valid_from, sequence FROM added"
+        recorded = f"{qualified(history)} LEFT JOIN ({sequences}) USING ({_KEY}, valid_from)"
+        known = "SELECT organization FROM last_versions WHERE false"
     is_former = bool(ddl.differences(changes, view.catalog.get(changes.name, {})))
     ddl.prepare(con, [changes])
     if is_former and history.not_in_changes:
         left_out = ", ".join(map(literal, history.not_in_changes))
         con.execute(f"DELETE FROM {qualified(changes)} WHERE column_name IN ({left_out})")
-    sequences = f"SELECT {_KEY}, valid_from, sequence FROM added JOIN newest USING (organization)"
-    recorded = f"{added} LEFT JOIN ({sequences}) USING ({_KEY}, valid_from)"
     con.execute(
         f"""
         INSERT INTO {qualified(changes)} BY NAME
         SELECT {_KEY}, valid_from AS changed_at, change, sequence
         FROM {recorded} LEFT JOIN (
             SELECT organization, min(valid_from) AS loaded_at
-            FROM {added} ANTI JOIN ({known}) USING (organization) GROUP BY organization
+            FROM {recorded} ANTI JOIN ({known}) USING (organization) GROUP BY organization
         ) USING (organization)
         WHERE change <> 'updated' AND (loaded_at IS NULL OR valid_from > loaded_at)
         """

@@ -7,13 +7,21 @@ from pathlib import Path
 from threading import Barrier
 
 import polars as pl
+import pytest
 
 from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
+from booking_assets.warehouse import versions
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import events, instant, slice_load
 
 KEY = list(EVENTS.grain)
+
+
+@pytest.fixture(params=[versions.APPLY_ROWS, 2], autouse=True)
+def apply_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes versions by one statement, and by one for about two of them."""
+    monkeypatch.setattr(versions, "APPLY_ROWS", request.param)
 
 
 def changes(rows: list[tuple[pl.DataFrame, str]], round_: int) -> pl.DataFrame:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from booking_assets.report.content import Section, Table, columns, listed
-from booking_assets.report.scope import NOT_APPLICABLE, TITLE, Scope
+from booking_assets.report.scope import FAILED, LATE, NOT_APPLICABLE, TITLE, Scope
 from booking_assets.tables.states import DISTRIBUTION
 
-LATE, FAILED = "Overdue", "Failed"
 STATES = (LATE, FAILED, *(state for state in DISTRIBUTION if state not in (LATE, FAILED)))
 """The states in the order of a page: first those that need a person."""
 
@@ -16,8 +15,8 @@ STATES = (LATE, FAILED, *(state for state in DISTRIBUTION if state not in (LATE,
 def packages(scope: Scope) -> Section:
     """Exam packages by state, and those that are overdue or failed."""
     frame = scope.frames["marts.distribution_by_event"].with_columns(title=TITLE)
-    counts = dict(frame.group_by("distribution_state").len().rows())
-    total = frame.height
+    counts = scope.facts.package_states
+    total = counts.total()
     rows = [(state, counts[state] / total, counts[state]) for state in STATES if counts.get(state)]
     heads = columns("State", "Share:bar", "Packages:number")
     blocks: list[Table | str] = [Table("Exam packages by state", heads, rows)]
@@ -69,13 +68,9 @@ def returns(scope: Scope) -> Section:
 
 def counts(scope: Scope) -> tuple[int, int, int]:
     """The number of overdue packages, failed packages and overdue returns."""
-    frame = scope.frames["marts.distribution_by_event"]
-    state = frame["distribution_state"]
-    return (
-        int((state == LATE).sum()),
-        int((state == FAILED).sum()),
-        int(frame["return_overdue"].sum()),
-    )
+    states = scope.facts.package_states
+    overdue = scope.frames["marts.distribution_by_event"]["return_overdue"].sum()
+    return states[LATE], states[FAILED], int(overdue)
 
 
 def _number(number: int | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,13 @@ UPCOMING = timedelta(days=60)
 """How far ahead a page looks."""
 MONTHS_BACK, MONTHS_AHEAD = 11, 6
 """The months around the newest one that charts show."""
+ROOM_WEEKS = 13
+"""The weeks of which room bookings are shown."""
+LATE, FAILED = "Overdue", "Failed"
+NEEDS_A_PERSON = (LATE, FAILED)
+"""The states of packages that are listed one by one."""
+ATTENDED = ("taken", "present", "absent", "incomplete", "unmarked", "other")
+"""The figures of attendance that are summed."""
 
 COLUMNS: Mapping[Table, tuple[str, ...]] = {
     capacity.CAPACITY_BY_EVENT: (
@@ -47,10 +55,7 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
     marts.SEAT_HISTORY: (
         *("event_identifier", "valid_from", "valid_to", "seats_confirmed", "seats_invited"),
     ),
-    capacity.ATTENDANCE_BY_EVENT: (
-        *("local_date", "lifecycle_status", "taken", "present", "absent", "incomplete"),
-        *("unmarked", "other", "seats_as_of"),
-    ),
+    capacity.ATTENDANCE_BY_EVENT: ("local_date", "lifecycle_status", *ATTENDED),
     marts.EVENT_CHANGES: (
         *("event_identifier", "changed_at", "change", "column_name", "old_value", "new_value"),
         "sequence",
@@ -84,8 +89,27 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """Figures of all rows of an organization, also of those that its page does not show.
+
+    `newest_day` is the latest `local_date`, `long_bookings` the number of events that book a room
+    for more than a day, `package_states` the number of exam packages in each state, `sequence` the
+    highest of its changes.
+    """
+
+    events: int = 0
+    newest_day: date | None = None
+    seats_as_of: datetime | None = None
+    long_bookings: int = 0
+    package_states: Counter[str] = field(default_factory=Counter)
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
 class Scope:
     """What an organization's page is made from: its rows of the snapshot, by the table's name.
+
+    They are those that it shows, see `rows`; `facts` are of all.
 
     `organization` and `freshness` are its rows of those marts. `since` is what the last report was
     as of, None where this is the first; `last_sequence` is the highest sequence of the changes that
@@ -96,6 +120,7 @@ class Scope:
     organization: Mapping[str, Any]
     freshness: Mapping[str, Any]
     frames: Mapping[str, pl.DataFrame]
+    facts: Facts
     since: datetime | None = None
     last_sequence: int | None = None
 
@@ -115,10 +140,10 @@ class Scope:
         found: datetime = self.freshness["events_as_of"]
         return found
 
-    @cached_property
+    @property
     def seats_as_of(self) -> datetime | None:
         """The instant that the seats are for; None where they are unknown."""
-        return self.events["seats_as_of"].max()  # type: ignore[return-value]
+        return self.facts.seats_as_of
 
     @property
     def events(self) -> pl.DataFrame:
@@ -128,12 +153,9 @@ class Scope:
     @cached_property
     def upcoming(self) -> pl.DataFrame:
         """Events of the next 60 days that are not cancelled, in the order of their start."""
-        start = pl.col("event_scheduled_start")
-        return self.events.filter(
-            pl.col("lifecycle_status") != "Cancelled",
-            start > self.as_of,
-            start <= self.as_of + UPCOMING,
-        ).sort("event_scheduled_start", "event_identifier")
+        return self.events.filter(is_upcoming(self.as_of)).sort(
+            "event_scheduled_start", "event_identifier"
+        )
 
     @property
     def as_of_note(self) -> str:
@@ -149,7 +171,7 @@ class Scope:
 
     @property
     def _why_unknown(self) -> str:
-        if not self.events.height:
+        if not self.facts.events:
             return "there are no events."
         return "no registrations could be read for this organization."
 
@@ -157,8 +179,7 @@ class Scope:
     def newest_month(self) -> date:
         """The month of as_of, or that of the newest event where all events are older."""
         today = self.clock.local(self.as_of).date()
-        newest = self.events["local_date"].max()
-        day = min(today, newest) if isinstance(newest, date) else today
+        day = min(today, self.facts.newest_day or today)
         return day.replace(day=1)
 
     @property
@@ -172,6 +193,28 @@ class Scope:
     def is_open(self, month: date) -> bool:
         """Whether a month has not ended as of as_of."""
         return add_months(month, 1) > self.clock.local(self.as_of).date()
+
+
+def is_upcoming(as_of: datetime) -> pl.Expr:
+    """An event of the next 60 days that is not cancelled."""
+    start = pl.col("event_scheduled_start")
+    is_held = pl.col("lifecycle_status") != "Cancelled"
+    return is_held & (start > as_of) & (start <= as_of + UPCOMING)
+
+
+def is_room_event() -> pl.Expr:
+    """An event that books a room or a venue."""
+    venue, room = pl.col("venue_location_identifier"), pl.col("venue_room")
+    return (
+        (pl.col("lifecycle_status") != "Cancelled")
+        & (venue.is_not_null() | room.is_not_null())
+        & (pl.col("event_scheduled_end") > pl.col("event_scheduled_start"))
+    )
+
+
+def is_long() -> pl.Expr:
+    """An event of more than a day."""
+    return pl.col("event_scheduled_end") - pl.col("event_scheduled_start") > timedelta(days=1)
 
 
 def add_months(month: date, number: int) -> date:

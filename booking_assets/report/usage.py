@@ -8,9 +8,16 @@ from datetime import date, timedelta
 import polars as pl
 
 from booking_assets.report.content import Bar, BarChart, HeatMap, Section, Table, columns, listed
-from booking_assets.report.scope import NOT_APPLICABLE, TITLE, Scope
+from booking_assets.report.scope import (
+    ATTENDED,
+    NOT_APPLICABLE,
+    ROOM_WEEKS,
+    TITLE,
+    Scope,
+    is_long,
+    is_room_event,
+)
 
-WEEKS = 13
 NO_SHOW_DAYS = 90
 
 
@@ -23,7 +30,7 @@ def rooms(scope: Scope) -> Section:
     last = newest if isinstance(newest, date) else today
     # Weeks begin on Monday.
     end = last + timedelta(days=7 - last.weekday())
-    start = end - timedelta(weeks=WEEKS)
+    start = end - timedelta(weeks=ROOM_WEEKS)
     hours = (
         local.with_columns(hour=pl.datetime_ranges("first", "last", "1h"))
         .explode("hour")
@@ -35,9 +42,9 @@ def rooms(scope: Scope) -> Section:
     counts = {(weekday, hour): count for weekday, hour, count in hours.rows()}
     used = sorted({hour for _, hour in counts})
     shown = range(used[0], used[-1] + 1) if used else range(0)
-    cells = [[counts.get((day, hour), 0) / WEEKS for day in range(1, 8)] for hour in shown]
+    cells = [[counts.get((day, hour), 0) / ROOM_WEEKS for day in range(1, 8)] for hour in shown]
     caption = f"Rooms booked by weekday and hour, {start:%d %b %Y} to {end - timedelta(1):%d %b %Y}"
-    too_long = int(scope.events.filter(_is_room_event(), _is_long()).height)
+    too_long = scope.facts.long_bookings
     blocks: list[HeatMap | str] = (
         [HeatMap(caption, shown, cells)] if used else ["No room is booked in this time."]
     )
@@ -46,24 +53,11 @@ def rooms(scope: Scope) -> Section:
     return Section(
         "rooms",
         "When rooms are booked",
-        f"Rooms that are booked within the hour, on average of {WEEKS} weeks, by events that are"
-        " not cancelled and take a day at most.",
+        f"Rooms that are booked within the hour, on average of {ROOM_WEEKS} weeks, by events that"
+        " are not cancelled and take a day at most.",
         scope.as_of_note,
         blocks,
     )
-
-
-def _is_room_event() -> pl.Expr:
-    venue, room = pl.col("venue_location_identifier"), pl.col("venue_room")
-    return (
-        (pl.col("lifecycle_status") != "Cancelled")
-        & (venue.is_not_null() | room.is_not_null())
-        & (pl.col("event_scheduled_end") > pl.col("event_scheduled_start"))
-    )
-
-
-def _is_long() -> pl.Expr:
-    return pl.col("event_scheduled_end") - pl.col("event_scheduled_start") > timedelta(days=1)
 
 
 def _local_bookings(scope: Scope) -> pl.DataFrame:
@@ -79,7 +73,7 @@ def _local_bookings(scope: Scope) -> pl.DataFrame:
     length = pl.col("event_scheduled_end") - start
     room = pl.col("venue_room").str.replace_all(r"\s+", " ").str.strip_chars().str.to_lowercase()
     return (
-        scope.events.filter(_is_room_event(), ~_is_long())
+        scope.events.filter(is_room_event(), ~is_long())
         .join(scope.frames["raw.events"], on="event_identifier", how="left")
         .select(
             "venue_location_identifier",
@@ -105,12 +99,12 @@ _ATTENDANCE = {
 def attendance(scope: Scope) -> tuple[Section, float | None]:
     """No-show rate by month, and that of the last 90 days."""
     ended = scope.frames["marts.attendance_by_event"].filter(lifecycle_status="Completed")
-    sums = pl.col([name for name in _ATTENDANCE if name != "events"]).sum()
+    sums = pl.col("events", *ATTENDED).sum()
     months = [month for month in scope.months if month <= scope.newest_month]
     by_month = {
         row["month"]: row
         for row in ended.group_by(month=pl.col("local_date").dt.truncate("1mo"))
-        .agg(sums, events=pl.len())
+        .agg(sums)
         .to_dicts()
     }
     bars, cells = [], []
@@ -153,12 +147,8 @@ def changes(scope: Scope) -> tuple[Section, int | str]:
     if scope.since is None:
         text = "This is the first report: changes are listed from the next one on."
         return Section("changes", "What changed", "", scope.as_of_note, [text]), NOT_APPLICABLE
-    is_new = pl.col("changed_at") > scope.since
-    if scope.last_sequence is not None:
-        is_new = pl.col("sequence") > scope.last_sequence
     found = (
         scope.frames["marts.event_changes"]
-        .filter(is_new)
         .join(
             scope.events.select("event_identifier", "event_number", "event_title", "local_date"),
             on="event_identifier",

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,10 @@ import polars as pl
 from booking_assets.files import LockTimeout, locked, pauses, sync
 from booking_assets.report.organization import organization_page
 from booking_assets.report.pages import index_html, organization_html
+from booking_assets.report.rows import ShownRows
 from booking_assets.report.scope import COLUMNS, Scope
 from booking_assets.tables.contract import Table
-from booking_assets.tables.marts import EVENT_CHANGES, ORGANIZATION_FRESHNESS
+from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
 from booking_assets.tables.names import ORGANIZATIONS
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.publication import (
@@ -32,7 +33,7 @@ from booking_assets.warehouse.publication import (
     versions_folder,
 )
 from booking_assets.warehouse.published import open_published
-from booking_assets.warehouse.view import View
+from booking_assets.warehouse.view import View, batches
 
 INDEX = "index.html"
 PAGES = "organizations"
@@ -41,6 +42,9 @@ MANIFEST = "report.json"
 
 BATCH_EVENTS = 5_000
 """Events of the organizations that are read at once: they are in memory with their history."""
+PART_EVENTS = 20_000
+"""Events of a larger organization that are read at once, on average."""
+EVENT = "event_identifier"
 
 LOCK_SECONDS = 60
 
@@ -90,9 +94,13 @@ class _Writer:
             for slug, fresh in freshness.items()
             if fresh["is_published"] and fresh["events_as_of"]
         }
-        for slug, frames in self._frames(published):
-            organization, entry = organizations.get(slug, {}), former.get(slug, {})
-            self._page(slug, freshness[slug], organization, frames, entry, pages)
+        for slugs in _batches(published):
+            rows = {slug: _shown_rows(freshness[slug], former.get(slug, {})) for slug in slugs}
+            for slug, part in self._parts(slugs, sum(published[slug] for slug in slugs)):
+                rows[slug].add(part)
+            for slug in slugs:
+                organization, entry = organizations.get(slug, {}), former.get(slug, {})
+                self._page(slug, freshness[slug], organization, rows.pop(slug), entry, pages)
         sync(pages)
         published_at = max(map(_published_at, freshness.values()), default=None)
         entries = [
@@ -109,26 +117,31 @@ class _Writer:
         _write(folder / MANIFEST, json.dumps(self.manifest, default=str, indent=1))
         return True
 
-    def _frames(
-        self, events: Mapping[str, int]
+    def _parts(
+        self, slugs: Sequence[str], events: int
     ) -> Iterator[tuple[str, Mapping[str, pl.DataFrame]]]:
-        """The rows of each organization by table; `events` has the number of events of each.
+        """The rows of organizations with so many events, by table; of a large one in parts.
 
-        Those of small organizations are read together: a table takes 2 ms each time.
+        Those of small ones are read together: a table takes 2 ms each time.
         """
         empty = {table: table.empty().select(names) for table, names in COLUMNS.items()}
-        for slugs in _batches(events):
-            view = View(self.view.con, frozenset(slugs))
+        view = View(self.view.con, frozenset(slugs))
+        for part in batches((EVENT,), events, PART_EVENTS):
             read = {
-                table: view.read(table, ("organization", *names)).partition_by(
-                    "organization", as_dict=True, include_key=False
-                )
+                table: view.read(
+                    table, ("organization", *names), part if EVENT in table.column_names else None
+                ).partition_by("organization", as_dict=True, include_key=False)
                 for table, names in COLUMNS.items()
+                # Of months, and so read once.
+                if EVENT in table.column_names or part.number == 0
             }
             for slug in slugs:
                 yield (
                     slug,
-                    {table.name: parts.get((slug,), empty[table]) for table, parts in read.items()},
+                    {
+                        table.name: read.get(table, {}).get((slug,), none)
+                        for table, none in empty.items()
+                    },
                 )
 
     def _page(
@@ -136,34 +149,28 @@ class _Writer:
         slug: str,
         fresh: Mapping[str, Any],
         organization: Mapping[str, Any],
-        frames: Mapping[str, pl.DataFrame],
+        rows: ShownRows,
         former: Mapping[str, Any],
         folder: Path,
     ) -> None:
         """Draw a page, or link the last one where its figures are the same."""
-        shown = {name: fresh[name] for name in _SHOWN}
-        digest = _digest([organization, shown], frames)
+        shown, frames = {name: fresh[name] for name in _SHOWN}, rows.frames
+        digest = _digest([organization, shown, vars(rows.facts)], frames)
         last = self.former / PAGES / f"{slug}.html"
         if former.get("digest") == digest and last.is_file():
             self.manifest[slug] = dict(former)
             _link(last, folder / last.name)
             return
-        as_of: datetime = fresh["events_as_of"]
-        # A page that is drawn again for the same instant still says what changed up to it.
-        newer = former and former["as_of"] != as_of.isoformat()
-        names = ("as_of", "sequence") if newer else ("since", "last_sequence")
-        since, last_sequence = map(former.get, names)
-        instant = datetime.fromisoformat(since) if since else None
-        scope = Scope(slug, organization, fresh, frames, instant, last_sequence)
+        scope = Scope(slug, organization, fresh, frames, rows.facts, rows.since, rows.last_sequence)
         page = organization_page(scope)
         _write(folder / f"{slug}.html", organization_html(page, scope.clock))
         self.manifest[slug] = {
             "label": page.label,
             "digest": digest,
-            "as_of": as_of.isoformat(),
-            "sequence": frames[EVENT_CHANGES.name]["sequence"].max() or 0,
-            "since": since,
-            "last_sequence": last_sequence,
+            "as_of": rows.as_of.isoformat(),
+            "sequence": rows.facts.sequence,
+            "since": rows.since and rows.since.isoformat(),
+            "last_sequence": rows.last_sequence,
             "summary": page.summary,
         }
         self.drawn.append(slug)
@@ -245,6 +252,16 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError):
         return {}
     return found
+
+
+def _shown_rows(fresh: Mapping[str, Any], former: Mapping[str, Any]) -> ShownRows:
+    """The rows that a page shows, given the organization's freshness and the entry of the last."""
+    as_of: datetime = fresh["events_as_of"]
+    # A page that is drawn again for the same instant still says what changed up to it.
+    newer = former and former["as_of"] != as_of.isoformat()
+    names = ("as_of", "sequence") if newer else ("since", "last_sequence")
+    since, last_sequence = map(former.get, names)
+    return ShownRows(as_of, datetime.fromisoformat(since) if since else None, last_sequence)
 
 
 def _batches(events: Mapping[str, int]) -> Iterator[list[str]]:

@@ -1,0 +1,75 @@
+"""A page says the same, whether all rows of its organization are read, or those that it shows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from booking_assets.report import writing
+from booking_assets.report.rows import Frames, ShownRows
+from booking_assets.tables.capacity import ATTENDANCE_BY_EVENT
+from booking_assets.tables.marts import EVENT_CHANGES
+from booking_assets_tests.report.conftest import World
+
+MOVED = """
+    UPDATE marts.capacity_by_event SET local_date = local_date + INTERVAL {by},
+        event_scheduled_start = event_scheduled_start + INTERVAL {by},
+        event_scheduled_end = event_scheduled_end + INTERVAL {by}
+"""
+CHANGED = """
+    INSERT INTO marts.event_changes (organization, event_identifier, changed_at, change,
+        column_name, old_value, new_value, sequence)
+    SELECT organization, event_identifier, as_of + INTERVAL 1 HOUR, 'updated', 'venue_room', 'A',
+        'B', 1000
+    FROM marts.capacity_by_event WHERE event_number % 7 = 0
+"""
+LATER = "UPDATE marts.organization_freshness SET events_as_of = events_as_of + INTERVAL 1 HOUR"
+Arrange = Callable[[pytest.MonkeyPatch], None]
+
+
+def of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out no row but those of changes that an earlier report had."""
+
+    def everything(self: ShownRows, part: Frames) -> dict[str, pl.DataFrame]:
+        changes, attended = EVENT_CHANGES.name, ATTENDANCE_BY_EVENT.name
+        by_event = pl.lit(1, pl.Int64)
+        return dict(part) | {
+            changes: part[changes].filter(self.is_new),
+            attended: part[attended].with_columns(events=by_event),
+        }
+
+    monkeypatch.setattr(ShownRows, ShownRows.reduced.__name__, everything)
+
+
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "PART_EVENTS", 7)
+
+
+def written(world: World, folder: Path) -> dict[str, str]:
+    """The pages of a report and the one after it, an hour later."""
+    folder.mkdir()
+    snapshot = folder / world.snapshot.name
+    shutil.copyfile(world.snapshot, snapshot)
+    own = World(snapshot, folder / "report", world.slugs)
+    pages = {}
+    for time in ("first", "second"):
+        report = own.write()
+        for name, path in (("index", report.index), *report.pages.items()):
+            pages[f"{time} {name}"] = path.read_text("utf-8")
+        own.change(CHANGED, LATER)
+    return pages
+
+
+@pytest.mark.parametrize("moved", ["0 DAYS", "-2 DAYS", "-3 YEARS", "400 DAYS"])
+@pytest.mark.parametrize("arrange", [in_parts, of_all_rows])
+def test_a_page_is_the_same_from_all_rows_and_from_those_that_it_shows(
+    world: World, tmp_path: Path, arrange: Arrange, moved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.change(MOVED.format(by=f"'{moved}'"))
+    expected = written(world, tmp_path / "shown")
+    arrange(monkeypatch)
+    assert written(world, tmp_path / "other") == expected

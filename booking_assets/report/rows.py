@@ -60,27 +60,28 @@ class ShownRows:
     def frames(self) -> dict[str, pl.DataFrame]:
         """What the page is made from, by the table's name."""
         frames = {name: pl.concat(parts) for name, parts in self._parts.items()}
-        attended = frames[ATTENDANCE_BY_EVENT.name]
-        frames[ATTENDANCE_BY_EVENT.name] = by_day(attended, pl.col("events").sum())
-        return frames
+        # The same for any parts: the digest of the page is made of them.
+        shown = self._shown(frames[CAPACITY_BY_EVENT.name], frames[EVENT_CHANGES.name])
+        return frames | {
+            CAPACITY_BY_EVENT.name: shown,
+            EVENTS.name: _of(shown, frames[EVENTS.name]),
+            ATTENDANCE_BY_EVENT.name: by_day(
+                frames[ATTENDANCE_BY_EVENT.name], pl.col("events").sum()
+            ),
+        }
 
     def reduced(self, part: Frames) -> dict[str, pl.DataFrame]:
         """The rows of a part that the page shows; attendance as its sums by day."""
-        events, changes = part[CAPACITY_BY_EVENT.name], part[EVENT_CHANGES.name]
-        changes = changes.filter(self.is_new)
-        shown = events.filter(
-            is_upcoming(self.as_of)
-            | self._is_of_the_room_weeks(events)
-            | pl.col(_ID).is_in(changes[_ID].unique().implode())
-        )
+        changes = part[EVENT_CHANGES.name].filter(self.is_new)
+        shown = self._shown(part[CAPACITY_BY_EVENT.name], changes)
         packages = part[DISTRIBUTION_BY_EVENT.name]
         curves = shown.filter(is_upcoming(self.as_of), pl.col("capacity_maximum").is_not_null())
         return {
             **part,
             CAPACITY_BY_EVENT.name: shown,
             EVENT_CHANGES.name: changes,
-            EVENTS.name: part[EVENTS.name].join(shown.select(_ID), on=_ID, how="semi"),
-            SEAT_HISTORY.name: part[SEAT_HISTORY.name].join(curves.select(_ID), on=_ID, how="semi"),
+            EVENTS.name: _of(shown, part[EVENTS.name]),
+            SEAT_HISTORY.name: _of(curves, part[SEAT_HISTORY.name]),
             DISTRIBUTION_BY_EVENT.name: packages.filter(
                 pl.col("distribution_state").is_in(NEEDS_A_PERSON) | pl.col("return_overdue")
             ),
@@ -88,6 +89,13 @@ class ShownRows:
                 part[ATTENDANCE_BY_EVENT.name], pl.len().cast(pl.Int64)
             ),
         }
+
+    def _shown(self, events: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+        return events.filter(
+            is_upcoming(self.as_of)
+            | self._is_of_the_room_weeks(events)
+            | pl.col(_ID).is_in(changes[_ID].unique().implode())
+        )
 
     @property
     def is_new(self) -> pl.Expr:
@@ -109,6 +117,11 @@ class ShownRows:
         newest = found if isinstance(found, datetime) else latest
         first = newest - timedelta(weeks=ROOM_WEEKS) - 2 * _OFFSETS
         return is_booking & start.is_between(first, self.as_of + timedelta(weeks=1) + _OFFSETS)
+
+
+def _of(events: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of these events."""
+    return rows.join(events.select(_ID), on=_ID, how="semi")
 
 
 def by_day(attended: pl.DataFrame, events: pl.Expr) -> pl.DataFrame:

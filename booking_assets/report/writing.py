@@ -33,6 +33,7 @@ from booking_assets.warehouse.publication import (
     versions_folder,
 )
 from booking_assets.warehouse.published import open_published
+from booking_assets.warehouse.queries import row_counts
 from booking_assets.warehouse.view import View, batches
 
 INDEX = "index.html"
@@ -40,10 +41,8 @@ PAGES = "organizations"
 MANIFEST = "report.json"
 """What was drawn from which figures, beside the pages."""
 
-BATCH_EVENTS = 5_000
-"""Events of the organizations that are read at once: they are in memory with their history."""
-PART_EVENTS = 20_000
-"""Events of a larger organization that are read at once, on average."""
+PART_ROWS = 20_000
+"""Rows of a table that are read at once: of several organizations, or of a part of a large one."""
 EVENT = "event_identifier"
 
 LOCK_SECONDS = 60
@@ -89,8 +88,9 @@ class _Writer:
         pages.chmod(FOLDER_MODE)
         freshness = _rows(self.view, ORGANIZATION_FRESHNESS)
         organizations = _rows(self.view, ORGANIZATIONS)
+        counts = [row_counts(self.view, table) for table in COLUMNS if EVENT in table.column_names]
         published = {
-            slug: fresh["events"] or 0
+            slug: max(count.get(slug, 0) for count in counts)
             for slug, fresh in freshness.items()
             if fresh["is_published"] and fresh["events_as_of"]
         }
@@ -118,15 +118,15 @@ class _Writer:
         return True
 
     def _parts(
-        self, slugs: Sequence[str], events: int
+        self, slugs: Sequence[str], rows: int
     ) -> Iterator[tuple[str, Mapping[str, pl.DataFrame]]]:
-        """The rows of organizations with so many events, by table; of a large one in parts.
+        """The rows of organizations, by table; of a large one, with more `rows`, in parts.
 
         Those of small ones are read together: a table takes 2 ms each time.
         """
         empty = {table: table.empty().select(names) for table, names in COLUMNS.items()}
         view = View(self.view.con, frozenset(slugs))
-        for part in batches((EVENT,), events, PART_EVENTS):
+        for part in batches((EVENT,), rows, PART_ROWS):
             read = {
                 table: view.read(
                     table, ("organization", *names), part if EVENT in table.column_names else None
@@ -264,12 +264,12 @@ def _shown_rows(fresh: Mapping[str, Any], former: Mapping[str, Any]) -> ShownRow
     return ShownRows(as_of, datetime.fromisoformat(since) if since else None, last_sequence)
 
 
-def _batches(events: Mapping[str, int]) -> Iterator[list[str]]:
-    """Organizations with at most `BATCH_EVENTS` events in all, or one that has more."""
+def _batches(rows: Mapping[str, int]) -> Iterator[list[str]]:
+    """Organizations with at most `PART_ROWS` rows of each table, or one that has more."""
     slugs: list[str] = []
     total = 0
-    for slug, number in events.items():
-        if slugs and total + number > BATCH_EVENTS:
+    for slug, number in rows.items():
+        if slugs and total + number > PART_ROWS:
             yield slugs
             slugs, total = [], 0
         slugs.append(slug)

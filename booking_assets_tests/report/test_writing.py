@@ -95,7 +95,7 @@ def test_a_new_order_of_the_rows_is_no_new_figure(world: World) -> None:
 def test_organizations_that_are_read_together_have_their_own_figures(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "BATCH_EVENTS", 0)
+    monkeypatch.setattr(writing, "PART_ROWS", 100)
     assert {*world.write().drawn} == {*world.slugs}
     monkeypatch.undo()
     assert world.write().drawn == ()

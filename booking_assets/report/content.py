@@ -51,9 +51,14 @@ class Table:
         return max((self.total or 0) - len(self.rows), 0)
 
 
-def listed(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Table:
-    """A table of the first rows of a list."""
-    return Table(caption, columns, rows[:LISTED], total=len(rows))
+def listed(
+    caption: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[object]],
+    total: int | None = None,
+) -> Table:
+    """A table of the first rows of a list, of `total` rows where the others are not given."""
+    return Table(caption, columns, rows[:LISTED], total=len(rows) if total is None else total)
 
 
 @dataclass(frozen=True)

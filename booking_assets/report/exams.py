@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from booking_assets.report.content import Section, Table, columns, listed
+from booking_assets.report.content import LISTED, Section, Table, columns, listed
 from booking_assets.report.scope import FAILED, LATE, NOT_APPLICABLE, TITLE, Scope
 from booking_assets.tables.states import DISTRIBUTION
 
@@ -29,10 +29,10 @@ def packages(scope: Scope) -> Section:
                 row["distribution_expected"] or NOT_APPLICABLE,
                 row["distribution_status"] or NOT_APPLICABLE,
             )
-            for row in found.to_dicts()
+            for row in found.head(LISTED).to_dicts()
         ]
         heads = columns("Exam starts:instant", "Exam", "Expected:instant", "Status")
-        blocks.append(listed(caption, heads, cells))
+        blocks.append(listed(caption, heads, cells, found.height))
     return Section(
         "packages",
         "Exam packages",
@@ -54,7 +54,7 @@ def returns(scope: Scope) -> Section:
             (scope.as_of - row["return_due"]) // timedelta(days=1),
             row["return_state"],
         )
-        for row in found.to_dicts()
+        for row in found.head(LISTED).to_dicts()
     ]
     heads = columns("Due:instant", "Exam", "Days overdue:number", "State")
     return Section(
@@ -62,7 +62,7 @@ def returns(scope: Scope) -> Section:
         "Returns overdue",
         "Exam materials that are due back and have not all come.",
         scope.as_of_note,
-        [listed("Returns overdue", heads, cells)],
+        [listed("Returns overdue", heads, cells, found.height)],
     )
 
 

@@ -54,7 +54,9 @@ class ShownRows:
         """Add a part, reduced to what the page shows."""
         self.facts = _added(self.facts, _facts(part))
         for name, frame in self.reduced(part).items():
-            self._parts.setdefault(name, []).append(frame)
+            # Texts of a filtered frame hold those of the whole one; new texts do not.
+            own = frame.with_columns(pl.col(pl.String) + "")
+            self._parts.setdefault(name, []).append(own)
 
     @property
     def frames(self) -> dict[str, pl.DataFrame]:

@@ -31,7 +31,6 @@ _SUBMITTED = "booking-assets/submitted-rounds"
 """Where commands leave the names of rounds that the sensor requests: as dynamic partitions, since
 these are added one by one, also by two commands at once. What was asked is under a key of its own.
 """
-_KEPT = timedelta(days=1)
 _LATEST_REQUEST = timedelta(minutes=5)
 """How long after its newest run a round may get further ones: who requests them may have died."""
 
@@ -71,14 +70,9 @@ def submit_round(
     instance: dg.DagsterInstance, mode: Mode, slugs: Sequence[str], *, allow_shrink: bool
 ) -> str:
     """Leave a round to the sensor; gives its name."""
-    now, stored = datetime.now(UTC), instance.daemon_cursor_storage
-    for old in instance.get_dynamic_partitions(_SUBMITTED):
-        if old < _name(now - _KEPT):
-            instance.delete_dynamic_partition(_SUBMITTED, old)
-            stored.set_cursor_values({_key(old): ""})
-    name = f"{_name(now)}/{uuid4().hex[:8]}"
+    name = f"submitted/{datetime.now(UTC).isoformat()}/{uuid4().hex[:8]}"
     asked = {"mode": mode, "slugs": [*slugs], "allow_shrink": allow_shrink}
-    stored.set_cursor_values({_key(name): json.dumps(asked)})
+    instance.daemon_cursor_storage.set_cursor_values({_key(name): json.dumps(asked)})
     instance.add_dynamic_partitions(_SUBMITTED, [name])
     return name
 
@@ -104,12 +98,12 @@ def round_sensor(
         description="Request the rounds of `refresh --submit`; derive a round when it has ended.",
     )
     def rounds(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        # Those of the last tick are requested; nothing else removes any.
+        _forget(context.instance, json.loads(context.cursor or "[]"))
         submitted = _submitted(context.instance)
-        known = json.loads(context.cursor or "[]")
         requests = [
             request
             for name, asked in submitted.items()
-            if name not in known
             for request in round_requests(settings(), name, **asked)
         ]
         return dg.SensorResult(
@@ -127,8 +121,10 @@ def _submitted(instance: dg.DagsterInstance) -> dict[str, Any]:
     return {name: json.loads(text) for key, name in keys.items() if (text := stored.get(key))}
 
 
-def _name(submitted: datetime) -> str:
-    return f"submitted/{submitted.isoformat()}"
+def _forget(instance: dg.DagsterInstance, names: Sequence[str]) -> None:
+    for name in names:
+        instance.delete_dynamic_partition(_SUBMITTED, name)
+        instance.daemon_cursor_storage.set_cursor_values({_key(name): ""})
 
 
 def _key(name: str) -> str:

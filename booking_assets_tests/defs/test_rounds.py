@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import dagster as dg
 import pytest
@@ -154,14 +155,19 @@ def test_rounds_that_are_submitted_at_once_are_all_requested(
     ]
 
 
-def test_a_round_that_was_submitted_days_ago_is_forgotten(
+def test_a_command_whose_clock_is_days_ahead_loses_no_round(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "_KEPT", timedelta(0))
-    submit_round(instance, "full", [], allow_shrink=False)
-    name = submit_round(instance, "full", [], allow_shrink=False)
-    requests = tick(instance, settings_of(tmp_path)).run_requests or []
-    assert {one.tags[ROUND_TAG] for one in requests} == {name}
+    names = [submit_round(instance, "full", [], allow_shrink=False)]
+    ahead = Mock(wraps=datetime, now=lambda zone: datetime.now(zone) + timedelta(days=40))
+    monkeypatch.setattr(rounds, "datetime", ahead)
+    names += [submit_round(instance, "full", [], allow_shrink=False)]
+    monkeypatch.undo()
+    asked = tick(instance, settings_of(tmp_path))
+    assert {one.tags[ROUND_TAG] for one in asked.run_requests or []} == {*names}
+    # What was requested is not kept.
+    tick(instance, settings_of(tmp_path), asked.cursor)
+    assert tick(instance, settings_of(tmp_path)).run_requests == []
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, STARTED])

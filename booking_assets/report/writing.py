@@ -236,8 +236,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _require_free(path: Path) -> None:
-    """Check that `path` is a symlink, does not exist, or is a copy of a report."""
-    if path.is_symlink() or not path.exists() or (path / MANIFEST).is_file():
+    """Check that `path` is a report, by its symlink or as a copy, or does not exist."""
+    if not path.exists() or (path / MANIFEST).is_file():
         return
     raise ReportFailed(
         f"{path} exists and was not written by booking-assets: move it away, or name another place"

@@ -162,8 +162,8 @@ def write_copy(view: View, tables: Sequence[Table], target: Path) -> dict[str, i
 
 
 def require_free(path: Path, folder: Path) -> None:
-    """Check that `path` is a symlink, does not exist, or is a copy of a published version."""
-    if path.is_symlink() or not path.exists():
+    """Check that `path` is a symlink to a file, or does not exist, or is a copy of a version."""
+    if not path.exists() or (path.is_symlink() and path.is_file()):
         return
     ours = path.is_file() and any(
         filecmp.cmp(path, version, shallow=False)

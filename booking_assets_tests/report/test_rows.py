@@ -64,12 +64,26 @@ def written(world: World, folder: Path) -> dict[str, str]:
     return pages
 
 
-@pytest.mark.parametrize("moved", ["0 DAYS", "-2 DAYS", "-3 YEARS", "400 DAYS"])
+@pytest.mark.parametrize(
+    ("moved", "zone"),
+    [
+        ("0 DAYS", "NULL"),
+        ("-2 DAYS", "'Pacific/Kiritimati'"),
+        ("-3 YEARS", "'Pacific/Pago_Pago'"),
+        ("-3 YEARS", "NULL"),
+        ("400 DAYS", "'Pacific/Kiritimati'"),
+    ],
+)
 @pytest.mark.parametrize("arrange", [in_parts, of_all_rows])
 def test_a_page_is_the_same_from_all_rows_and_from_those_that_it_shows(
-    world: World, tmp_path: Path, arrange: Arrange, moved: str, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    tmp_path: Path,
+    arrange: Arrange,
+    moved: str,
+    zone: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world.change(MOVED.format(by=f"'{moved}'"))
+    world.change(MOVED.format(by=f"'{moved}'"), f"UPDATE marts.organizations SET timezone = {zone}")
     expected = written(world, tmp_path / "shown")
     arrange(monkeypatch)
     assert written(world, tmp_path / "other") == expected

@@ -17,6 +17,7 @@ from booking_assets.defs.report import written_report
 from booking_assets.objects import StorageError, open_objects
 from booking_assets.pipeline.derivation import publish
 from booking_assets.pipeline.object_snapshots import LATEST, open_url, pull_snapshot
+from booking_assets.report.writing import ReportFailed
 from booking_assets.warehouse.errors import SnapshotFailed
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, still_world
 from booking_assets_tests.storage.conftest import BOTH, Shared
@@ -136,6 +137,26 @@ def test_the_report_of_what_is_pulled_has_the_same_pages(
     assert index.read_bytes() == theirs.index.read_bytes()
     for slug, page in theirs.pages.items():
         assert (index.parent / "organizations" / f"{slug}.html").read_bytes() == page.read_bytes()
+
+
+def test_neither_snapshot_nor_report_takes_the_others_place(
+    refreshed: None, shared: Shared
+) -> None:
+    report = written_report(shared.settings)
+    pages = report.index.read_bytes()
+    with pytest.raises(SnapshotFailed, match="was not published by booking-assets"):
+        pull_snapshot(shared.objects, report.path)
+    assert report.index.read_bytes() == pages
+    # As `pull --report report`, which puts both there.
+    settings = shared.settings
+    settings = settings.model_copy(
+        update={"snapshot_path": settings.snapshot_path.parent / "report"}
+    )
+    report.path.unlink()
+    pull_snapshot(shared.objects, settings.snapshot_path)
+    with pytest.raises(ReportFailed, match="was not written by booking-assets"):
+        written_report(settings)
+    assert events(settings.snapshot_path) == 2 * EVENTS_EACH
 
 
 def test_watching_goes_on_over_failures_and_pulls_what_is_new(

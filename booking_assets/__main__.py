@@ -5,9 +5,11 @@ Commands are in `booking_assets.cli`; here is what must happen before it is impo
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
+from contextlib import suppress
 
 from booking_assets.system import unsupported_system
 
@@ -29,7 +31,23 @@ def main() -> None:
     from booking_assets.cli import main as cli  # noqa: PLC0415 - needs a known system
 
     cli.receive_signals()
-    cli.main()
+    try:
+        cli.main()
+    except SystemExit as end:
+        _end_process(end.code)
+        raise
+
+
+def _end_process(code: object) -> None:
+    """Ends the process without freeing its objects one by one: a tenth of a refresh of the sandbox.
+
+    Returns where Python has something to say first: a text as the code, or a closed stdout.
+    """
+    if isinstance(code, int):
+        atexit._run_exitfuncs()  # noqa: SLF001 - has no public name
+        with suppress(OSError):
+            sys.stdout.flush()
+            os._exit(code)
 
 
 def _replace_closed_streams() -> None:

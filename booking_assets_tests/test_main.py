@@ -43,6 +43,37 @@ __main__.main()
     assert python("-c", program).split() == ["True", "100000", "0"]
 
 
+def test_a_command_ends_with_its_code_its_output_and_its_handlers_and_frees_nothing() -> None:
+    program = """
+import atexit, sys
+from booking_assets import __main__
+from booking_assets.cli import main as cli
+
+class Held:
+    def __del__(self):
+        print("freed")
+
+held = Held()
+
+def command():
+    atexit.register(print, "handler")
+    print("output " * 100_000)
+    sys.exit(3)
+
+cli.main = command
+__main__.main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert ended.stdout.split() == ["output"] * 100_000 + ["handler"]
+
+
 # `refresh` is in `cli/test_unconfigured.py`, which runs it anyway.
 @pytest.mark.parametrize("arguments", ["--version", "--help", "check"])
 def test_a_command_that_succeeds_writes_nothing_to_stderr(tmp_path: Path, arguments: str) -> None:

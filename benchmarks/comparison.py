@@ -19,12 +19,12 @@ from benchmarks.sandbox import STILL, Case, Server, serving
 from benchmarks.throttle import Request, throttled
 from booking_assets.settings import load_settings
 
-OURS, PEER, REQUESTS = "ours", "peer", "requests alone"
+OURS, PEER, IDLE, REQUESTS = "ours", "peer", "Dagster alone", "requests alone"
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The runs of two programs on a case, in turn; the peer's or the replay's are the second."""
+    """The runs of programs on a case, in turn; ours first, the peer's or the replay's second."""
 
     case: Case
     runs: dict[str, list[Measurement]]
@@ -38,7 +38,7 @@ class Compared:
 
     def ratio(self, figure: str) -> float:
         """The second program's median over ours."""
-        ours, other = (self.of(name, figure) for name in self.runs)
+        ours, other, *_ = (self.of(name, figure) for name in self.runs)
         return other / ours
 
 
@@ -47,6 +47,8 @@ def beside_peer(
 ) -> Iterator[Compared]:
     """Run both in turn, `repeats` times after pairs that fill the caches and choose a setup.
 
+    After each pair, Dagster alone: a program on Dagster takes as long, whatever it does.
+
     The peer normalizes in one process or one a core, in which it was faster then.
 
     Raises:
@@ -54,7 +56,7 @@ def beside_peer(
     """
     python = contestants.peer_python(home)
     for case in cases:
-        runs: dict[str, list[Measurement]] = {OURS: [], PEER: []}
+        runs: dict[str, list[Measurement]] = {OURS: [], PEER: [], IDLE: []}
         with serving(case, home, page_size) as server:
             tried = {}
             for workers in (1, os.cpu_count() or 1):
@@ -65,6 +67,8 @@ def beside_peer(
                 pair = _pair(server, case, contestants.Peer(python, page_size, best), say)
                 runs[OURS].append(pair.ours)
                 runs[PEER].append(pair.peer)
+                with server.fresh_folder() as folder:
+                    runs[IDLE].append(run(contestants.IDLE, folder, server.process))
         yield Compared(case, runs, pair.rows, Counter(), best)
 
 

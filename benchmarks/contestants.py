@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Kind, Resour
 from booking_assets.settings import load_settings
 
 REFRESH = (COMMAND, "refresh")
+IDLE = (sys.executable, "-m", "benchmarks.idle")
 _PEER = Path(__file__).resolve().parent / "peer"
 _TYPES = {
     Kind.IDENTIFIER: "text",

@@ -134,7 +134,7 @@ def definitions() -> Any:
 
 
 def prepare() -> None:
-    """Parse the dbt project and create Dagster's storage."""
+    """Parse the dbt project."""
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
     dbt = FOLDER / "dbt"

@@ -130,7 +130,7 @@ def prepare(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
     Raises:
         SchemaMismatch: A stored table cannot be migrated to its contract.
     """
-    stored_tables = catalog(con)
+    stored_tables, stored_comments = catalog(con), _comments(con)
     for table in tables:
         stored = stored_tables.get(table.name, {})
         if not stored:
@@ -143,6 +143,8 @@ def prepare(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
             former = f"{quoted(table.schema)}.{quoted(former)}"
             con.execute(f"INSERT INTO {qualified(table)} BY NAME SELECT {columns} FROM {former}")
             con.execute(f"DROP TABLE {former}")
+        elif stored_comments[table.name] != table.meanings | _about(table):
+            _comment(con, table)
 
 
 def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -150,25 +152,40 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in declarations(table).items())
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
     con.execute(f"CREATE OR REPLACE TABLE {qualified(table)} ({columns})")
-    about = f"{table.description} One row is {table.row}."
-    con.execute(f"COMMENT ON TABLE {qualified(table)} IS {literal(about)}")
+    _comment(con, table)
+
+
+def _comment(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    con.execute(f"COMMENT ON TABLE {qualified(table)} IS {literal(_about(table)[''])}")
     for name, meaning in table.meanings.items():
         column = f"{qualified(table)}.{quoted(name)}"
         con.execute(f"COMMENT ON COLUMN {column} IS {literal(meaning)}")
 
 
-def are_current(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> bool:
-    """Whether stored tables have their contracts' columns, in their order, with the comments."""
-    stored = catalog(con)
+def _about(table: Table) -> dict[str, str]:
+    """The comment of the table itself, by an empty name."""
+    return {"": f"{table.description} One row is {table.row}."}
+
+
+def _comments(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """The comments of all tables in the database in use: of each column, and `_about`."""
     comments: dict[str, dict[str, str]] = {}
     rows = con.execute(
         "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()"
+        " WHERE database_name = current_database() UNION ALL"
+        " SELECT schema_name || '.' || table_name, '', comment FROM duckdb_tables()"
         " WHERE database_name = current_database()"
     ).fetchall()
     for table, name, comment in rows:
         comments.setdefault(table, {})[name] = comment
+    return comments
+
+
+def are_current(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> bool:
+    """Whether stored tables have their contracts' columns, in their order, with the comments."""
+    stored, comments = catalog(con), _comments(con)
     return all(
-        comments.get(one.name) == one.meanings
+        comments.get(one.name) == one.meanings | _about(one)
         and [*stored[one.name].items()] == [*declarations(one).items()]
         for one in tables
     )

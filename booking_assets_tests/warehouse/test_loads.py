@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -19,6 +20,7 @@ from booking_assets.tables.raw import (
     REGISTRATIONS,
     REJECTED_ROWS,
 )
+from booking_assets.warehouse import ddl
 from booking_assets.warehouse.errors import (
     FrameMismatch,
     SliceLoadFailed,
@@ -365,3 +367,17 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(warehouse: War
     warehouse.path.parent.write_text("a file in the folder's place", encoding="utf-8")
     with pytest.raises(WarehouseUnwritable, match=r"could not be written .*let this user write"):
         warehouse.log(COLLECTIONS.empty())
+
+
+@pytest.mark.parametrize("said", ["COLUMN raw.events.venue_room", "TABLE raw.events"])
+def test_a_comment_of_an_earlier_release_is_renewed_by_the_next_load(
+    warehouse: Warehouse, landing: Path, said: str
+) -> None:
+    warehouse.store([slice_load(landing, "acme", events("acme", [1, 2]))])
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute(f"COMMENT ON {said} IS 'of an earlier release'")
+        assert not ddl.are_current(con, [EVENTS])
+    warehouse.store([slice_load(landing, "acme", events("acme", [1]), 1)])
+    with duckdb.connect(str(warehouse.path)) as con:
+        assert ddl.are_current(con, [EVENTS])
+    assert warehouse.row_counts(EVENTS) == {"acme": 1}

@@ -127,7 +127,7 @@ class Collection:
     def client(self) -> BookingClient:
         """The organization's client."""
         client = self.connect()
-        client.slots = self.slots or client.slots
+        client.slots = self.slots or Semaphore(self.plan.max_concurrency)
         return client
 
     def start(self) -> Start:
@@ -148,11 +148,18 @@ class Collection:
             sequence=start.sequence,
         )
 
-    def run(self, stats: CollectionStats, stopped: Callable[[], bool] = lambda: False) -> Collected:
+    def run(
+        self,
+        stats: CollectionStats,
+        stopped: Callable[[], bool] = lambda: False,
+        counted: Callable[[], None] = lambda: None,
+        may_land: Callable[[], bool] = lambda: True,
+    ) -> Collected:
         """Collects every row and writes the landing.
 
         `stats` are filled in, also where the collection fails; `stopped` is checked after each
-        page: where it is true, the collection ends.
+        page: where it is true, the collection ends. `counted` is called after the first count,
+        `may_land`, which may wait, before the landing: where it is false, there is none.
 
         Raises:
             CollectionFailed: the rows are foreign, incomplete or far fewer than stored.
@@ -165,6 +172,7 @@ class Collection:
         plan, client = self.plan, self.client
         try:
             stats.count_before = client.count()
+            counted()
             with plan.landings.staging(self.identifier, self.contract, stats) as staging:
                 rows = Verification(client, decoder, staging, stats, plan.max_concurrency)
                 starts = self._collect_incremental(rows, stopped)
@@ -175,6 +183,8 @@ class Collection:
                         starts = replace(starts, full=staging.repeated.starts.full)
                 self._require_no_shrinkage(stats)
                 self._finalize_stats(stats)
+                if not may_land():
+                    raise Stopped(self.organization)
                 landing = staging.land(self.identifier, stats.log_row(), starts)
                 return Collected(landing, staging.unknown)
         finally:

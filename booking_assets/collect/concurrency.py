@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -48,9 +49,10 @@ def collect_concurrently(
 ) -> Iterator[list[list[Outcome]]]:
     """Collects several organizations at a time, and yields those that are ready together.
 
-    Of an organization's collections, the first one runs alone, then the others side by side. They
-    are yielded together, so that they can be stored in one transaction, with the same ticket and
-    start. Where the first one fails, the others are not started; each of them fails alone.
+    Of an organization's collections, the first one counts alone, which proves the credential; then
+    all run side by side. They are yielded together, so that they can be stored in one transaction,
+    with the same ticket and start. The others land after the first one. Where that fails, they end
+    after their current page, and nothing of them is kept; each of them fails alone.
 
     Those that are ready wait `together_seconds` for others, since each batch has its own cost.
     The next organizations are collected while the caller stores a batch. When the caller is
@@ -78,17 +80,35 @@ def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) ->
         start = first.start()
     except Exception as error:  # noqa: BLE001 - a defect must not stop the other organizations
         return [_failed(first, first.begin(Start(None, first.plan.clock())), error)]
-    outcome = _outcome(first, start, stopped)
-    if isinstance(outcome, Failed) or not others:
-        return [outcome]
-    with ThreadPoolExecutor(len(others), thread_name_prefix="resource") as pool:
-        return [outcome, *pool.map(lambda other: _outcome(other, start, stopped), others)]
+    pending: list[Future[Outcome]] = []
+    first_ended, failed = Event(), Event()
+
+    def has_landed() -> bool:
+        first_ended.wait()
+        return not failed.is_set()
+
+    def run_others() -> None:
+        for other in others if not pending else ():
+            run = partial(other.run, stopped=lambda: stopped() or failed.is_set())
+            pending.append(pool.submit(_outcome, other, start, partial(run, may_land=has_landed)))
+
+    with ThreadPoolExecutor(len(collections), thread_name_prefix="resource") as pool:
+        outcome = _outcome(first, start, partial(first.run, stopped=stopped, counted=run_others))
+        if isinstance(outcome, Failed):
+            failed.set()
+        first_ended.set()
+        if failed.is_set():
+            return [outcome]
+        run_others()
+        return [outcome, *(other.result() for other in pending)]
 
 
-def _outcome(collection: Collection, start: Start, stopped: Callable[[], bool]) -> Outcome:
+def _outcome(
+    collection: Collection, start: Start, run: Callable[[CollectionStats], Collected]
+) -> Outcome:
     stats = collection.begin(start)
     try:
-        return collection.run(stats, stopped)
+        return run(stats)
     except Exception as error:  # noqa: BLE001 - a defect must not stop the other organizations
         return _failed(collection, stats, error)
 

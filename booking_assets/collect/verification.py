@@ -6,6 +6,7 @@ The rule by numbers is in `completeness`; what follows from a fault is decided i
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -44,15 +45,25 @@ class Verification:
 
         Rows of several pages may have moved while they were read, also where every count is the
         same: a row deleted from pages already read and another inserted into pages to come leave
-        the counts as they were. So their identifiers, which are cheap, are compared too.
+        the counts as they were. So their identifiers, which are cheap, are compared too: they are
+        listed beside the count.
         """
-        self._count()
+        listing: Future[pl.Series] | None = None
+        counted = self.stats.count_before or 0
+        with ThreadPoolExecutor(1, thread_name_prefix="search") as pool:
+            if not is_single_answer and self.staging.repeated is None:
+                listing = pool.submit(self._list, counted)
+            self._count()
         if is_single_answer and self._counts_match():
             return self._judge(self.stats.rows_distinct)
         if self.staging.repeated is not None:
             return self._mismatch()
         try:
-            return self._reconcile()
+            listed = None
+            # Another count has other pages.
+            if listing is not None and self.stats.count_after == counted:
+                listed = listing.result()
+            return self._reconcile(listed)
         except (Forbidden, NotFound) as error:
             # A release may grant each operation by itself, or lack it.
             _logger.warning(
@@ -62,10 +73,13 @@ class Verification:
             )
             return self._judge(*self.stats.counts) if self._counts_match() else self._mismatch()
 
-    def _reconcile(self) -> str | None:
+    def _list(self, count: int) -> pl.Series:
+        return listed_keys(self.client, SEARCH_PAGE_SIZE, count, self.max_concurrency)
+
+    def _reconcile(self, listed: pl.Series | None) -> str | None:
         """Refetches the rows that are listed but did not arrive, or arrived but are not listed."""
         count = self.stats.count_after or 0
-        listed = listed_keys(self.client, SEARCH_PAGE_SIZE, count, self.max_concurrency)
+        listed = self._list(count) if listed is None else listed
         arrived = self.staging.keys()
         missing, unlisted = _difference(listed, arrived), _difference(arrived, listed)
         # A rejected row without an identifier is one of those that seem to be missing.

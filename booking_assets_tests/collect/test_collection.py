@@ -33,12 +33,10 @@ def test_unchanged_rows_are_counted_collected_counted_again_and_landed(
     fill(booking, 25)
     outcome, stats = run(collection_from(booking, max_concurrency=1))
     assert landed(outcome) == titles(booking)
-    assert booking.requests == [
-        Request("count"),
-        *(Request("collect", page, 10) for page in (1, 2, 3)),
-        Request("count"),
-        Request("search", 1, verification.SEARCH_PAGE_SIZE),
-    ]
+    pages = [Request("collect", page, 10) for page in (1, 2, 3)]
+    assert booking.requests[:4] == [Request("count"), *pages]
+    listing = Request("search", 1, verification.SEARCH_PAGE_SIZE)
+    assert {*booking.requests[4:]} == {Request("count"), listing}
     assert (stats.count_before, stats.count_after, stats.rows_received) == (25, 25, 25)
     assert (stats.pages, stats.requests, stats.retries) == (3, 6, 0)
     assert stats.bytes_received > len(page_of(booking.rows.values()))

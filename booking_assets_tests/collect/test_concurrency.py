@@ -25,7 +25,7 @@ from booking_assets.tables.raw import COLLECTIONS
 from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
 from booking_assets_tests.collect.events import OTHER, STARTED, event
-from booking_assets_tests.collect.outcomes import folder_of
+from booking_assets_tests.collect.outcomes import folder_of, left_on_disk
 
 Start = Callable[[], Booking]
 Change = Callable[[Booking, Collection], Collection]
@@ -142,31 +142,43 @@ def registrations(collection: Collection) -> Collection:
     return replace(collection, contract=REGISTRATION_ROWS)
 
 
-def test_an_organizations_collections_run_in_order_and_are_yielded_together(
+def test_the_first_of_an_organizations_collections_counts_alone(
     start: Start, collection_from: MakeCollection
 ) -> None:
-    quick, slow = start(), start()
-    order: list[str] = []
-    quick.before = lambda _: order.append("quick")
-    slow.before = lambda _: order.append("slow")
-    both = [collection_from(quick, "acme"), registrations(collection_from(slow, "acme"))]
+    first, other = start(), start()
+    others_began = threading.Event()
+    began_with_count: list[bool] = []
+
+    def before_first(request: Request) -> None:
+        if request.verb == "count" and not began_with_count:
+            began_with_count.append(others_began.wait(timeout=0.2))
+
+    first.before = before_first
+    other.before = lambda _: others_began.set()
+    both = [collection_from(first, "acme"), registrations(collection_from(other, "acme"))]
     ((outcomes,),) = collect_concurrently([both], 4)
     assert [type(one) for one in outcomes] == [Collected, Collected]
-    assert order == sorted(order)
-    assert {"quick", "slow"} == {*order}
+    assert began_with_count == [False]
 
 
-def test_after_the_first_one_an_organizations_collections_run_side_by_side(
+def test_after_its_first_count_an_organizations_collections_run_side_by_side(
     start: Start, collection_from: MakeCollection
 ) -> None:
     servers = [start() for _ in range(3)]
-    together = threading.Barrier(2, timeout=30)
-    for server in servers[1:]:
-        server.before = lambda _: together.wait()
-    one, *others = (collection_from(server, "acme") for server in servers)
-    contracts = (REGISTRATION_ROWS, GROUP_ROWS)
-    both = [replace(o, contract=c) for o, c in zip(others, contracts, strict=True)]
-    ((outcomes,),) = collect_concurrently([[one, *both]], 4)
+    together = threading.Barrier(3, timeout=30)
+
+    def wait_for_others(request: Request) -> None:
+        if request.verb == "collect":
+            together.wait()
+
+    for server in servers:
+        server.before = wait_for_others
+    contracts = (EVENT_ROWS, REGISTRATION_ROWS, GROUP_ROWS)
+    collections = [
+        replace(collection_from(server, "acme"), contract=contract)
+        for server, contract in zip(servers, contracts, strict=True)
+    ]
+    ((outcomes,),) = collect_concurrently([collections], 4)
     assert [type(outcome) for outcome in outcomes] == [Collected] * 3
 
 
@@ -205,7 +217,7 @@ def test_an_organizations_collections_share_ticket_and_start(
     assert [len({started_at for _, started_at in run}) for run in runs] == [1, 1]
 
 
-def test_after_a_failure_the_organizations_other_collections_do_not_start(
+def test_where_the_first_count_fails_the_organizations_other_collections_do_not_start(
     start: Start, collection_from: MakeCollection
 ) -> None:
     failing, other = start(), start()
@@ -214,6 +226,57 @@ def test_after_a_failure_the_organizations_other_collections_do_not_start(
     ((outcomes,),) = collect_concurrently([both], 4)
     assert [type(one) for one in outcomes] == [Failed]
     assert other.requests == []
+
+
+def test_after_a_failure_the_organizations_other_collections_end_and_are_dropped(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    failing, other = start(), start()
+    page_of_other, failed = threading.Event(), threading.Event()
+
+    def fail(request: Request) -> Answer | None:
+        if request.verb != "collect":
+            return None
+        page_of_other.wait(timeout=30)
+        failed.set()
+        return Answer(401, b"")
+
+    def hold(request: Request) -> None:
+        if request.verb == "collect":
+            page_of_other.set()
+            failed.wait(timeout=30)
+            time.sleep(0.1)
+
+    failing.instead, other.before = fail, hold
+    other.rows = {n: event(n) for n in range(1, 500)}
+    second = registrations(collection_from(other, "acme", page_size=1))
+    ((outcomes,),) = collect_concurrently([[collection_from(failing, "acme"), second]], 4)
+    assert [type(one) for one in outcomes] == [Failed]
+    assert len(other.requests) < 10
+    assert partial_folders(folder_of(second)) == []
+
+
+def test_what_is_complete_before_the_first_one_fails_does_not_land(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    failing, other = start(), start()
+    other_is_complete = threading.Event()
+    counts = iter(range(10))
+
+    def fail(request: Request) -> Answer | None:
+        if request.verb != "count" or next(counts) == 0:
+            return None
+        other_is_complete.wait(timeout=30)
+        time.sleep(0.1)
+        return Answer(401, b"")
+
+    failing.instead = fail
+    other.before = lambda _: other_is_complete.set() if len(other.requests) == 3 else None
+    second = registrations(collection_from(other, "acme"))
+    ((outcomes,),) = collect_concurrently([[collection_from(failing, "acme"), second]], 4)
+    assert [type(one) for one in outcomes] == [Failed]
+    assert [request.verb for request in other.requests] == ["count", "collect", "count"]
+    assert left_on_disk(second) == []
 
 
 def test_concurrent_organizations_are_bounded(

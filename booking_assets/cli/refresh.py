@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from contextlib import nullcontext
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
 
 import click
-import dagster as dg
 
 from booking_assets.cli.configured import configured_settings, open_console, selected_slugs
 from booking_assets.cli.display import live_progress
 from booking_assets.cli.errors import INCOMPLETE
+from booking_assets.cli.main import imported
 from booking_assets.cli.summary import print_json, print_round, print_summary
-from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import prepare_dagster_home
-from booking_assets.defs.processes import process_lock
-from booking_assets.defs.rounds import round_parts, submit_round
-from booking_assets.defs.runs import run_refresh
+from booking_assets.defs.sandbox import open_collector
+from booking_assets.pipeline.collector import Collector
+from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.names import name_overrides
-from booking_assets.pipeline.progress import SILENT
-from booking_assets.pipeline.summary import summarize
+from booking_assets.pipeline.progress import SILENT, Progress
+from booking_assets.pipeline.summary import interruption_before_run, summarize
+from booking_assets.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+_RUNS = "booking_assets.cli.runs"
+"""Imports Dagster."""
 
 
 @click.command()
@@ -68,37 +77,24 @@ def refresh(
     name_overrides(settings)
     slugs = selected_slugs(settings, organizations)
     home = prepare_dagster_home(settings)
-    mode: Literal["full", "incremental"] = "incremental" if incremental else "full"
+    options = {"mode": "incremental" if incremental else "full", "allow_shrink": allow_shrink}
     if submit:
-        with dg.DagsterInstance.from_config(str(home)) as instance:
-            name = submit_round(
-                instance, mode, slugs if organizations else (), allow_shrink=allow_shrink
-            )
+        runs = imported(_RUNS)
+        name = runs.submit(home, slugs if organizations else (), **options)
         if as_json:
-            print_round(name, mode, round_parts(settings, slugs))
+            print_round(name, str(options["mode"]), runs.round_parts(settings, slugs))
         else:
             console.print(
                 f"Submitted {name}: the daemon requests its runs within seconds, where the sensor"
                 " `rounds` is on ([schedules] enabled = true)."
             )
         return
-    definitions = build_definitions(settings)
     is_silent = as_json and not verbose
     with (
-        dg.DagsterInstance.from_config(str(home)) as instance,
-        process_lock(instance) as tags,
         nullcontext(SILENT) if is_silent else live_progress(console, slugs) as progress,
+        _begun(settings, slugs, progress, options) as begun,
     ):
-        refreshed = run_refresh(
-            definitions,
-            settings,
-            slugs,
-            progress,
-            mode=mode,
-            allow_shrink=allow_shrink,
-            instance=instance,
-            tags=tags,
-        )
+        refreshed = imported(_RUNS).refresh(home, settings, slugs, progress, **options, begun=begun)
     summary = summarize(
         settings,
         slugs,
@@ -111,3 +107,35 @@ def refresh(
     else:
         print_summary(console, summary, verbose=verbose)
     sys.exit(0 if refreshed.is_complete else INCOMPLETE)
+
+
+@contextmanager
+def _begun(
+    settings: Settings, slugs: Sequence[str], progress: Progress, options: Mapping[str, Any]
+) -> Iterator[Collector | None]:
+    """Begin to collect all organizations, before Dagster is imported; None where that must wait.
+
+    Of some organizations, there may be several runs; with `[storage]`, landings are loaded first.
+    Where the warehouse cannot be read, the run says so.
+
+    Raises:
+        KeyboardInterrupt: a person ended it; the message says what is stored and published.
+    """
+    if settings.storage or {*slugs} != {*settings.slugs}:
+        yield None
+        return
+    # Whoever has the warehouse is waited for by the run.
+    warehouse = replace(open_warehouse(settings), busy_timeout_seconds=0)
+    try:
+        with ExitStack() as stack:
+            begun = None
+            try:
+                collector = stack.enter_context(open_collector(settings, warehouse, progress))
+                collecting = collector.begin(slugs, str(uuid4()), **options)
+                under_way = stack.enter_context(collecting)
+                begun = replace(collector, warehouse=open_warehouse(settings), under_way=under_way)
+            except Exception as error:  # noqa: BLE001 - the run meets it again, and records it
+                _logger.debug("collecting begins with its run: %s", error)
+            yield begun
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(str(error) or interruption_before_run(settings)) from None

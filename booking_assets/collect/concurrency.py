@@ -6,7 +6,7 @@ How an organization is collected is in `collection`; its outcome is stored by `p
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -46,8 +46,10 @@ def collect_concurrently(
     max_organizations: int,
     grace_seconds: float = GRACE_SECONDS,
     together_seconds: float = 0,
-) -> Iterator[list[list[Outcome]]]:
+) -> Generator[list[list[Outcome]], None, None]:
     """Collects several organizations at a time, and yields those that are ready together.
+
+    Requests are sent from this call on, also before the first batch is asked for.
 
     Of an organization's collections, the first one counts alone, which proves the credential; then
     all run side by side. They are yielded together, so that they can be stored in one transaction,
@@ -58,11 +60,24 @@ def collect_concurrently(
     The next organizations are collected while the caller stores a batch. When the caller is
     interrupted or closes the iterator, each collection ends after its current page.
     """
+    batches = _batches(organizations, max_organizations, grace_seconds, together_seconds)
+    next(batches)
+    return batches
+
+
+def _batches(
+    organizations: Iterable[Sequence[Collection]],
+    max_organizations: int,
+    grace_seconds: float,
+    together_seconds: float,
+) -> Generator[list[list[Outcome]], None, None]:
+    """The batches, after an empty one when the organizations are submitted."""
     stop = Event()
     pool = ThreadPoolExecutor(max_organizations, thread_name_prefix="organization")
     pending: set[Future[list[Outcome]]] = set()
     try:
         pending.update(pool.submit(_outcomes, one, stop.is_set) for one in organizations)
+        yield []
         while pending:
             done, pending = wait(pending, _POLL_SECONDS, return_when=FIRST_COMPLETED)
             if done:

@@ -6,14 +6,13 @@ environment when a run begins. What they open is in `pipeline.connections`.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import dagster as dg
 from pydantic import BaseModel, Field, PrivateAttr
 
-from booking_assets.api.retry import RetryPolicy
-from booking_assets.defs.sandbox import open_configured_api
+from booking_assets.defs.sandbox import open_collector
 from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.organizations import Withheld, withheld_organizations
@@ -50,14 +49,20 @@ class BookingApiResource(dg.ConfigurableResource[None]):
                 "collect": _overridden(Collect, self.settings.collect, self),
             }
         )
-        with open_configured_api(settings, RetryPolicy(on_wait=progress.waiting)) as connect:
-            yield Collector(
-                connect=connect,
-                warehouse=warehouse,
-                settings=settings,
-                progress=progress,
-                clock=lambda: datetime.now(UTC),
-            )
+        with open_collector(settings, warehouse, progress) as collector:
+            yield collector
+
+
+@dataclass(frozen=True)
+class CollectingApi:
+    """Stands for `BookingApiResource` in a run whose collections have begun before it."""
+
+    begun: Collector
+
+    @contextmanager
+    def collector(self, _: Warehouse, __: Progress) -> Iterator[Collector]:
+        """The collector with the collections under way."""
+        yield self.begun
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):

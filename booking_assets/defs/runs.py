@@ -34,9 +34,11 @@ from booking_assets.defs.jobs import COLLECT, DERIVE
 from booking_assets.defs.partitions import contiguous, range_tags
 from booking_assets.defs.raw import run_config
 from booking_assets.defs.report import report_failures
+from booking_assets.defs.resources import CollectingApi
 from booking_assets.defs.retention import LOCATION, apply_retention
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.objects import StorageError
+from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.landings import load_landings
 from booking_assets.pipeline.organizations import withheld_failures
@@ -102,13 +104,15 @@ class _Runs:
         job: dg.JobDefinition,
         config: Mapping[str, Any] = MappingProxyType({}),
         tags: Mapping[str, str] = MappingProxyType({}),
+        begun: Collector | None = None,
     ) -> bool:
-        """Run a job; whether it succeeded.
+        """Run a job; whether it succeeded. The run is that of collections that have `begun`.
 
         Raises:
             KeyboardInterrupt: a signal ended the run.
         """
-        run_id = str(uuid4())
+        api = {"booking_api": CollectingApi(begun)} if begun else {}
+        run_id = begun.under_way.run_id if begun and begun.under_way else str(uuid4())
         # Known before it ends: an interrupted command reads what the run has stored.
         self.failures[run_id], self.alerts[run_id] = None, ()
         with _signals() as was_signaled, _origin(self.instance, job.name):
@@ -117,7 +121,7 @@ class _Runs:
                 instance=self.instance,
                 tags={**self.tags, **tags, **_NO_RETRIES},
                 raise_on_error=False,
-                resources={"progress": self.progress},
+                resources={"progress": self.progress, **api},
                 run_id=run_id,
             )
             if was_signaled():
@@ -135,7 +139,7 @@ class _Runs:
         return result.success
 
 
-def run_refresh(
+def run_refresh(  # noqa: PLR0913 - the command's options, and what it opened
     definitions: dg.Definitions,
     settings: Settings,
     slugs: Sequence[str],
@@ -145,10 +149,11 @@ def run_refresh(
     allow_shrink: bool,
     instance: dg.DagsterInstance,
     tags: Mapping[str, str],
+    begun: Collector | None = None,
 ) -> RefreshResult:
     """Collect the organizations, derive and publish what is stored, and apply `[retention]`.
 
-    Every run has the `tags`, such as those of `process_lock`.
+    Every run has the `tags`, such as those of `process_lock`. All organizations may have `begun`.
 
     Raises:
         KeyboardInterrupt: a person ended it; the message says what is stored and published.
@@ -163,7 +168,7 @@ def run_refresh(
         job = _without_checks(definitions, COLLECT)
         for part in contiguous(settings.slugs, slugs):
             part_tags = {**range_tags(part[0], part[-1]), SKIP_DERIVE_TAG: "true"}
-            runs.execute(job, config, part_tags)
+            runs.execute(job, config, part_tags, begun)
         report = _report(settings, [*runs.failures], slugs)
         if not report.unrecorded:
             for run_id in {

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 
 from booking_assets.api.authentication import Token
 from booking_assets.api.retry import RetryPolicy
+from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import Connect, configured_credential, open_api
+from booking_assets.pipeline.progress import Progress
 from booking_assets.sandbox.tenants import generated_tenants
 from booking_assets.settings import Organization, Settings, load_settings
+from booking_assets.warehouse.warehouse import Warehouse
 
 SANDBOX_ORGANIZATIONS = 3
 SANDBOX_EVENTS = 400
@@ -61,3 +65,18 @@ def open_configured_api(
         open_api(server.base_url, seconds, lambda tenant: tokens[tenant.slug], retry) as connect,
     ):
         yield connect
+
+
+@contextmanager
+def open_collector(
+    settings: Settings, warehouse: Warehouse, progress: Progress
+) -> Iterator[Collector]:
+    """Open the API of the settings, as `open_configured_api`, for collecting into a warehouse."""
+    with open_configured_api(settings, RetryPolicy(on_wait=progress.waiting)) as connect:
+        yield Collector(
+            connect=connect,
+            warehouse=warehouse,
+            settings=settings,
+            progress=progress,
+            clock=lambda: datetime.now(UTC),
+        )

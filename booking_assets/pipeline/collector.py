@@ -7,7 +7,8 @@ object store has. How one organization is collected is in `collect`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -52,6 +53,24 @@ class _Stored:
     identifiers: Mapping[str, UUID]
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """Collections of a run that have begun, see `Collector.begin`.
+
+    Attributes:
+        faults: what is known to be wrong, by slug.
+        is_local: whether what is complete is loaded into the warehouse; not so with `[storage]`.
+        batches: those that are ready together, until all have ended.
+    """
+
+    run_id: str
+    slugs: Sequence[str]
+    faults: dict[str, str]
+    is_local: bool
+    landings: Landings
+    batches: Generator[list[list[Outcome]], None, None]
+
+
 @dataclass
 class Collector:
     """Collects organizations and loads what is complete.
@@ -62,6 +81,7 @@ class Collector:
         settings: how to collect, and which organizations there are.
         progress: told after each page, and when an organization's rows are stored or failed.
         clock: the present instant, UTC.
+        under_way: the collections of a run that have begun before it; None where none have.
     """
 
     connect: Connect
@@ -69,6 +89,7 @@ class Collector:
     settings: Settings
     progress: Progress
     clock: Callable[[], datetime]
+    under_way: UnderWay | None = None
 
     def collect(
         self,
@@ -101,19 +122,39 @@ class Collector:
             WarehouseError: the warehouse cannot be read.
             StorageError: the object store cannot be opened.
         """
+        if self.under_way is not None and self.under_way.run_id == run_id:
+            return self._load(self.under_way, log)
+        with self.begin(slugs, run_id, mode=mode, allow_shrink=allow_shrink) as under_way:
+            return self._load(under_way, log)
+
+    @contextmanager
+    def begin(
+        self, slugs: Sequence[str], run_id: str, *, mode: Mode, allow_shrink: bool
+    ) -> Iterator[UnderWay]:
+        """Begin to collect: requests are sent from here on; they end with the block.
+
+        Arguments and errors are those of `collect`.
+        """
         stored = None if self.settings.storage else self._stored()
         configured = [slug for slug in slugs if slug in self._organizations]
         faults = dict.fromkeys({*slugs} - {*configured}, "it is not in booking.toml any more")
-        landed: list[Mapping[str, Any]] = []
         with open_landings(self.settings) as landings:
             plan = self._plan(run_id, landings, mode, allow_shrink=allow_shrink)
-            collections = [self._collections(slug, plan, stored) for slug in configured]
-            loader = Loader(self.warehouse, landings, self.settings, self.progress, log)
-            for ready in collect_concurrently(
-                collections,
+            batches = collect_concurrently(
+                [self._collections(slug, plan, stored) for slug in configured],
                 self.settings.collect.max_organizations,
                 together_seconds=TOGETHER_SECONDS,
-            ):
+            )
+            with closing(batches):
+                yield UnderWay(run_id, slugs, faults, stored is not None, landings, batches)
+
+    def _load(self, under_way: UnderWay, log: logging.Logger) -> RunReport:
+        """Load what is complete when it is, and log what is not; what `raw.collections` says."""
+        landings, faults = under_way.landings, under_way.faults
+        landed: list[Mapping[str, Any]] = []
+        loader = Loader(self.warehouse, landings, self.settings, self.progress, log)
+        with closing(under_way.batches) as batches:
+            for ready in batches:
                 explained = [[self._explained(one) for one in outcomes] for outcomes in ready]
                 try:
                     if isinstance(landings, ObjectLandings):
@@ -128,9 +169,9 @@ class Collector:
                         faults[one.organization] = (
                             explanation(one.log_row) if failed else str(error)
                         )
-        if stored is None:
-            return report_of(landed, slugs, faults)
-        return report_run(self.warehouse, [run_id], slugs, faults)
+        if not under_way.is_local:
+            return report_of(landed, under_way.slugs, faults)
+        return report_run(self.warehouse, [under_way.run_id], under_way.slugs, faults)
 
     def _stored(self) -> _Stored:
         # Deriving would fail of it, after hours of collecting.

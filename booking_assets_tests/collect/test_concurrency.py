@@ -371,6 +371,6 @@ def test_closing_the_iterator_ends_each_collection_after_its_page(
     assert [one.organization for (one,) in next(batches)] == ["quick"]
     first_page.wait(timeout=30)
     threading.Timer(0.1, closing.set).start()
-    batches.close()  # type: ignore[attr-defined]  # a generator
+    batches.close()
     assert len(large.requests) < 10
     assert partial_folders(folder_of(slow)) == []

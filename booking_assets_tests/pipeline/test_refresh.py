@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,53 @@ def test_an_organization_is_collected_derived_and_published_without_dagster(tmp_
         )
     assert ended.stderr == ""
     assert ended.stdout == "[]\n"
+
+
+def test_the_command_that_collects_is_imported_without_dagster() -> None:
+    script = "import sys, booking_assets.cli.refresh; print('dagster' in sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "False"
+
+
+class Arriving(NoProgress):
+    """Says when the first page has arrived."""
+
+    def __init__(self) -> None:
+        self.first_page = threading.Event()
+
+    def received(self, organization: str, resource: str, rows: int, expected: int) -> None:
+        self.first_page.set()
+
+
+def test_collections_that_began_before_their_run_are_loaded_by_it(place: Place) -> None:
+    slugs, arriving = place.settings.slugs, Arriving()
+    with (
+        place.collector(progress=arriving) as collector,
+        collector.begin(slugs, "run", mode="full", allow_shrink=False) as under_way,
+    ):
+        assert arriving.first_page.wait(timeout=30)
+        assert not place.settings.warehouse_path.exists()
+        report = replace(collector, under_way=under_way).collect(slugs, "run")
+    assert report.failed_organizations == ()
+    assert {one.log_row["run_id"] for one in report.complete} == {"run"}
+    assert place.warehouse.newest_sequences() == dict.fromkeys(slugs, 1)
+
+
+def test_collections_that_no_run_loads_end_and_are_collected_again_by_the_next(
+    place: Place,
+) -> None:
+    slugs, arriving = place.settings.slugs, Arriving()
+    with (
+        place.collector("latency=0.02", progress=arriving) as collector,
+        collector.begin(slugs, "run", mode="full", allow_shrink=False),
+    ):
+        assert arriving.first_page.wait(timeout=30)
+    assert not place.settings.warehouse_path.exists()
+    assert list(place.settings.landing_path.glob("*/.partial-*")) == []
+    assert place.collect().failed_organizations == ()
+    assert place.warehouse.newest_sequences() == dict.fromkeys(slugs, 2)
 
 
 class Overtaking(NoProgress):

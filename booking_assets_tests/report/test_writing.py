@@ -284,7 +284,7 @@ def test_a_disk_that_may_not_be_written_says_so(world: World) -> None:
 
 
 def test_drawing_is_not_imported_by_what_draws_nothing() -> None:
-    script = "import sys, booking_assets.definitions, booking_assets.cli.refresh;" + (
+    script = "import sys, booking_assets.cli.refresh, booking_assets.cli.runs;" + (
         "print([m for m in sys.modules if m == 'jinja2' or m.startswith('booking_assets.report.')])"
     )
     said = subprocess.run(

@@ -89,7 +89,8 @@ class BookingClient:
         self._retry = retry
         self._clock = clock
         self.server_time: datetime | None = None
-        """The server's clock (header `Date`) at the last count; None where it sends none."""
+        """The server's clock (header `Date`) at the last count, or first page of rows; None where
+        it sends none."""
         self.criteria: Mapping[str, object] = {}
         """Members of the rows to ask for; servers parse them and, in all known releases, ignore
         them."""
@@ -108,7 +109,7 @@ class BookingClient:
         """Returns the number of rows in the organization."""
 
         def read(response: Response) -> int:
-            self.server_time = parse_date(response.headers.get("Date", ""))
+            self._note_time(response)
             return wire.read_count(response.content)
 
         return self._request(self._query("count", "count"), read)
@@ -201,10 +202,15 @@ class BookingClient:
 
         def read(response: Response) -> Page[T]:
             total_count = wire.read_total_count(response.headers.get(wire.PAGINATION_HEADER))
+            if verb == "collect" and page == 1:
+                self._note_time(response)
             return Page(page, decode(response.content), total_count)
 
         query = self._query(f"{verb} page {page}", verb, Page=page, PageSize=page_size, Sort=sort)
         return self._request(replace(query, max_bytes=max_bytes), read)
+
+    def _note_time(self, response: Response) -> None:
+        self.server_time = parse_date(response.headers.get("Date", ""))
 
     def _query(self, operation: str, verb: str, **query_filter: str | int) -> Request:
         name, path = f"{self._resource.name}: {operation}", f"{self._resource.path}/{verb}"

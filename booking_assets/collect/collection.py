@@ -17,7 +17,7 @@ from uuid import UUID
 
 from booking_assets.api.client import BookingClient, Page
 from booking_assets.collect.completeness import has_shrunk
-from booking_assets.collect.content import content_of, digest_of
+from booking_assets.collect.content import unless_repeated
 from booking_assets.collect.contracts import EVENT_ROWS, RowContract
 from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import Incomplete, Shrunk, Stopped
@@ -158,7 +158,7 @@ class Collection:
         """Collects every row and writes the landing.
 
         `stats` are filled in, also where the collection fails; `stopped` is checked after each
-        page: where it is true, the collection ends. `counted` is called after the first count,
+        page: where it is true, the collection ends. `counted` is called after each first count,
         `may_land`, which may wait, before the landing: where it is false, there is none.
 
         Raises:
@@ -171,12 +171,12 @@ class Collection:
         )
         plan, client = self.plan, self.client
         try:
-            stats.count_before = client.count()
-            counted()
             with plan.landings.staging(self.identifier, self.contract, stats) as staging:
                 rows = Verification(client, decoder, staging, stats, plan.max_concurrency)
-                starts = self._collect_incremental(rows, stopped)
+                starts = self._collect_incremental(rows, stopped, counted)
                 if starts is None:
+                    stats.count_before = client.count()
+                    counted()
                     starts = Starts(client.server_time, stats.started_at, client.server_time)
                     self._collect_full(rows, self._repeatable(stats), stopped)
                     if staging.repeated is not None:
@@ -191,7 +191,7 @@ class Collection:
             self._finalize_stats(stats)
 
     def _collect_incremental(
-        self, rows: Verification, stopped: Callable[[], bool]
+        self, rows: Verification, stopped: Callable[[], bool], counted: Callable[[], None]
     ) -> Starts | None:
         """Applies the changes to the last landing; None where a full collection is needed."""
         stats = rows.stats
@@ -202,14 +202,13 @@ class Collection:
         # Of a renamed slug, the rows have the former one.
         if base is not None and base.organization == self.organization:
             landings.fetch(base)
-            starts = replace(base.starts, server=self.client.server_time)
             changes = IncrementalPlan(
                 self.client,
                 rows.decoder,
                 base,
-                starts,
                 stats,
                 stopped,
+                counted,
                 page_size=self.plan.page_size,
                 overlap=self.plan.overlap,
                 attempts=self.plan.attempts,
@@ -217,10 +216,10 @@ class Collection:
             if changes.apply(rows.staging):
                 fault = rows.fault(is_single_answer=True)
                 if fault is None:
-                    return starts
+                    return replace(base.starts, server=self.client.server_time)
                 _logger.info("%s: full instead of incremental: %s", self.organization, fault)
         rows.staging.clear()
-        stats.mode, stats.totals, stats.count_before = "full", set(), self.client.count()
+        stats.mode, stats.totals, stats.count_before = "full", set(), None
         return None
 
     def _repeatable(self, stats: CollectionStats) -> Landing | None:
@@ -271,7 +270,9 @@ class Collection:
         expected = stats.count_before or 0
 
         def fetch(page: int, size: int) -> Page[DecodedPage | Landing]:
-            decode = self._decode(rows.decoder, last if page == 1 else None)
+            if self.contract is EVENT_ROWS:
+                return self.client.collect(page, size, rows.decoder)
+            decode = unless_repeated(rows.decoder, last if page == 1 else None)
             return self.client.collect(page, size, decode)
 
         for page in fetch_pages(
@@ -282,28 +283,12 @@ class Collection:
             else:
                 rows.staging.add(page.content)
             stats.pages += 1
-            if page.total_count is not None:
-                stats.totals.add(page.total_count)
+            stats.add_total(page.total_count)
             plan.progress.received(
                 self.organization, stats.resource, rows.staging.received, expected
             )
             if stopped():
                 raise Stopped(self.organization)
-
-    def _decode(
-        self, decoder: Decoder, last: Landing | None
-    ) -> Callable[[bytes], DecodedPage | Landing]:
-        """Decodes a page; gives the last landing where the page is the only one of that."""
-        if self.contract is EVENT_ROWS:
-            return decoder
-
-        def decode(body: bytes) -> DecodedPage | Landing:
-            digest = digest_of(body)
-            if last is not None and content_of([digest]) == last.content:
-                return last
-            return replace(decoder(body), digest=digest)
-
-        return decode
 
     def _require_no_shrinkage(self, stats: CollectionStats) -> None:
         plan, stored = self.plan, self.stored_rows()

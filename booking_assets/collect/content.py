@@ -7,20 +7,19 @@ its bytes. What follows from it is decided in `collection`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import msgspec
 import polars as pl
 
+from booking_assets.collect.decoding import DecodedPage
+from booking_assets.collect.landing import Landing
+
 _CODE = ("collect", "tables", "api/wire.py")
 """What makes rows of the bytes of an answer."""
-
-
-def digest_of(body: bytes) -> str:
-    """The digest of an answer."""
-    return hashlib.sha256(body).hexdigest()
 
 
 def content_of(digests: Iterable[str]) -> str:
@@ -28,6 +27,20 @@ def content_of(digests: Iterable[str]) -> str:
     digest = hashlib.sha256(_code_digest())
     digest.update(" ".join(sorted(digests)).encode())
     return digest.hexdigest()
+
+
+def unless_repeated(
+    decode: Callable[[bytes], DecodedPage], last: Landing | None
+) -> Callable[[bytes], DecodedPage | Landing]:
+    """Decodes a page, with its digest; gives the landing where the page is the only one of that."""
+
+    def decoded(body: bytes) -> DecodedPage | Landing:
+        digest = hashlib.sha256(body).hexdigest()
+        if last is not None and content_of([digest]) == last.content:
+            return last
+        return replace(decode(body), digest=digest)
+
+    return decoded
 
 
 @cache

@@ -10,6 +10,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -27,6 +28,15 @@ KEYS = {
     "part": pl.Int32(),
     "row": pl.Int32(),
 }
+
+
+_NO_KEYS = pl.DataFrame(schema=KEYS)
+
+
+@cache
+def key_of_column(name: str) -> pl.Expr:
+    """The number of the UUID in a column, see `key_of`."""
+    return key_of(pl.col(name))
 
 
 def key_of(text: pl.Expr) -> pl.Expr:
@@ -74,7 +84,7 @@ class Parts:
         self._row_keys = {"key": key, "changed": changed.cast(KEYS["changed"])}
         self._buffer: list[pl.DataFrame] = []
         self._buffered_rows = 0
-        self._keys = [pl.DataFrame(schema=KEYS)]
+        self._keys = [_NO_KEYS]
         self._number = 0
         self.linked = 0
 

@@ -32,7 +32,7 @@ from booking_assets.collect.landing import (
     organization_folder,
     write_manifest,
 )
-from booking_assets.collect.parts import Parts, key_of, keys_of, link
+from booking_assets.collect.parts import Parts, key_of_column, keys_of, link
 from booking_assets.files import LockTimeout, locked, pauses, sync
 
 LOCK = ".lock"
@@ -73,10 +73,10 @@ class StagingWriter:
         self.repeated: Landing | None = None
         # None where the rows are not those of the answers alone.
         self._digests: list[str] | None = []
-        key, changed = key_of(pl.col(self._identifier)), self._changed
+        key, changed = key_of_column(self._identifier), self._changed
         self._typed = Parts(self._folder, ROWS, key, changed, self.written)
         # Rejected rows without a usable identifier count as different rows.
-        self._rejected = Parts(self._folder, REJECTED, key_of(pl.col("identifier")), pl.lit(None))
+        self._rejected = Parts(self._folder, REJECTED, key_of_column("identifier"), pl.lit(None))
 
     def __enter__(self) -> Self:
         for folder in (self._home.parent, self._home):

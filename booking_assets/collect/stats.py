@@ -5,7 +5,7 @@ Whether the numbers make it complete is decided in `completeness`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -56,9 +56,14 @@ class CollectionStats:
         """Distinct rows, the rejected ones included: the number that `count` should return."""
         return self.rows_loaded + self.rows_rejected
 
+    def add_total(self, total: int | None) -> None:
+        """Notes the total of a page's pagination header; None where it names none."""
+        if total is not None:
+            self.totals.add(total)
+
     def log_row(self) -> dict[str, Any]:
         """The row of raw.collections as plain values, by column."""
-        return {name: value for name, value in asdict(self).items() if name in COLLECTIONS.dtypes}
+        return {name: value for name, value in vars(self).items() if name in COLLECTIONS.dtypes}
 
 
 def collections_frame(log_rows: list[dict[str, Any]]) -> pl.DataFrame:

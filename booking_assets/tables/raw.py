@@ -153,8 +153,12 @@ class Collections(Schema):
     mode = Text("`full` or `incremental`.", nullable=False)
     started_at = Instant("When the collection started (UTC).", nullable=False)
     finished_at = Instant("When the collection ended (UTC).", nullable=False)
-    count_before = Count("The first `count`; null where it failed.")
-    count_after = Count("The last `count`; null where the collection ended before it.")
+    count_before = Count(
+        "The first count, by `count` or beside the first page; null where it failed."
+    )
+    count_after = Count(
+        "The last count, by `count` or beside the last page; null where there was none."
+    )
     count_lowest = Count("The lowest count that completeness was judged by.")
     count_highest = Count("The highest count that completeness was judged by.")
     rows_received = Count("Rows received: loaded + rejected + duplicates.", nullable=False)

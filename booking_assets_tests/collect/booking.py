@@ -52,6 +52,7 @@ class Booking:
             time, or always first or last.
         now: the server's clock, which is sent as `Date`; None where it is not sent.
         sends_total: whether pages have a pagination header.
+        total: the total in it; None for the number of rows.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,7 @@ class Booking:
         self.cap = 10**9
         self.skips_by_cap = True
         self.sends_total = True
+        self.total: int | None = None
         self.sorts = True
         self.sort_key: Callable[[str], str] = lambda stamp: stamp
         self.unstamped: Literal["low", "high", "first", "last"] = "low"
@@ -90,7 +92,8 @@ class Booking:
             page = numbers[start : start + size]
             is_whole = request.verb == "collect"
             rows = (self.rows[n] if is_whole else {"EventIdentifier": identifier(n)} for n in page)
-            return Answer(200, page_of(rows), len(numbers) if self.sends_total else None)
+            total = len(numbers) if self.total is None else self.total
+            return Answer(200, page_of(rows), total if self.sends_total else None)
         row = self.rows.get(UUID(request.verb).int)
         return Answer(404, b"{}") if row is None else Answer(200, page_of([row])[1:-1])
 

@@ -108,6 +108,14 @@ def site(booking: Booking, collection_from: MakeCollection, tmp_path: Path) -> S
 
 
 @pytest.fixture
+def few(site: Site) -> Site:
+    """50 events of the last 50 days, one a day."""
+    for number in range(50):
+        site.put(number, NOW - timedelta(days=number + 1))
+    return site
+
+
+@pytest.fixture
 def quiet(site: Site) -> Site:
     """300 events of the last 300 days, one a day."""
     for number in range(300):

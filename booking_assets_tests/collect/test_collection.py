@@ -43,13 +43,29 @@ def test_unchanged_rows_are_counted_collected_counted_again_and_landed(
     assert stats.status == "complete"
 
 
-def test_a_single_page_needs_no_list_of_identifiers(
-    booking: Booking, collection_from: MakeCollection
+@pytest.mark.parametrize("sends_total", [True, False])
+def test_a_single_page_with_a_total_needs_no_list_of_identifiers_and_no_other_count(
+    booking: Booking, collection_from: MakeCollection, sends_total: bool
 ) -> None:
     fill(booking, 10)
+    booking.sends_total = sends_total
+    outcome, stats = run(collection_from(booking))
+    assert landed(outcome) == titles(booking)
+    again = [] if sends_total else [Request("count")]
+    assert booking.requests == [Request("count"), Request("collect", 1, 10), *again]
+    assert (stats.count_before, stats.count_after) == (10, 10)
+
+
+@pytest.mark.parametrize("total", [9, 11])
+def test_a_single_page_whose_total_is_not_the_number_of_its_rows_is_counted_again(
+    booking: Booking, collection_from: MakeCollection, total: int
+) -> None:
+    fill(booking, 10)
+    booking.total = total
     outcome, _ = run(collection_from(booking))
     assert landed(outcome) == titles(booking)
-    assert booking.requests == [Request("count"), Request("collect", 1, 10), Request("count")]
+    verbs = [request.verb for request in booking.requests]
+    assert verbs[:4] == ["count", "collect", "count", "search"]
 
 
 def test_a_landing_records_the_stats(booking: Booking, collection_from: MakeCollection) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from booking_assets.collect.decoding import Decoder
 from booking_assets_tests.collect.booking import Request
 from booking_assets_tests.collect.incremental import HOUR, NOW, OVERLAP, Site, rows
 
@@ -18,7 +19,33 @@ def test_without_a_landing_everything_is_collected(quiet: Site) -> None:
 def test_without_a_change_a_page_and_two_rows_are_requested(quiet: Site) -> None:
     quiet.collect("full")
     stats = quiet.assert_as_full()
-    assert (stats.requests, stats.rows_received) == (5, 7)
+    assert (stats.requests, stats.rows_received) == (3, 7)
+
+
+def test_a_page_of_all_rows_is_decoded_until_its_bytes_are_those_of_the_last_one(
+    few: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few.collect("full")
+    # In another order than that of the full collection.
+    assert few.assert_as_full(page_size=100).requests == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(Decoder, "__call__", None)
+        landing, stats = few.collect("incremental", page_size=100)
+    assert (stats.requests, stats.rows_received, rows(landing).height) == (2, 50, 50)
+    few.put(25, NOW - timedelta(days=26), "changed, with the same change time")
+    few.assert_as_full(page_size=100)
+    few.assert_as_full(page_size=100)
+    del few.booking.rows[25]
+    few.assert_as_full(page_size=100, mode=None)
+
+
+@pytest.mark.parametrize("page_size", [7, 100])
+def test_a_total_that_is_not_true_any_more_hides_no_deletion(few: Site, page_size: int) -> None:
+    few.collect("full")
+    few.collect("incremental", page_size=page_size)
+    few.booking.total = 50
+    del few.booking.rows[25]
+    few.assert_as_full(page_size=page_size, mode=None)
 
 
 def test_changes_and_insertions_are_read_and_nothing_else(quiet: Site) -> None:

@@ -38,7 +38,7 @@ RULES = {
     "api": rule("api", "httpx stamina"),
     "collect": rule("collect api tables files objects", "polars msgspec numpy"),
     "warehouse": rule("warehouse tables files", "duckdb polars xlsxwriter"),
-    "report": rule("report tables warehouse files", "polars jinja2"),
+    "report": rule("report tables warehouse files", "polars jinja2 markupsafe"),
     "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
     "pipeline": rule(f"pipeline {BELOW}", "polars"),
     "defs": rule(f"defs {ALL}", "dagster apprise polars pydantic sqlalchemy"),

@@ -6,9 +6,10 @@ A value of None is an unknown figure, and is shown as `unknown`; what does not a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 
@@ -45,6 +46,10 @@ class Table:
     is_behind: bool = False
     """Whether it is behind a disclosure, such as the table of a chart."""
 
+    def by_kind(self, row: Sequence[object]) -> Iterator[tuple[str, object]]:
+        """The cells of a row, each with the kind of its column."""
+        return zip((column.kind for column in self.columns), row, strict=True)
+
     @property
     def hidden_rows(self) -> int:
         """The number of rows that are not shown."""
@@ -80,7 +85,7 @@ class BarChart:
     summary: str
     bars: Sequence[Bar]
 
-    @property
+    @cached_property
     def top(self) -> float:
         """The top of the scale: 1, or the next multiple of a quarter."""
         return max([1.0, *(math.ceil((bar.ratio or 0) * 4) / 4 for bar in self.bars)])
@@ -101,8 +106,11 @@ class HeatMap:
 
     def shade(self, value: float) -> int:
         """The shade of a cell, from 0 (nothing) to 5."""
-        most = max(max(row) for row in self.cells)
-        return math.ceil(5 * round(value, 1) / round(most, 1)) if value else 0
+        return math.ceil(5 * round(value, 1) / round(self._most, 1)) if value else 0
+
+    @cached_property
+    def _most(self) -> float:
+        return max(max(row) for row in self.cells)
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+import polars as pl
+
 from booking_assets.report.content import LISTED, Section, Table, columns, listed
-from booking_assets.report.scope import FAILED, LATE, NOT_APPLICABLE, TITLE, Scope
+from booking_assets.report.scope import (
+    FAILED,
+    LATE,
+    NEEDS_A_PERSON,
+    NOT_APPLICABLE,
+    TITLE,
+    Batch,
+    Query,
+    Scope,
+    first_of_each,
+)
 from booking_assets.tables.states import DISTRIBUTION
 
+_TABLE = "marts.distribution_by_event"
 STATES = (LATE, FAILED, *(state for state in DISTRIBUTION if state not in (LATE, FAILED)))
 """The states in the order of a page: first those that need a person."""
 
 
 def packages(scope: Scope) -> Section:
     """Exam packages by state, and those that are overdue or failed."""
-    frame = scope.frames["marts.distribution_by_event"].with_columns(title=TITLE)
     counts = scope.facts.package_states
     total = counts.total()
     rows = [(state, counts[state] / total, counts[state]) for state in STATES if counts.get(state)]
     heads = columns("State", "Share:bar", "Packages:number")
     blocks: list[Table | str] = [Table("Exam packages by state", heads, rows)]
     for state, caption in ((LATE, "Overdue packages"), (FAILED, "Failed packages")):
-        found = frame.filter(distribution_state=state).sort("event_scheduled_start", "title")
         cells = [
             (
                 row["event_scheduled_start"] or NOT_APPLICABLE,
@@ -29,10 +41,11 @@ def packages(scope: Scope) -> Section:
                 row["distribution_expected"] or NOT_APPLICABLE,
                 row["distribution_status"] or NOT_APPLICABLE,
             )
-            for row in found.head(LISTED).to_dicts()
+            for row in scope.figures["packages"]
+            if row["distribution_state"] == state
         ]
         heads = columns("Exam starts:instant", "Exam", "Expected:instant", "Status")
-        blocks.append(listed(caption, heads, cells, found.height))
+        blocks.append(listed(caption, heads, cells, counts[state]))
     return Section(
         "packages",
         "Exam packages",
@@ -45,8 +58,6 @@ def packages(scope: Scope) -> Section:
 
 def returns(scope: Scope) -> Section:
     """Exam materials that are due back."""
-    frame = scope.frames["marts.distribution_by_event"].with_columns(title=TITLE)
-    found = frame.filter("return_overdue").sort("return_due", "title")
     cells = [
         (
             row["return_due"],
@@ -54,7 +65,7 @@ def returns(scope: Scope) -> Section:
             (scope.as_of - row["return_due"]) // timedelta(days=1),
             row["return_state"],
         )
-        for row in found.head(LISTED).to_dicts()
+        for row in scope.figures["returns"]
     ]
     heads = columns("Due:instant", "Exam", "Days overdue:number", "State")
     return Section(
@@ -62,15 +73,39 @@ def returns(scope: Scope) -> Section:
         "Returns overdue",
         "Exam materials that are due back and have not all come.",
         scope.as_of_note,
-        [listed("Returns overdue", heads, cells, found.height)],
+        [listed("Returns overdue", heads, cells, _overdue(scope))],
     )
 
 
 def counts(scope: Scope) -> tuple[int, int, int]:
     """The number of overdue packages, failed packages and overdue returns."""
     states = scope.facts.package_states
-    overdue = scope.frames["marts.distribution_by_event"]["return_overdue"].sum()
-    return states[LATE], states[FAILED], int(overdue)
+    return states[LATE], states[FAILED], _overdue(scope)
+
+
+def _overdue(scope: Scope) -> int:
+    rows = scope.figures["returns"]
+    return int(rows[0]["overdue"]) if rows else 0
+
+
+def _packages(batch: Batch) -> pl.DataFrame:
+    """The first packages in each state that needs a person."""
+    frame = batch.rows(_TABLE).filter(pl.col("distribution_state").is_in(NEEDS_A_PERSON))
+    found = frame.with_columns(title=TITLE).sort("event_scheduled_start", "title")
+    return first_of_each(found, LISTED, "distribution_state")
+
+
+def _returns(batch: Batch) -> pl.DataFrame:
+    """The first returns that are overdue, and the number of all."""
+    found = (
+        batch.rows(_TABLE)
+        .filter("return_overdue")
+        .with_columns(title=TITLE, overdue=pl.len().over("organization"))
+    )
+    return first_of_each(found.sort("return_due", "title"), LISTED)
+
+
+QUERIES: Mapping[str, Query] = {"packages": _packages, "returns": _returns}
 
 
 def _number(number: int | None) -> str:

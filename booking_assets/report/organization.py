@@ -1,10 +1,33 @@
-"""Makes an organization's page from its frames: key figures, then a section for each question."""
+"""Makes the pages of organizations: key figures, then a section for each question.
+
+A section has its queries, over all organizations that are drawn together, beside it.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import polars as pl
+
 from booking_assets.report import exams, seats, usage
 from booking_assets.report.content import Page, Section, Tile
-from booking_assets.report.scope import NOT_APPLICABLE, Scope
+from booking_assets.report.scope import NOT_APPLICABLE, Batch, Query, Row, Scope
+
+_QUERIES: Mapping[str, Query] = {**seats.QUERIES, **exams.QUERIES, **usage.QUERIES}
+
+
+def with_figures(scopes: Sequence[Scope], frames: Mapping[str, pl.DataFrame]) -> Iterator[Scope]:
+    """The organizations with their figures, from the rows of all of them, by the table's name."""
+    batch = Batch.of(frames, scopes)
+    figures: defaultdict[str, defaultdict[str, list[Row]]]
+    figures = defaultdict(lambda: defaultdict(list))
+    for name, query in _QUERIES.items():
+        for row in query(batch).iter_rows(named=True):
+            figures[row["organization"]][name].append(row)
+    for scope in scopes:
+        yield replace(scope, figures=figures.pop(scope.slug, defaultdict(list)))
 
 
 def organization_page(scope: Scope) -> Page:
@@ -20,8 +43,7 @@ def organization_page(scope: Scope) -> Page:
         seats_text = f"{seats_text or 'no seats are known'}; {unknown:,} events are unknown"
     elif not offered:
         ratio, seats_text = NOT_APPLICABLE, "no seats are offered"
-    waiting = scope.upcoming["seats_waitlisted"].drop_nulls()
-    waitlisted = int(waiting.sum()) if len(waiting) or not scope.upcoming.height else None
+    waitlisted = seats.waitlisted(scope)
     horizon = "next 60 days"
     tiles = [
         Tile(f"Seats taken, {horizon}", ratio, seats_text, "curves"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from booking_assets.report.content import Curve, Page
 from booking_assets.report.scope import Clock
@@ -16,6 +17,7 @@ from booking_assets.report.scope import Clock
 TEXT_CHARACTERS = 160
 """Characters of a text that a cell shows at most."""
 
+_UNKNOWN = Markup('<span class="unknown">unknown</span>')
 _WIDTH, _HEIGHT, _DAYS = 150, 34, 60
 
 
@@ -47,14 +49,27 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"text": _text, "curve_path": curve_path, "curve_y": curve_y, "age": age}
+    environment.filters |= {
+        "shown": _shown,
+        "curve_path": curve_path,
+        "curve_y": curve_y,
+        "age": age,
+    }
     return environment
 
 
 @jinja2.pass_context
-def _text(context: jinja2.runtime.Context, value: object, kind: str) -> str:
-    """A value as people read it; what is unknown is shown by the template."""
-    clock: Clock = context["clock"]
+def _shown(context: jinja2.runtime.Context, value: object, kind: str = "text") -> Markup:
+    """A value as people read it, of a pair the second smaller; None is unknown."""
+    if value is None:
+        return _UNKNOWN
+    if not isinstance(value, tuple):
+        return escape(_text(context["clock"], value, kind).strip())
+    first, second = _shown(context, value[0], kind), value[1]
+    return first + Markup("<small>%s</small>") % _shown(context, second) if second else first
+
+
+def _text(clock: Clock, value: object, kind: str) -> str:
     if isinstance(value, datetime):
         return clock.instant(value) or ""
     if isinstance(value, date):

@@ -1,14 +1,14 @@
-"""The rows and figures of an organization that its page shows, of all that the snapshot has of it.
+"""The rows and figures of organizations that their pages show, of all that the snapshot has.
 
 A page shows the next weeks, a quarter of room bookings, what needs a person and what changed. Large
 organizations are read in parts, and each is reduced to that, so that memory does not grow with
-their events. What a page says of these rows is in the sections.
+their events; small ones are reduced together. What a page says of these rows is in the sections.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeVar
@@ -29,7 +29,8 @@ from booking_assets.tables.marts import DISTRIBUTION_BY_EVENT, EVENT_CHANGES, SE
 from booking_assets.tables.raw import EVENTS
 
 Frames = Mapping[str, pl.DataFrame]
-_ID = "event_identifier"
+_OWNER = "organization"
+_ID = (_OWNER, "event_identifier")
 _OFFSETS = timedelta(days=2)
 """More than a clock anywhere differs from UTC, and a booking takes."""
 _T = TypeVar("_T", date, datetime)
@@ -37,30 +38,28 @@ _T = TypeVar("_T", date, datetime)
 
 @dataclass
 class ShownRows:
-    """Collects the rows of an organization, part by part: an event's rows are in one part.
+    """Collects the rows of organizations, part by part: an event's rows are in one part.
 
     Args:
-        as_of: the instant that the page is for.
-        since, last_sequence: of the last report, as in `Scope`: which changes the page lists.
+        pages: a row for each organization: its slug, the instant that its page is for, and `since`
+            and `last_sequence` of its last report, as in `Scope`: which changes the page lists.
     """
 
-    as_of: datetime
-    since: datetime | None
-    last_sequence: int | None
-    facts: Facts = field(default_factory=Facts)
+    pages: pl.DataFrame
+    facts: dict[str, Facts] = field(default_factory=dict)
     _parts: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
 
     def add(self, part: Frames) -> None:
-        """Add a part, reduced to what the page shows."""
-        self.facts = _added(self.facts, _facts(part))
+        """Add a part, reduced to what the pages show."""
+        for slug, facts in _facts(part).items():
+            self.facts[slug] = _added(self.facts.get(slug, Facts()), facts)
         for name, frame in self.reduced(part).items():
             # Texts of a filtered frame hold those of the whole one; new texts do not.
             own = frame.with_columns(pl.col(pl.String) + "")
             self._parts.setdefault(name, []).append(own)
 
-    @property
     def frames(self) -> dict[str, pl.DataFrame]:
-        """What the page is made from, by the table's name."""
+        """What the pages are made from, by the table's name."""
         frames = {name: pl.concat(parts) for name, parts in self._parts.items()}
         # The same for any parts: the digest of the page is made of them.
         shown = self._shown(frames[CAPACITY_BY_EVENT.name], frames[EVENT_CHANGES.name])
@@ -73,11 +72,13 @@ class ShownRows:
         }
 
     def reduced(self, part: Frames) -> dict[str, pl.DataFrame]:
-        """The rows of a part that the page shows; attendance as its sums by day."""
-        changes = part[EVENT_CHANGES.name].filter(self.is_new)
+        """The rows of a part that the pages show; attendance as its sums by day."""
+        changes = self.new(part[EVENT_CHANGES.name])
         shown = self._shown(part[CAPACITY_BY_EVENT.name], changes)
         packages = part[DISTRIBUTION_BY_EVENT.name]
-        curves = shown.filter(is_upcoming(self.as_of), pl.col("capacity_maximum").is_not_null())
+        curves = shown.join(self.pages, on=_OWNER).filter(
+            is_upcoming(pl.col("instant")), pl.col("capacity_maximum").is_not_null()
+        )
         return {
             **part,
             CAPACITY_BY_EVENT.name: shown,
@@ -92,33 +93,47 @@ class ShownRows:
             ),
         }
 
+    def new(self, changes: pl.DataFrame) -> pl.DataFrame:
+        """The changes that came since the last report; none where the page is the first."""
+        is_later = pl.col("changed_at") > pl.col("since")
+        known = pl.col("sequence") > pl.col("last_sequence")
+        is_new = pl.when(pl.col("last_sequence").is_null()).then(is_later).otherwise(known)
+        found = changes.join(self.pages, on=_OWNER).filter(pl.col("since").is_not_null(), is_new)
+        return found.select(changes.columns)
+
     def _shown(self, events: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
-        return events.filter(
-            is_upcoming(self.as_of)
-            | self._is_of_the_room_weeks(events)
-            | pl.col(_ID).is_in(changes[_ID].unique().implode())
+        changed = changes.select(_ID).unique().with_columns(is_changed=True)
+        found = (
+            events.join(self.pages, on=_OWNER)
+            .join(changed, on=_ID, how="left")
+            .filter(is_upcoming(pl.col("instant")) | _is_of_the_room_weeks() | pl.col("is_changed"))
         )
+        return found.select(events.columns)
 
-    @property
-    def is_new(self) -> pl.Expr:
-        """Whether a change came since the last report; none where this is the first."""
-        if self.since is None:
-            return pl.lit(value=False)
-        if self.last_sequence is None:
-            return pl.col("changed_at") > self.since
-        return pl.col("sequence") > self.last_sequence
 
-    def _is_of_the_room_weeks(self, events: pl.DataFrame) -> pl.Expr:
-        """The bookings of rooms in the weeks before the newest one, and a few more.
+def page_rows(rows: Sequence[tuple[str, datetime, datetime | None, int | None]]) -> pl.DataFrame:
+    """The `pages` of `ShownRows`."""
+    instant = pl.Datetime("us", "UTC")
+    columns: dict[str, pl.DataType] = {
+        _OWNER: pl.String(),
+        "instant": instant,
+        "since": instant,
+        "last_sequence": pl.Int64(),
+    }
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
-        The newest of all is no earlier than that of a part.
-        """
-        start, latest = pl.col("event_scheduled_start"), self.as_of - _OFFSETS
-        is_booking = is_room_event() & ~is_long()
-        found = events.filter(is_booking, start <= latest)["event_scheduled_start"].max()
-        newest = found if isinstance(found, datetime) else latest
-        first = newest - timedelta(weeks=ROOM_WEEKS) - 2 * _OFFSETS
-        return is_booking & start.is_between(first, self.as_of + timedelta(weeks=1) + _OFFSETS)
+
+def _is_of_the_room_weeks() -> pl.Expr:
+    """The bookings of rooms in the weeks before an organization's newest one, and a few more.
+
+    The newest of all is no earlier than that of a part.
+    """
+    start, latest = pl.col("event_scheduled_start"), pl.col("instant") - _OFFSETS
+    is_booking = is_room_event() & ~is_long()
+    newest = pl.when(is_booking, start <= latest).then(start).max().over(_OWNER)
+    first = newest.fill_null(latest) - timedelta(weeks=ROOM_WEEKS) - 2 * _OFFSETS
+    last = pl.col("instant") + timedelta(weeks=1) + _OFFSETS
+    return is_booking & start.is_between(first, last)
 
 
 def _of(events: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -128,21 +143,37 @@ def _of(events: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 def by_day(attended: pl.DataFrame, events: pl.Expr) -> pl.DataFrame:
     """Attendance by day and state of the event, with the number of events."""
-    return attended.group_by("local_date", "lifecycle_status", maintain_order=True).agg(
-        pl.col(*ATTENDED).sum(), events=events
-    )
+    days = attended.group_by(_OWNER, "local_date", "lifecycle_status", maintain_order=True)
+    return days.agg(pl.col(*ATTENDED).sum(), events=events)
 
 
-def _facts(part: Frames) -> Facts:
-    events, packages = part[CAPACITY_BY_EVENT.name], part[DISTRIBUTION_BY_EVENT.name]
-    return Facts(
-        events=events.height,
-        newest_day=events["local_date"].max(),  # type: ignore[arg-type]
-        seats_as_of=events["seats_as_of"].max(),  # type: ignore[arg-type]
-        long_bookings=events.filter(is_room_event(), is_long()).height,
-        package_states=Counter(dict(packages.group_by("distribution_state").len().rows())),
-        sequence=part[EVENT_CHANGES.name]["sequence"].max() or 0,  # type: ignore[arg-type]
+def _facts(part: Frames) -> dict[str, Facts]:
+    """The facts of each organization."""
+    events = (
+        part[CAPACITY_BY_EVENT.name]
+        .group_by(_OWNER)
+        .agg(
+            events=pl.len(),
+            newest_day=pl.col("local_date").max(),
+            seats_as_of=pl.col("seats_as_of").max(),
+            long_bookings=(is_room_event() & is_long()).sum(),
+        )
     )
+    of_events = {row.pop(_OWNER): row for row in events.to_dicts()}
+    states: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    packages = part[DISTRIBUTION_BY_EVENT.name].group_by(_OWNER, "distribution_state").len()
+    for slug, state, number in packages.rows():
+        states[slug][state] = number
+    changes = part[EVENT_CHANGES.name].group_by(_OWNER).agg(pl.col("sequence").max())
+    sequences = dict(changes.rows())
+    return {
+        slug: Facts(
+            **of_events.get(slug, {}),
+            package_states=states[slug],
+            sequence=sequences.get(slug) or 0,
+        )
+        for slug in {*of_events, *states, *sequences}
+    }
 
 
 def _added(one: Facts, other: Facts) -> Facts:

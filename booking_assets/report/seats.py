@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 import polars as pl
 
-from booking_assets.report.content import Bar, BarChart, Curve, Section, Table, columns, listed
-from booking_assets.report.scope import NOT_APPLICABLE, TITLE, Scope, add_months, label
+from booking_assets.report.content import (
+    LISTED,
+    Bar,
+    BarChart,
+    Curve,
+    Section,
+    Table,
+    columns,
+    listed,
+)
+from booking_assets.report.scope import (
+    MONTHS_AHEAD,
+    MONTHS_BACK,
+    NOT_APPLICABLE,
+    Batch,
+    Query,
+    Row,
+    Scope,
+    add_months,
+    first_of_each,
+    label,
+)
 
 CHARTED_TYPES = 4
 RANKED = 8
@@ -21,8 +41,6 @@ EARLIER = (28, 14, 7)
 _SUMS = ("events", "seats_offered", "seats_offered_known", "seats_taken", "events_unknown")
 _COURSE = label("achievement_title", "achievement_identifier", "no course")
 _VENUE = label("venue_name", "venue_location_identifier", "no venue")
-
-Row = Mapping[str, Any]
 
 
 def _taken(row: Row) -> int | str | None:
@@ -40,26 +58,13 @@ def _ratio(row: Row) -> float | str | None:
 
 def utilization(scope: Scope) -> Section:
     """Utilization by month and event type."""
-    months = scope.months
-    kind = pl.col("event_type").str.strip_chars().replace("", None).fill_null("No type")
-    rows = (
-        scope.frames["marts.capacity_utilization"]
-        .filter(pl.col("month").is_between(months[0], months[-1]))
-        .with_columns(kind=kind)
-        # `exam` and `Exam` are one type, written as most events have it.
-        .with_columns(
-            kind=pl.col("kind").sort_by("events").last().over(pl.col("kind").str.to_lowercase())
-        )
-        .group_by("kind", "month")
-        .agg(pl.col(*_SUMS, "events_cancelled", "events_unlimited").sum())
-        .sort("month", "kind", descending=[True, False])
-    )
-    totals = rows.group_by("kind").agg(pl.col(_SUMS).sum())
-    charted = totals.filter(pl.col("seats_offered") > 0).top_k(CHARTED_TYPES, by="seats_offered")
-    charts = [
-        _utilization_chart(scope, rows.filter(kind=total["kind"]), total)
-        for total in charted.sort("seats_offered", "kind", descending=[True, False]).to_dicts()
-    ]
+    rows = scope.figures["utilization"]
+    kinds: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        kinds[row["kind"]].append(row)
+    offered = {kind: sum(row["seats_offered"] for row in own) for kind, own in kinds.items()}
+    charted = sorted(filter(offered.get, kinds), key=lambda kind: (-offered[kind], kind))
+    charts = [_utilization_chart(scope, kind, kinds[kind]) for kind in charted[:CHARTED_TYPES]]
     heads = columns(
         *("Month:month", "Type", "Events:number", "Cancelled:number", "Without a maximum:number"),
         *("Seats offered:number", "… of events with known seats:number", "Seats taken:number"),
@@ -68,7 +73,7 @@ def utilization(scope: Scope) -> Section:
     counts = ("month", "kind", "events", "events_cancelled", "events_unlimited", "seats_offered")
     cells = [
         (*(row[name] for name in counts), row["seats_offered_known"], _taken(row), _ratio(row))
-        for row in rows.to_dicts()
+        for row in rows
     ]
     return Section(
         "utilization",
@@ -80,8 +85,25 @@ def utilization(scope: Scope) -> Section:
     )
 
 
-def _utilization_chart(scope: Scope, rows: pl.DataFrame, total: Row) -> BarChart:
-    by_month = {row["month"]: row for row in rows.to_dicts()}
+def _utilization_rows(batch: Batch) -> pl.DataFrame:
+    """Figures by month and type, for the months that charts show."""
+    kind = pl.col("event_type").str.strip_chars().replace("", None).fill_null("No type")
+    newest, written = pl.col("newest_month"), pl.col("kind").str.to_lowercase()
+    first, last = newest.dt.offset_by(f"-{MONTHS_BACK}mo"), newest.dt.offset_by(f"{MONTHS_AHEAD}mo")
+    return (
+        batch.rows("marts.capacity_utilization")
+        .filter(pl.col("month").is_between(first, last))
+        .with_columns(kind=kind)
+        # `exam` and `Exam` are one type, written as most events have it.
+        .with_columns(kind=pl.col("kind").sort_by("events").last().over("organization", written))
+        .group_by("organization", "kind", "month")
+        .agg(pl.col(*_SUMS, "events_cancelled", "events_unlimited").sum())
+        .sort("month", "kind", descending=[True, False])
+    )
+
+
+def _utilization_chart(scope: Scope, kind: str, rows: Sequence[Row]) -> BarChart:
+    by_month = {row["month"]: row for row in rows}
     bars = []
     for month in scope.months:
         row = by_month.get(month)
@@ -94,36 +116,23 @@ def _utilization_chart(scope: Scope, rows: pl.DataFrame, total: Row) -> BarChart
                 is_open=scope.is_open(month),
             )
         )
-    known, taken = total["seats_offered_known"], total["seats_taken"]
+    known, taken = (
+        sum(row[name] for row in rows) for name in ("seats_offered_known", "seats_taken")
+    )
     summary = f"{taken:,} of {known:,} seats taken" if known else "seats unknown"
-    return BarChart(total["kind"], summary, bars)
+    return BarChart(kind, summary, bars)
 
 
 def rankings(scope: Scope) -> Section:
     """The fullest and emptiest courses and venues of a year."""
     first, last = add_months(scope.newest_month, -11), scope.newest_month
     blocks: list[Table | str] = []
-    for what, table, identifier, name in (
-        ("courses", "marts.course_utilization", "achievement_identifier", _COURSE),
-        ("venues", "marts.capacity_utilization", "venue_location_identifier", _VENUE),
-    ):
-        groups = (
-            scope.frames[table]
-            .filter(pl.col("month").is_between(first, last), pl.col(identifier).is_not_null())
-            .group_by(identifier)
-            .agg(name.drop_nulls().last().alias("name"), pl.col(_SUMS).sum())
-            .filter(pl.col("seats_offered") > 0)
-        )
-        known = (
-            groups.filter(pl.col("seats_offered_known") > 0)
-            .with_columns(ratio=pl.col("seats_taken") / pl.col("seats_offered_known"))
-            .sort("ratio", "seats_offered_known", "name", descending=[True, True, False])
-            .to_dicts()
-        )
+    for what in ("courses", "venues"):
+        known = [row for row in scope.figures[what] if row["seats_offered_known"]]
         # With fewer than twice as many, each half.
         shown = min(RANKED, (len(known) + 1) // 2)
         fullest, others = known[:shown], known[shown:]
-        unknown = groups.height - len(known)
+        unknown = len(scope.figures[what]) - len(known)
         if known or not unknown:
             blocks.append(_ranking(f"Fullest {what}", fullest))
             blocks.append(_ranking(f"Emptiest {what}", others[-RANKED:][::-1]))
@@ -139,6 +148,24 @@ def rankings(scope: Scope) -> Section:
     )
 
 
+def _ranked(table: str, identifier: str, name: pl.Expr) -> Query:
+    def query(batch: Batch) -> pl.DataFrame:
+        """Courses or venues of the newest year, the fullest first."""
+        newest, known = pl.col("newest_month"), pl.col("seats_offered_known")
+        is_of_year = pl.col("month").is_between(newest.dt.offset_by("-11mo"), newest)
+        return (
+            batch.rows(table)
+            .filter(is_of_year, pl.col(identifier).is_not_null())
+            .group_by("organization", identifier)
+            .agg(name.drop_nulls().last().alias("name"), pl.col(_SUMS).sum())
+            .filter(pl.col("seats_offered") > 0)
+            .with_columns(ratio=pl.when(known > 0).then(pl.col("seats_taken") / known))
+            .sort("ratio", "seats_offered_known", "name", descending=[True, True, False])
+        )
+
+    return query
+
+
 def _ranking(caption: str, rows: Sequence[Row]) -> Table:
     heads = columns("Name", "Utilization:bar", "Taken:number", "Offered:number")
     cells = [(r["name"], r["ratio"], r["seats_taken"], r["seats_offered_known"]) for r in rows]
@@ -147,9 +174,7 @@ def _ranking(caption: str, rows: Sequence[Row]) -> Table:
 
 def below_minimum(scope: Scope) -> tuple[Section, int | None]:
     """Events of the next 60 days below their minimum, and their number."""
-    limited = scope.upcoming.filter(pl.col("capacity_minimum").is_not_null())
-    found = limited.filter(pl.col("is_below_minimum"))
-    unknown = limited["is_below_minimum"].null_count()
+    below, unknown = (_ahead(scope)[name] for name in ("below_minimum", "minimum_unknown"))
     heads = columns(
         *("Starts:day", "Event", "Registered:number"),
         *("Minimum:number", "Missing:number", "Registration"),
@@ -163,9 +188,9 @@ def below_minimum(scope: Scope) -> tuple[Section, int | None]:
             row["capacity_minimum"] - row["seats_taken"],
             row["registration_state"],
         )
-        for row in found.with_columns(title=TITLE, course=_COURSE, venue=_VENUE).to_dicts()
+        for row in scope.figures["below minimum"]
     ]
-    table = listed("Events below their minimum", heads, cells)
+    table = listed("Events below their minimum", heads, cells, below)
     notes = [f"{unknown} more have a minimum, and their seats are unknown."] if unknown else []
     section = Section(
         "minimum",
@@ -175,27 +200,27 @@ def below_minimum(scope: Scope) -> tuple[Section, int | None]:
         scope.seats_as_of_note,
         [table, *notes],
     )
-    return section, None if unknown and not found.height else found.height
+    return section, None if unknown and not below else below
+
+
+def _below_minimum(batch: Batch) -> pl.DataFrame:
+    """The first events of the next 60 days below their minimum."""
+    found = batch.upcoming.filter(pl.col("capacity_minimum").is_not_null(), "is_below_minimum")
+    return first_of_each(found, LISTED).with_columns(course=_COURSE, venue=_VENUE)
 
 
 def booking_curves(scope: Scope) -> Section:
     """Seats taken over time of the next events."""
-    limited = scope.upcoming.filter(pl.col("capacity_maximum").is_not_null())
-    upcoming = limited.head(CURVES).with_columns(title=TITLE)
-    history = (
-        scope.frames["marts.seat_history"]
-        .join(upcoming.select("event_identifier"), on="event_identifier", how="semi")
-        .with_columns(taken=pl.col("seats_confirmed") + pl.col("seats_invited"))
-        .sort("valid_from")
-    )
-    versions = history.partition_by("event_identifier", as_dict=True)
+    versions: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in scope.figures["seat history"]:
+        versions[row["event_identifier"]].append(row)
     before = [f"{days} days before:number" for days in EARLIER]
     heads = columns(
         *("Starts:day", "Event", "Last 60 days:curve", *before, "Now:number", "Maximum:number")
     )
     cells = []
-    for row in upcoming.to_dicts():
-        own = versions.get((row["event_identifier"],), history.clear()).to_dicts()
+    for row in scope.figures["curves"]:
+        own = versions[row["event_identifier"]]
         cells.append(
             (
                 row["local_date"],
@@ -212,8 +237,21 @@ def booking_curves(scope: Scope) -> Section:
         f"Seats taken in the next {CURVES} classes and other events with a maximum that start"
         " within 60 days; the dashed line is the maximum. What was not seen yet is unknown.",
         scope.seats_as_of_note,
-        [Table("Booking curves", heads, cells, total=limited.height)],
+        [Table("Booking curves", heads, cells, total=_ahead(scope)["limited"])],
     )
+
+
+def _curves(batch: Batch) -> pl.DataFrame:
+    """The first events of the next 60 days with a maximum."""
+    return first_of_each(batch.upcoming.filter(pl.col("capacity_maximum").is_not_null()), CURVES)
+
+
+def _seat_history(batch: Batch) -> pl.DataFrame:
+    """The seats taken over time of these events."""
+    key = ("organization", "event_identifier")
+    found = batch.frames["marts.seat_history"].join(_curves(batch).select(key), on=key, how="semi")
+    taken = pl.col("seats_confirmed") + pl.col("seats_invited")
+    return found.with_columns(taken=taken).sort("valid_from")
 
 
 def _curve(scope: Scope, versions: Sequence[Row], maximum: int) -> Curve:
@@ -244,8 +282,47 @@ def _taken_before(scope: Scope, versions: Sequence[Row], days: int) -> int | Non
 
 def upcoming_seats(scope: Scope) -> tuple[int | None, int, int]:
     """Seats taken and offered in the next 60 days, and the events whose seats are unknown."""
-    limited = scope.upcoming.filter(pl.col("capacity_maximum").is_not_null())
-    known = limited.filter(pl.col("seats_taken").is_not_null())
-    offered = int(known["capacity_maximum"].sum())
-    taken = int(known["seats_taken"].sum()) if known.height or not limited.height else None
-    return taken, offered, limited.height - known.height
+    ahead = _ahead(scope)
+    taken = ahead["taken"] if ahead["known"] or not ahead["limited"] else None
+    return taken, ahead["offered"], ahead["limited"] - ahead["known"]
+
+
+def waitlisted(scope: Scope) -> int | None:
+    """People on waiting lists in the next 60 days; None where nothing is known of them."""
+    ahead = _ahead(scope)
+    return ahead["waitlisted"] if ahead["waitlists"] or not ahead["events"] else None
+
+
+def _ahead(scope: Scope) -> Counter[str]:
+    """Figures of the events of the next 60 days."""
+    counts = {name: n for row in scope.figures["ahead"] for name, n in row.items()}
+    counts.pop("organization", None)
+    return Counter(counts)
+
+
+def _ahead_rows(batch: Batch) -> pl.DataFrame:
+    limited, taken = pl.col("capacity_maximum").is_not_null(), pl.col("seats_taken")
+    known, is_below = limited & taken.is_not_null(), pl.col("is_below_minimum")
+    has_minimum = pl.col("capacity_minimum").is_not_null()
+    return batch.upcoming.group_by("organization").agg(
+        events=pl.len(),
+        limited=limited.sum(),
+        known=known.sum(),
+        offered=pl.col("capacity_maximum").filter(known).sum(),
+        taken=taken.filter(known).sum(),
+        waitlists=pl.col("seats_waitlisted").count(),
+        waitlisted=pl.col("seats_waitlisted").sum(),
+        below_minimum=(has_minimum & is_below).sum(),
+        minimum_unknown=(has_minimum & is_below.is_null()).sum(),
+    )
+
+
+QUERIES: Mapping[str, Query] = {
+    "utilization": _utilization_rows,
+    "courses": _ranked("marts.course_utilization", "achievement_identifier", _COURSE),
+    "venues": _ranked("marts.capacity_utilization", "venue_location_identifier", _VENUE),
+    "ahead": _ahead_rows,
+    "below minimum": _below_minimum,
+    "curves": _curves,
+    "seat history": _seat_history,
+}

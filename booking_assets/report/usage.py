@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 
 import polars as pl
 
-from booking_assets.report.content import Bar, BarChart, HeatMap, Section, Table, columns, listed
+from booking_assets.report.content import (
+    LISTED,
+    Bar,
+    BarChart,
+    HeatMap,
+    Section,
+    Table,
+    columns,
+    listed,
+)
 from booking_assets.report.scope import (
     ATTENDED,
     NOT_APPLICABLE,
     ROOM_WEEKS,
     TITLE,
+    Batch,
+    Query,
     Scope,
+    first_of_each,
     is_long,
     is_room_event,
 )
 
 NO_SHOW_DAYS = 90
+_ATTENDED = "marts.attendance_by_event"
 
 
 def rooms(scope: Scope) -> Section:
     """Rooms booked by weekday and hour, on average of 13 weeks."""
-    local = _local_bookings(scope)
-    today = scope.clock.local(scope.as_of).date()
-    days = local["first"].dt.date()
-    newest = days.filter(days <= today).max() if local.height else None
-    last = newest if isinstance(newest, date) else today
-    # Weeks begin on Monday.
-    end = last + timedelta(days=7 - last.weekday())
-    start = end - timedelta(weeks=ROOM_WEEKS)
-    hours = (
-        local.with_columns(hour=pl.datetime_ranges("first", "last", "1h"))
-        .explode("hour")
-        .filter(pl.col("hour").dt.date().is_between(start, end, closed="left"))
-        .unique(["venue_location_identifier", "room", "hour"])
-        .group_by(weekday=pl.col("hour").dt.weekday(), of_day=pl.col("hour").dt.hour())
-        .len()
-    )
-    counts = {(weekday, hour): count for weekday, hour, count in hours.rows()}
+    rows = scope.figures["rooms"]
+    counts = {(row["weekday"], row["of_day"]): row["len"] for row in rows}
     used = sorted({hour for _, hour in counts})
     shown = range(used[0], used[-1] + 1) if used else range(0)
     cells = [[counts.get((day, hour), 0) / ROOM_WEEKS for day in range(1, 8)] for hour in shown]
-    caption = f"Rooms booked by weekday and hour, {start:%d %b %Y} to {end - timedelta(1):%d %b %Y}"
+    blocks: list[HeatMap | str] = ["No room is booked in this time."]
+    for row in rows[:1]:
+        first, last = row["end"] - timedelta(weeks=ROOM_WEEKS), row["end"] - timedelta(days=1)
+        caption = f"Rooms booked by weekday and hour, {first:%d %b %Y} to {last:%d %b %Y}"
+        blocks = [HeatMap(caption, shown, cells)]
     too_long = scope.facts.long_bookings
-    blocks: list[HeatMap | str] = (
-        [HeatMap(caption, shown, cells)] if used else ["No room is booked in this time."]
-    )
     if too_long:
         blocks.append(f"{too_long:,} events of more than a day are not in it.")
     return Section(
@@ -60,9 +59,32 @@ def rooms(scope: Scope) -> Section:
     )
 
 
-def _local_bookings(scope: Scope) -> pl.DataFrame:
+def _room_hours(batch: Batch) -> pl.DataFrame:
+    """The number of rooms booked by weekday and hour, in the weeks before `end`."""
+    bookings = (
+        batch.rows("marts.capacity_by_event")
+        .filter(is_room_event(), ~is_long())
+        .join(batch.frames["raw.events"], on=["organization", "event_identifier"], how="left")
+    )
+    zones = bookings.partition_by("zone", as_dict=True) or {(None,): bookings}
+    local = pl.concat([_local_bookings(own, zone) for (zone,), own in zones.items()])
+    day, today, hour = pl.col("first").dt.date(), pl.col("today"), pl.col("hour")
+    newest = pl.when(day <= today).then(day).max().over("organization").fill_null(today)
+    # Weeks begin on Monday.
+    end = newest + pl.duration(days=8 - newest.dt.weekday().cast(pl.Int64))
+    first = pl.col("end") - timedelta(weeks=ROOM_WEEKS)
+    return (
+        local.with_columns(end=end, hour=pl.datetime_ranges("first", "last", "1h"))
+        .explode("hour")
+        .filter(hour.dt.date().is_between(first, pl.col("end"), closed="left"))
+        .unique(["organization", "venue_location_identifier", "room", "hour"])
+        .group_by("organization", "end", weekday=hour.dt.weekday(), of_day=hour.dt.hour())
+        .len()
+    )
+
+
+def _local_bookings(bookings: pl.DataFrame, zone: str | None) -> pl.DataFrame:
     """The first and the last hour that an event books, by the clock of the venue."""
-    zone = scope.organization.get("timezone")
     start = pl.col("event_scheduled_start")
     local = (
         start.dt.convert_time_zone(zone).dt.replace_time_zone(None)
@@ -72,16 +94,12 @@ def _local_bookings(scope: Scope) -> pl.DataFrame:
     )
     length = pl.col("event_scheduled_end") - start
     room = pl.col("venue_room").str.replace_all(r"\s+", " ").str.strip_chars().str.to_lowercase()
-    return (
-        scope.events.filter(is_room_event(), ~is_long())
-        .join(scope.frames["raw.events"], on="event_identifier", how="left")
-        .select(
-            "venue_location_identifier",
-            room=room.replace("", None),
-            first=local.dt.truncate("1h"),
-            # An event that ends at 10:00 does not book the hour from 10 to 11.
-            last=(local + length - timedelta(microseconds=1)).dt.truncate("1h"),
-        )
+    return bookings.select(
+        *("organization", "today", "venue_location_identifier"),
+        room=room.replace("", None),
+        first=local.dt.truncate("1h"),
+        # An event that ends at 10:00 does not book the hour from 10 to 11.
+        last=(local + length - timedelta(microseconds=1)).dt.truncate("1h"),
     )
 
 
@@ -98,15 +116,8 @@ _ATTENDANCE = {
 
 def attendance(scope: Scope) -> tuple[Section, float | None]:
     """No-show rate by month, and that of the last 90 days."""
-    ended = scope.frames["marts.attendance_by_event"].filter(lifecycle_status="Completed")
-    sums = pl.col("events", *ATTENDED).sum()
     months = [month for month in scope.months if month <= scope.newest_month]
-    by_month = {
-        row["month"]: row
-        for row in ended.group_by(month=pl.col("local_date").dt.truncate("1mo"))
-        .agg(sums)
-        .to_dicts()
-    }
+    by_month = {row["month"]: row for row in scope.figures["attendance"]}
     bars, cells = [], []
     for month in months:
         row = by_month.get(month)
@@ -114,10 +125,7 @@ def attendance(scope: Scope) -> tuple[Section, float | None]:
         bars.append(Bar(month, rate, row is not None and rate is None, scope.is_open(month)))
         if row:
             cells.append((month, *(row[name] for name in _ATTENDANCE), rate))
-    recent = ended.filter(
-        pl.col("local_date") > scope.clock.local(scope.as_of).date() - timedelta(days=NO_SHOW_DAYS)
-    )
-    recent_rate = _no_show_rate(recent.select(sums).row(0, named=True)) if recent.height else None
+    recent_rate = next(map(_no_show_rate, scope.figures["recent attendance"]), None)
     counts = [f"{heading}:number" for heading in _ATTENDANCE.values()]
     heads = columns("Month:month", *counts, "No-show rate:percent")
     table = Table("Attendance by month", heads, cells[::-1], is_behind=bool(cells))
@@ -134,6 +142,20 @@ def attendance(scope: Scope) -> tuple[Section, float | None]:
     return section, recent_rate
 
 
+def _attendance(batch: Batch) -> pl.DataFrame:
+    """Figures of attendance by month, of events that have ended."""
+    ended = batch.rows(_ATTENDED).filter(lifecycle_status="Completed")
+    months = ended.group_by("organization", month=pl.col("local_date").dt.truncate("1mo"))
+    return months.agg(pl.col("events", *ATTENDED).sum())
+
+
+def _recent_attendance(batch: Batch) -> pl.DataFrame:
+    """Figures of attendance of the last 90 days."""
+    is_recent = pl.col("local_date") > pl.col("today") - timedelta(days=NO_SHOW_DAYS)
+    ended = batch.rows(_ATTENDED).filter(is_recent, lifecycle_status="Completed")
+    return ended.group_by("organization").agg(pl.col("events", *ATTENDED).sum())
+
+
 def _no_show_rate(sums: Mapping[str, int]) -> float | None:
     marked = sums["present"] + sums["absent"]
     return sums["absent"] / marked if marked else None
@@ -147,17 +169,7 @@ def changes(scope: Scope) -> tuple[Section, int | str]:
     if scope.since is None:
         text = "This is the first report: changes are listed from the next one on."
         return Section("changes", "What changed", "", scope.as_of_note, [text]), NOT_APPLICABLE
-    found = (
-        scope.frames["marts.event_changes"]
-        .join(
-            scope.events.select("event_identifier", "event_number", "event_title", "local_date"),
-            on="event_identifier",
-            how="left",
-        )
-        .with_columns(title=TITLE)
-        .sort("changed_at", "title", "column_name", descending=[True, False, False])
-    )
-    events = dict(found.group_by("change").agg(pl.col("event_identifier").n_unique()).rows())
+    number = next(iter(scope.figures["number of changes"]), dict.fromkeys(("rows", "events"), 0))
     cells = [
         (
             row["changed_at"],
@@ -167,18 +179,44 @@ def changes(scope: Scope) -> tuple[Section, int | str]:
             _value(row, "old_value"),
             _value(row, "new_value"),
         )
-        for row in found.to_dicts()
+        for row in scope.figures["changes"]
     ]
     heads = columns("Seen:instant", "Change", "Event", "What", "Before", "After")
-    counted = ", ".join(f"{events.get(c, 0):,} {word.lower()}" for c, word in CHANGES.items())
+    counted = ", ".join(f"{number.get(c, 0):,} {word.lower()}" for c, word in CHANGES.items())
     section = Section(
         "changes",
         "What changed since the last report",
         f"The last report was as of {scope.clock.instant(scope.since)}. Events since: {counted}.",
         scope.as_of_note,
-        [listed("Changes since the last report", heads, cells)],
+        [listed("Changes since the last report", heads, cells, number["rows"])],
     )
-    return section, found["event_identifier"].n_unique()
+    return section, number["events"]
+
+
+def _changes(batch: Batch) -> pl.DataFrame:
+    """The first changes since the last report, the newest first."""
+    key = ["organization", "event_identifier"]
+    events = batch.frames["marts.capacity_by_event"]
+    found = batch.rows("marts.event_changes").join(
+        events.select(*key, "event_number", "event_title"), on=key, how="left"
+    )
+    order = ("changed_at", "title", "column_name")
+    newest = found.with_columns(title=TITLE).sort(order, descending=[True, False, False])
+    return first_of_each(newest, LISTED)
+
+
+def _number_of_changes(batch: Batch) -> pl.DataFrame:
+    """The number of changes, and of the events that changed, in all and by the kind of change."""
+    event = pl.col("event_identifier")
+    return (
+        batch.rows("marts.event_changes")
+        .group_by("organization")
+        .agg(
+            rows=pl.len(),
+            events=event.n_unique(),
+            **{kind: event.filter(pl.col("change") == kind).n_unique() for kind in CHANGES},
+        )
+    )
 
 
 def _value(row: Mapping[str, object], name: str) -> object:
@@ -186,3 +224,12 @@ def _value(row: Mapping[str, object], name: str) -> object:
     if row["column_name"] is None:
         return NOT_APPLICABLE
     return "empty" if row[name] is None else row[name]
+
+
+QUERIES: Mapping[str, Query] = {
+    "rooms": _room_hours,
+    "attendance": _attendance,
+    "recent attendance": _recent_attendance,
+    "changes": _changes,
+    "number of changes": _number_of_changes,
+}

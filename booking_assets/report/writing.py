@@ -18,10 +18,10 @@ from typing import Any
 import polars as pl
 
 from booking_assets.files import LockTimeout, locked, pauses, sync
-from booking_assets.report.organization import organization_page
+from booking_assets.report.organization import organization_page, with_figures
 from booking_assets.report.pages import index_html, organization_html
-from booking_assets.report.rows import ShownRows
-from booking_assets.report.scope import COLUMNS, Scope
+from booking_assets.report.rows import ShownRows, page_rows
+from booking_assets.report.scope import COLUMNS, Facts, Scope
 from booking_assets.tables.contract import Table
 from booking_assets.tables.marts import ORGANIZATION_FRESHNESS
 from booking_assets.tables.names import ORGANIZATIONS
@@ -95,12 +95,22 @@ class _Writer:
             if fresh["is_published"] and fresh["events_as_of"]
         }
         for slugs in _batches(published):
-            rows = {slug: _shown_rows(freshness[slug], former.get(slug, {})) for slug in slugs}
-            for slug, part in self._parts(slugs, sum(published[slug] for slug in slugs)):
-                rows[slug].add(part)
-            for slug in slugs:
-                organization, entry = organizations.get(slug, {}), former.get(slug, {})
-                self._page(slug, freshness[slug], organization, rows.pop(slug), entry, pages)
+            shown = [_page_row(slug, freshness[slug], former.get(slug, {})) for slug in slugs]
+            rows = ShownRows(page_rows(shown))
+            for part in self._parts(slugs, sum(published[slug] for slug in slugs)):
+                rows.add(part)
+            scopes = [
+                Scope(
+                    slug,
+                    organizations.get(slug, {}),
+                    freshness[slug],
+                    rows.facts.get(slug, Facts()),
+                    since,
+                    last_sequence,
+                )
+                for slug, _, since, last_sequence in shown
+            ]
+            self._pages(scopes, rows.frames(), former, pages)
         sync(pages)
         published_at = max(map(_published_at, freshness.values()), default=None)
         entries = [
@@ -117,60 +127,55 @@ class _Writer:
         _write(folder / MANIFEST, json.dumps(self.manifest, default=str, indent=1))
         return True
 
-    def _parts(
-        self, slugs: Sequence[str], rows: int
-    ) -> Iterator[tuple[str, Mapping[str, pl.DataFrame]]]:
+    def _parts(self, slugs: Sequence[str], rows: int) -> Iterator[Mapping[str, pl.DataFrame]]:
         """The rows of organizations, by table; of a large one, with more `rows`, in parts.
 
         Those of small ones are read together: a table takes 2 ms each time.
         """
-        empty = {table: table.empty().select(names) for table, names in COLUMNS.items()}
         view = View(self.view.con, frozenset(slugs))
         for part in batches((EVENT,), rows, PART_ROWS):
-            read = {
-                table: view.read(
-                    table, ("organization", *names), part if EVENT in table.column_names else None
-                ).partition_by("organization", as_dict=True, include_key=False)
-                for table, names in COLUMNS.items()
-                # Of months, and so read once.
-                if EVENT in table.column_names or part.number == 0
-            }
-            for slug in slugs:
-                yield (
-                    slug,
-                    {
-                        table.name: read.get(table, {}).get((slug,), none)
-                        for table, none in empty.items()
-                    },
+            yield {
+                table.name: view.read(
+                    table,
+                    ("organization", *names),
+                    part if EVENT in table.column_names else None,
+                    # Of months, and so read once.
+                    None if EVENT in table.column_names or part.number == 0 else 0,
                 )
+                for table, names in COLUMNS.items()
+            }
 
-    def _page(
+    def _pages(
         self,
-        slug: str,
-        fresh: Mapping[str, Any],
-        organization: Mapping[str, Any],
-        rows: ShownRows,
-        former: Mapping[str, Any],
+        scopes: Sequence[Scope],
+        frames: Mapping[str, pl.DataFrame],
+        former: Mapping[str, Mapping[str, Any]],
         folder: Path,
     ) -> None:
-        """Draw a page, or link the last one where its figures are the same."""
-        shown, frames = {name: fresh[name] for name in _SHOWN}, rows.frames
-        digest = _digest([organization, shown, vars(rows.facts)], frames)
-        last = self.former / PAGES / f"{slug}.html"
-        if former.get("digest") == digest and last.is_file():
-            self.manifest[slug] = dict(former)
-            _link(last, folder / last.name)
-            return
-        scope = Scope(slug, organization, fresh, frames, rows.facts, rows.since, rows.last_sequence)
+        """Draw pages; link the last one of an organization whose figures are the same."""
+        digests = _digests(scopes, frames)
+        changed = []
+        for scope in scopes:
+            entry, last = former.get(scope.slug, {}), self.former / PAGES / f"{scope.slug}.html"
+            if entry.get("digest") == digests[scope.slug] and last.is_file():
+                self.manifest[scope.slug] = dict(entry)
+                _link(last, folder / last.name)
+            else:
+                changed.append(scope)
+        for scope in with_figures(changed, frames) if changed else ():
+            self._draw(scope, digests[scope.slug], folder)
+
+    def _draw(self, scope: Scope, digest: str, folder: Path) -> None:
+        slug, facts = scope.slug, scope.facts
         page = organization_page(scope)
         _write(folder / f"{slug}.html", organization_html(page, scope.clock))
         self.manifest[slug] = {
             "label": page.label,
             "digest": digest,
-            "as_of": rows.as_of.isoformat(),
-            "sequence": rows.facts.sequence,
-            "since": rows.since and rows.since.isoformat(),
-            "last_sequence": rows.last_sequence,
+            "as_of": scope.as_of.isoformat(),
+            "sequence": facts.sequence,
+            "since": scope.since and scope.since.isoformat(),
+            "last_sequence": scope.last_sequence,
             "summary": page.summary,
         }
         self.drawn.append(slug)
@@ -254,14 +259,16 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _shown_rows(fresh: Mapping[str, Any], former: Mapping[str, Any]) -> ShownRows:
-    """The rows that a page shows, given the organization's freshness and the entry of the last."""
+def _page_row(
+    slug: str, fresh: Mapping[str, Any], former: Mapping[str, Any]
+) -> tuple[str, datetime, datetime | None, int | None]:
+    """What `page_rows` takes, given the organization's freshness and the entry of its last page."""
     as_of: datetime = fresh["events_as_of"]
     # A page that is drawn again for the same instant still says what changed up to it.
     newer = former and former["as_of"] != as_of.isoformat()
     names = ("as_of", "sequence") if newer else ("since", "last_sequence")
     since, last_sequence = map(former.get, names)
-    return ShownRows(as_of, datetime.fromisoformat(since) if since else None, last_sequence)
+    return slug, as_of, datetime.fromisoformat(since) if since else None, last_sequence
 
 
 def _batches(rows: Mapping[str, int]) -> Iterator[list[str]]:
@@ -292,15 +299,20 @@ def _published_at(fresh: Mapping[str, Any]) -> datetime:
     return as_of + timedelta(minutes=fresh["age_minutes"])
 
 
-def _digest(values: object, frames: Mapping[str, pl.DataFrame]) -> str:
-    """A digest of the figures that a page shows, and of the code that draws it."""
-    digest = hashlib.sha256(_code_digest())
-    digest.update(json.dumps(values, default=str, sort_keys=True).encode())
+def _digests(scopes: Sequence[Scope], frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    """By slug, a digest of the figures that a page shows, and of the code that draws it."""
+    digests = {}
+    for scope in scopes:
+        digests[scope.slug] = digest = hashlib.sha256(_code_digest())
+        shown = {name: scope.freshness[name] for name in _SHOWN}
+        values = [scope.organization, shown, vars(scope.facts)]
+        digest.update(json.dumps(values, default=str, sort_keys=True).encode())
     for name, frame in frames.items():
         # The sum is the same in any order of the rows.
-        rows = int(frame.hash_rows().sum()) if frame.height else 0
-        digest.update(f"{name} {frame.height} {rows}".encode())
-    return digest.hexdigest()
+        rows = frame.select("organization", hash=frame.hash_rows()).group_by("organization")
+        for slug, number, total in rows.agg(pl.len(), pl.col("hash").sum()).rows():
+            digests[slug].update(f"{name} {number} {total}".encode())
+    return {slug: digest.hexdigest() for slug, digest in digests.items()}
 
 
 @cache

@@ -38,7 +38,7 @@ def of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         changes, attended = EVENT_CHANGES.name, ATTENDANCE_BY_EVENT.name
         by_event = pl.lit(1, pl.Int64)
         return dict(part) | {
-            changes: part[changes].filter(self.is_new),
+            changes: self.new(part[changes]),
             attended: part[attended].with_columns(events=by_event),
         }
 

@@ -60,7 +60,8 @@ def configured_settings(console: Console) -> Settings:
     """
     load_secrets(Path.cwd() / ".env")
     settings = effective_settings()
-    load_secrets(settings.root / ".env")
+    if settings.root != Path.cwd():
+        load_secrets(settings.root / ".env")
     if settings.api is None:
         console.print("No booking.toml: using the sandbox, started and stopped for this.")
     return settings

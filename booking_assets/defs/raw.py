@@ -142,8 +142,9 @@ def _record(context: dg.AssetExecutionContext, report: RunReport) -> None:
         for result in report.results
         for table, metadata in result_metadata(result).items()
     }
+    is_materialized_by_the_step = _is_partitioned(context) and not report.failed_organizations
     for (table, slug), metadata in recorded.items():
-        if _is_partitioned(context) and not report.failed_organizations:
+        if is_materialized_by_the_step:
             context.add_asset_metadata(metadata, asset_key=asset_key(table), partition_key=slug)
         else:
             context.log_event(

@@ -40,7 +40,7 @@ from booking_assets.tables.contract import Table
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.warehouse import Warehouse
 
-TOGETHER_SECONDS = 0.3
+TOGETHER_SECONDS = 1.0
 """How long rows wait to be stored together with others: a transaction takes 40 ms at least."""
 
 

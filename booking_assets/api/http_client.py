@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +47,13 @@ class HttpClient(httpx.Client):
 
     def breaker(self, base_url: str) -> CircuitBreaker:
         """Returns the circuit breaker of a base URL's host."""
-        return self._breakers.setdefault(httpx.URL(base_url).netloc, CircuitBreaker())
+        return self._breakers.setdefault(parsed_url(base_url).netloc, CircuitBreaker())
+
+
+@lru_cache
+def parsed_url(text: str) -> httpx.URL:
+    """The URL of a text; organizations of one server have the same few."""
+    return httpx.URL(text)
 
 
 def open_http(timeout_seconds: float) -> HttpClient:

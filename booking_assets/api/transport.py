@@ -17,7 +17,7 @@ import httpx
 from booking_assets.api import bodies
 from booking_assets.api.deadline import deadline
 from booking_assets.api.errors import BookingError, CertificateError, ResponseTooLarge
-from booking_assets.api.http_client import REASON_EXTENSION
+from booking_assets.api.http_client import REASON_EXTENSION, parsed_url
 from booking_assets.api.proxies import InvalidEnvironment
 from booking_assets.api.responses import OK, Response, rate_limit_headers
 from booking_assets.api.retry import RetryableError
@@ -93,9 +93,8 @@ class Transport:
             headers["Authorization"] = f"Bearer {token}"
         started = time.monotonic()
         seconds = request.seconds or self._http.timeout.read or _DEFAULT_SECONDS
-        exchange = self._http.stream(
-            request.method, self._base_url + request.path, content=request.body, headers=headers
-        )
+        url = parsed_url(self._base_url + request.path)
+        exchange = self._http.stream(request.method, url, content=request.body, headers=headers)
         self.add_usage(requests=1)
         failure: RetryableError | BookingError
         try:

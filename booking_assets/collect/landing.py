@@ -230,7 +230,7 @@ def manifest(landing: Landing) -> str:
         "content": landing.content,
         "repeats": landing.repeats,
     }
-    return json.dumps(document, default=datetime.isoformat, indent=2)
+    return json.dumps(document, default=datetime.isoformat)
 
 
 def write_manifest(landing: Landing) -> None:

@@ -185,7 +185,7 @@ class IncrementalPlan:
         count, pages, received = self.stats.count_before or 0, list[DecodedPage](), 0
         max_rows = int(self.base.rows_distinct * MAX_CHANGED_SHARE)
         while not isinstance(page.content, Landing):
-            rows = page.content.received
+            rows, horizon = page.content.received, self._horizon
             received += rows
             if rows or not pages:
                 pages.append(page.content)
@@ -196,7 +196,7 @@ class IncrementalPlan:
                     raise FullRequired("an empty page came before the last row")
                 return pages
             size = rows if len(pages) == 1 else size
-            if (page.content.change_times < self._horizon).any():
+            if (page.content.change_times < horizon).any():
                 return [*pages, *self._unstamped_pages(pages, count, size, max_rows)]
             if self.stopped() or received > max(max_rows, size):
                 raise FullRequired("too much has changed")

@@ -53,8 +53,8 @@ class IncrementalPlan:
     changed earlier are in the base. Rows without a change time, which a server may sort first or
     last, are always read.
 
-    Rows that fit one page are counted before it. Of more rows, the totals beside that page, and
-    beside the last row in either direction, are counts: the place of these rows proves them.
+    Rows that fit one page are counted before it. More rows are counted where the total beside that
+    page is not the base's; else the last row in either direction is where the base's number says.
 
     Args:
         base: the landing that the changes are applied to.
@@ -205,14 +205,17 @@ class IncrementalPlan:
         return []
 
     def _first_page(self, size: int) -> Page[DecodedPage | Landing]:
-        """The newest changes; sets the count: that before the page, or the total beside it."""
+        """The newest changes; sets the count: that before the page, or the base's.
+
+        The latter where the page does not have all rows and the total beside it is as large.
+        """
         stats, is_large = self.stats, self.base.rows_distinct > size
         stats.totals, stats.count_before = set(), None if is_large else self.client.count()
         page = self._collect(1, size, "desc", unless_repeated(self.decoder, self.base))
         stats.pages += 1
         if stats.count_before is None:
-            total = page.total_count
-            stats.count_before = self.client.count() if total is None else total
+            rows = self.base.rows_distinct
+            stats.count_before = rows if page.total_count == rows else self.client.count()
         self.counted()
         self._require_recent()
         return page

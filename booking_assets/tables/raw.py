@@ -154,7 +154,7 @@ class Collections(Schema):
     started_at = Instant("When the collection started (UTC).", nullable=False)
     finished_at = Instant("When the collection ended (UTC).", nullable=False)
     count_before = Count(
-        "The first count, by `count` or beside the first page; null where it failed."
+        "The first count, by `count` or beside the first page; null where there was none."
     )
     count_after = Count(
         "The last count, by `count` or beside the last page; null where there was none."

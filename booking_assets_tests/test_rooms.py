@@ -39,7 +39,7 @@ RULES = {
     "collect": rule("collect api tables files objects", "polars msgspec numpy"),
     "warehouse": rule("warehouse tables files", "duckdb polars xlsxwriter"),
     "report": rule("report tables warehouse files", "polars jinja2 markupsafe"),
-    "sandbox": rule("sandbox", "starlette uvicorn msgspec polars"),
+    "sandbox": rule("sandbox", "starlette uvicorn msgspec numpy polars"),
     "pipeline": rule(f"pipeline {BELOW}", "polars"),
     "defs": rule(f"defs {ALL}", "dagster apprise polars pydantic sqlalchemy"),
     "cluster": rule("cluster defs", "dagster dagster_celery dagster_postgres sqlalchemy"),

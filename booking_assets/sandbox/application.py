@@ -118,13 +118,11 @@ def _whole(rows: Sequence[Row], resource: Resource) -> bytes:  # noqa: ARG001 - 
 
 def _identifiers(rows: Sequence[Row], resource: Resource) -> bytes:
     name = resource.listed_as or resource.identifier
-    return wire.json_text(
-        [
-            {name: row.identifier}
-            | {member: members_of(row).get(member) for member in resource.listed}
-            for row in rows
-        ]
-    )
+    listed = [{name: row.identifier} for row in rows]
+    if resource.listed:
+        for row, members in zip(rows, listed, strict=True):
+            members |= {member: members_of(row)[member] for member in resource.listed}
+    return wire.json_text(listed)
 
 
 async def _count(resource: Resource, request: Request) -> Response:

@@ -7,22 +7,26 @@ process stopped. What each kind of event holds is in `kinds`.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import chain
 from random import Random
-from typing import TypeAlias
+from typing import NamedTuple
 from uuid import UUID, uuid5
+
+import numpy as np
 
 from booking_assets.sandbox import kinds, vocabulary, wire
 from booking_assets.sandbox.draft import Draft, venues_of
-from booking_assets.sandbox.registrations import enrollment_of
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Resource
-from booking_assets.sandbox.rows import Row, Rows, WrittenRow
+from booking_assets.sandbox.registrations import (
+    ROW,
+    Array,
+    Registrations,
+    enrolled,
+    enrollment_of,
+)
+from booking_assets.sandbox.resources import EVENTS
+from booking_assets.sandbox.rows import Rows, WrittenRow
 from booking_assets.sandbox.wire import TICKS_A_SECOND
-
-MakeRows: TypeAlias = Callable[[int, int], tuple[Sequence[Row], int]]
-"""From a slot and an instant to the rows that the slot has then, and until when (ticks)."""
 
 _BIRTHS: tuple[tuple[Callable[[Draft], None], str, tuple[kinds.Change, ...]], ...] = (
     *((kinds.draft_class, "ClassScheduled2", kinds.CLASS_CHANGES),) * 10,
@@ -34,6 +38,7 @@ _SERVER_OFFSETS = (-480, -420, 0, 0)
 # Of so many deleted events one leaves registrations behind, if any, and so many of them at most.
 _ORPHANING = 20
 _ORPHANS = 3
+_SLOTS_AT_ONCE = 4_096
 # Slot n lives about 43 * (n + 20) seconds, at most 90 days. The busiest slots give an organization
 # of 400 slots an event that comes or goes about every 15 seconds; a hundred times as many slots add
 # only twice as many, as in a real organization, where most events are old and quiet.
@@ -46,8 +51,7 @@ _GAP_SECONDS = (0, 0, 0, 0, 0, 0, 7, 45)
 _RESOLUTIONS = (1, 1, 1, 10, 100, 10_000, 100_000, 1_000_000, TICKS_A_SECOND)
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(NamedTuple):
     """The pace of a slot (ticks): an event exists for `step * (changes + 1)`, then comes `gap`."""
 
     phase: int
@@ -70,8 +74,7 @@ class Rhythm:
         return self.phase + generation * self.cycle
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The state of a slot until `until`: `version` changes of `generation` have happened.
 
     `version` is None in the gap between two events. `born` is the birth of the generation.
@@ -111,34 +114,6 @@ def standing_at(rhythm: Rhythm, now: int) -> Standing:
     return Standing(generation, version, born, rhythm.step, born + (version + 1) * rhythm.step)
 
 
-class Slots:
-    """Rows in slots, each replaced when it is due."""
-
-    def __init__(self, resource: Resource, slots: int, make: MakeRows, now: int) -> None:
-        self._make = make
-        self._by_slot: list[Sequence[Row]] = []
-        self._due: list[tuple[int, int]] = []
-        for slot in range(slots):
-            rows, until = make(slot, now)
-            self._by_slot.append(rows)
-            self._due.append((until, slot))
-        heapq.heapify(self._due)
-        self._rows = Rows(resource, (row for rows in self._by_slot for row in rows))
-
-    def __getitem__(self, slot: int) -> Sequence[Row]:
-        return self._by_slot[slot]
-
-    def at(self, now: int) -> Rows:
-        """The rows at `now`, or at the latest instant requested."""
-        while self._due and self._due[0][0] <= now:
-            slot = self._due[0][1]
-            rows, until = self._make(slot, now)
-            self._rows.replace(self._by_slot[slot], rows)
-            self._by_slot[slot] = rows
-            heapq.heapreplace(self._due, (until, slot))
-        return self._rows
-
-
 class GeneratedOrganization:
     """An organization's events, one or none in each slot, and their registrations.
 
@@ -153,52 +128,68 @@ class GeneratedOrganization:
         self._seed = seed
         self._leaves_orphans = leaves_orphans
         self._rhythms = [rhythm_of(seed, organization, slot) for slot in range(slots)]
-        self._events = Slots(EVENTS, slots, self._make_events, now)
-        self._registrations: Slots | None = None
+        self._by_slot: list[WrittenRow | None] = [None] * slots
+        # When a slot's event, or one of its registrations, changes next (ticks).
+        self._events_until, self._registrations_until, self._born = np.zeros((3, slots), np.int64)
+        self._events = Rows(EVENTS, ())
+        self._registrations = Registrations(np.empty(0, ROW), organization)
+        self.events(now)
 
     def events(self, now: int) -> Rows:
-        """The events that exist at `now` (ticks)."""
-        return self._events.at(now)
+        """The events that exist at `now` (ticks), or at the latest instant requested."""
+        due = np.flatnonzero(self._events_until <= now).tolist()
+        for slot in due:
+            standing = standing_at(self._rhythms[slot], now)
+            self._events_until[slot], self._born[slot] = standing.until, standing.born
+            is_gap = standing.version is None
+            self._by_slot[slot] = None if is_gap else self._event(slot, standing)
+        if due:
+            self._events = Rows(EVENTS, filter(None, self._by_slot))
+        return self._events
 
     def registrations(self, now: int) -> Rows:
         """The registrations that exist at `now` (ticks), made at the first request."""
-        self._events.at(now)
-        if self._registrations is None:
-            slots = len(self._rhythms)
-            self._registrations = Slots(REGISTRATIONS, slots, self._make_registrations, now)
-        return self._registrations.at(now)
+        self.events(now)
+        due = np.flatnonzero(self._registrations_until <= now)
+        if len(due):
+            before = self._registrations.array
+            parts = [before[np.isin(before["slot"], due, invert=True)]]
+            for start in range(0, len(due), _SLOTS_AT_ONCE):
+                parts += self._enroll(due[start : start + _SLOTS_AT_ONCE].tolist(), now)
+            self._registrations = Registrations(np.concatenate(parts), self._organization)
+        return self._registrations
 
-    def _make_events(self, slot: int, now: int) -> tuple[Sequence[Row], int]:
+    def _enroll(self, slots: Sequence[int], now: int) -> list[Array]:
+        """The registrations of some slots, in parts; notes when they change next."""
+        enrollments = [
+            enrollment_of(event.json, slot, born, self._rhythms[slot].lifetime)
+            for slot, born in zip(slots, self._born[slots].tolist(), strict=True)
+            if (event := self._by_slot[slot]) is not None
+        ]
+        rows, changes = enrolled(enrollments, now)
+        own = [enrollment.slot for enrollment in enrollments]
+        self._registrations_until[slots] = self._events_until[slots]
+        self._registrations_until[own] = np.minimum(self._events_until[own], changes)
+        orphaning = slots if self._leaves_orphans else ()
+        return [rows, *chain.from_iterable(self._orphans(slot, now) for slot in orphaning)]
+
+    def _orphans(self, slot: int, now: int) -> list[Array]:
+        """The registrations that a deleted event leaves behind, if any."""
         standing = standing_at(self._rhythms[slot], now)
-        rows = () if standing.version is None else (self._event(slot, standing),)
-        return rows, standing.until
-
-    def _make_registrations(self, slot: int, now: int) -> tuple[Sequence[Row], int]:
-        rhythm = self._rhythms[slot]
-        standing = standing_at(rhythm, now)
-        rows, until = self._orphans(slot, standing), standing.until
-        for event in self._events[slot]:
-            enrolled, change = enrollment_of(event.json, standing.born, rhythm.lifetime).at(now)
-            rows = [*rows, *enrolled]
-            until = until if change is None else min(until, change)
-        return rows, until
-
-    def _orphans(self, slot: int, standing: Standing) -> Sequence[Row]:
-        """The registrations that a deleted event leaves behind."""
-        # The identifier is a hash: its last digits are random.
-        is_orphaning = self._identifier(slot, standing.last_deleted).int % _ORPHANING == 0
-        if not (self._leaves_orphans and is_orphaning):
-            return ()
+        # The identifier is a hash: its digits are random.
+        if self._identifier(slot, standing.last_deleted).int % _ORPHANING:
+            return []
         rhythm = self._rhythms[slot]
         end = rhythm.birth(standing.last_deleted) + rhythm.lifetime
         last = standing_at(rhythm, end - 1)
-        enrollment = enrollment_of(self._event(slot, last).json, last.born, rhythm.lifetime)
-        return enrollment.at(end)[0][:_ORPHANS]
+        event = self._event(slot, last)
+        enrollment = enrollment_of(event.json, slot, last.born, rhythm.lifetime)
+        return [enrolled([enrollment], end)[0][:_ORPHANS]]
 
     def _identifier(self, slot: int, generation: int) -> UUID:
         return uuid5(self._organization, f"{slot}/{generation}")
 
-    def _event(self, slot: int, standing: Standing) -> Row:
+    def _event(self, slot: int, standing: Standing) -> WrittenRow:
         """The slot's event at its version.
 
         `LastChangeTime` is the instant of the newest change; two versions differ only in members
@@ -223,13 +214,9 @@ class GeneratedOrganization:
         for version in range(1, (standing.version or 0) + 1):
             draft.now = standing.born + version * standing.step
             _mark(draft, draft.one_of(possible)(draft), offset)
-        changed = draft.values.get("LastChangeTime")
-        return WrittenRow(
-            identifier=identifier,
-            order=wire.identifier_order(identifier),
-            changed=None if changed is None else changed.ticks,
-            json=wire.row_of(draft.values, EVENTS.kinds),
-        )
+        changed: wire.Instant | None = draft.values.get("LastChangeTime")
+        json = wire.row_of(draft.values, EVENTS.kinds)
+        return WrittenRow.of(identifier, changed and changed.ticks, json)
 
 
 def _mark(draft: Draft, change_type: str, offset: int) -> None:

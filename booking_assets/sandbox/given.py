@@ -14,9 +14,10 @@ import polars as pl
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.draft import DAY
-from booking_assets.sandbox.registrations import GIVEN, Enrollment
-from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS
-from booking_assets.sandbox.rows import Row, Rows, WrittenRow
+from booking_assets.sandbox.registration_texts import GIVEN
+from booking_assets.sandbox.registrations import Enrollment, Registrations, enrolled
+from booking_assets.sandbox.resources import EVENTS
+from booking_assets.sandbox.rows import Rows, WrittenRow
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
@@ -30,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 def given_events(path: Path) -> dict[UUID, Rows]:
     """The events of a file, by organization; a ValueError names a line that is no event."""
-    seen: set[UUID] = set()
-    rows: defaultdict[UUID, list[Row]] = defaultdict(list)
+    seen: set[str] = set()
+    rows: defaultdict[UUID, list[WrittenRow]] = defaultdict(list)
     is_packed = _begins_with(path, _GZIP_MAGIC)
     with gzip.open(path) if is_packed else path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -60,36 +61,36 @@ def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, R
     if not events:
         raise ValueError(f"{path}: there are no events, so no organization to register with")
     owners = {row.identifier: owner for owner, rows in events.items() for row in rows}
-    rows: dict[UUID, list[Row]] = {organization: [] for organization in events}
+    enrollments: dict[UUID, list[Enrollment]] = {organization: [] for organization in events}
     first = min(events)
-    for event, seats, waitlisted in _seats(path):
-        organization = owners.get(event, first)
-        enrollment = Enrollment(
-            event, organization, GIVEN, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True
+    for number, (event, seats, waitlisted) in enumerate(_seats(path)):
+        enrollments[owners.get(event, first)].append(
+            Enrollment(event, number, GIVEN, seats, waitlisted, 0, _OPENED, _PERIOD, is_closed=True)
         )
-        rows[organization] += enrollment.at(_OPENED + _PERIOD)[0]
-    return {organization: Rows(REGISTRATIONS, own) for organization, own in rows.items()}
+    return {
+        organization: Registrations(enrolled(own, _OPENED + _PERIOD)[0], organization)
+        for organization, own in enrollments.items()
+    }
 
 
-def _event(line: bytes) -> tuple[UUID, Row]:
+def _event(line: bytes) -> tuple[UUID, WrittenRow]:
     # Values stay as the text that they are, so that a number keeps its digits.
     values = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     present = {member: value for member, value in values.items() if bytes(value) != b"null"}
     read = msgspec.json.decode(line)
-    identifier, changed = UUID(read["EventIdentifier"]), read.get("LastChangeTime")
+    changed = read.get("LastChangeTime")
     ticks = None if changed is None else wire.instant_of(changed).ticks
-    order = wire.identifier_order(identifier)
-    row = WrittenRow(identifier, order, ticks, wire.row_json(present))
+    row = WrittenRow.of(UUID(read["EventIdentifier"]), ticks, wire.row_json(present))
     return UUID(read["OrganizationIdentifier"]), row
 
 
-def _seats(path: Path) -> Iterable[tuple[UUID, int, int]]:
+def _seats(path: Path) -> Iterable[tuple[str, int, int]]:
     """The rows of the file: event, seats taken, waitlisted."""
-    seen: set[UUID] = set()
+    seen: set[str] = set()
     negative: list[str] = []
     for number, (text, *counts) in enumerate(_table(path).iter_rows(), start=1):
         try:
-            event = UUID(text)
+            event = str(UUID(text))
         except (ValueError, AttributeError, TypeError):
             raise ValueError(f"{path}, row {number}: {text!r} is no identifier") from None
         if None in counts:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from booking_assets.sandbox import vocabulary, wire
 from booking_assets.sandbox.draft import AWARDS, DAY, OFFICES, TEAMS, Venue, venues_of
-from booking_assets.sandbox.registrations import CANARY
+from booking_assets.sandbox.registration_texts import CANARY
 from booking_assets.sandbox.resources import ACHIEVEMENTS, GROUPS, Kind, Resource
 from booking_assets.sandbox.rows import Rows, WrittenRow
 from booking_assets.sandbox.wire import Instant
@@ -90,11 +90,6 @@ def _award(organization: UUID, number: int) -> dict[str, Any]:
 
 
 def _row(resource: Resource, organization: UUID, values: Mapping[str, Any]) -> WrittenRow:
-    identifier: UUID = values[resource.identifier]
     changed: Instant | None = values.get("LastChangeTime")
-    return WrittenRow(
-        identifier=identifier,
-        order=wire.identifier_order(identifier),
-        changed=changed and changed.ticks,
-        json=wire.row_of({**values, "OrganizationIdentifier": organization}, resource.kinds),
-    )
+    json = wire.row_of({**values, "OrganizationIdentifier": organization}, resource.kinds)
+    return WrittenRow.of(values[resource.identifier], changed and changed.ticks, json)

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, Protocol, Self
 from uuid import UUID
 
 import msgspec
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.query import Query, SortItem, sort_items
-from booking_assets.sandbox.registrations import RegistrationRow
 from booking_assets.sandbox.resources import Kind, Resource
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenRow:
-    """A row with its JSON (an array's item), time of change (ticks) and `wire.identifier_order`."""
+class Row(Protocol):
+    """A row: its JSON (an array's item), time of change (ticks) and `wire.identifier_order`."""
 
-    identifier: UUID
+    @property
+    def identifier(self) -> str: ...  # noqa: D102
+    @property
+    def order(self) -> bytes: ...  # noqa: D102
+    @property
+    def changed(self) -> int | None: ...  # noqa: D102
+    @property
+    def json(self) -> bytes: ...  # noqa: D102
+
+
+class WrittenRow(NamedTuple):
+    """A row whose JSON is written already."""
+
+    identifier: str
     order: bytes
     changed: int | None
     json: bytes
 
-
-Row: TypeAlias = WrittenRow | RegistrationRow
+    @classmethod
+    def of(cls, identifier: UUID, changed: int | None, json: bytes) -> Self:
+        """The row of an identifier."""
+        return cls(str(identifier), wire.identifier_order(identifier), changed, json)
 
 
 @dataclass(frozen=True)
@@ -99,25 +112,18 @@ class Rows:
         """The page that a request asks for; a `Refusal` where it cannot be made."""
         total = self.count()
         items, wanted = sort_items(query.sort, self.resource), query.slice_of(total)
-        rows = self._sorted_by(items)[wanted]
+        is_sorted = not items or items[0] == (self.resource.identifier, False)
+        rows = self._part(wanted) if is_sorted else self._sorted_by(items)[wanted]
         key = (self._version, items, wanted.start, wanted.stop)
         return Page(rows, query.page, query.page_size, total, key)
 
-    def replace(self, old: Iterable[Row], new: Iterable[Row]) -> None:
-        """Remove rows and insert others: O(log n) comparisons each."""
-        for row in old:
-            del self._ordered[bisect_left(self._ordered, row.order, key=_ORDER)]
-        for row in new:
-            insort(self._ordered, row, key=_ORDER)
-        self._sorted.clear()
-        self._version = object()
+    def _part(self, wanted: slice) -> Sequence[Row]:
+        return self._ordered[wanted]
 
     def _sorted_by(self, items: tuple[SortItem, ...]) -> Sequence[Row]:
-        """The rows in the order of the items, ties by identifier; kept until a row changes."""
-        if not items or items[0] == (self.resource.identifier, False):
-            return self._ordered
+        """The rows in the order of the items, ties by identifier; kept with the rows."""
         if items not in self._sorted:
-            rows = list(self._ordered)
+            rows = list(self)
             # Sorting is stable: the last item first, so that the first decides.
             for member, descending in reversed(items):
                 rows.sort(key=self._sort_key(member), reverse=descending)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
 TICKS_A_SECOND = 10_000_000
 """The server keeps time in ticks of 100 ns (`datetimeoffset(7)`)."""
@@ -17,6 +18,10 @@ _NEW_LINE = b"\r\n"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_SQL_SERVER = (*range(10, 16), 8, 9, 7, 6, 5, 4, 3, 2, 1, 0)
+_FROM_SQL_SERVER = np.argsort(_SQL_SERVER)
+_HEX = np.frombuffer(bytes(range(256)).hex().encode(), np.uint8).reshape(256, 2)
+_HEX_PLACES = [place for place in range(36) if place not in {8, 13, 18, 23}]
 _FRACTION = re.compile(r"\.(\d{1,7})(?!\d)")
 
 
@@ -42,6 +47,17 @@ def date_time(instant: Instant) -> str:
     return f"{local.isoformat()[:19]}{digits}{sign}{hours:02d}:{minutes:02d}"
 
 
+def local_times(ticks: np.ndarray[Any, Any], offsets: np.ndarray[Any, Any]) -> list[bytes]:
+    """`date_time` of many instants without its offset, given as ticks and offsets in minutes."""
+    local = ((ticks + offsets * (60 * TICKS_A_SECOND)) * 100).view("datetime64[ns]")
+    texts = np.datetime_as_string(local).astype("S27")
+    fractions = texts.view(np.uint8).reshape(-1, 27)[:, 19:]
+    is_digit = (fractions != ord("0")) & (fractions != ord("."))
+    # Zeros at the end, and a point before them, become NUL, which ends a text of numpy.
+    fractions[~np.logical_or.accumulate(is_digit[:, ::-1], axis=1)[:, ::-1]] = 0
+    return cast("list[bytes]", texts.tolist())
+
+
 def instant_of(text: str) -> Instant:
     """Read an ISO 8601 date-time of up to 7 fraction digits; without an offset it is UTC.
 
@@ -62,8 +78,19 @@ def identifier_order(identifier: UUID) -> bytes:
 
     Source: https://learn.microsoft.com/en-us/sql/connect/ado-net/sql/compare-guid-uniqueidentifier-values
     """
-    raw_bytes = identifier.bytes_le
-    return raw_bytes[10:] + raw_bytes[8:10] + raw_bytes[6:8] + raw_bytes[4:6] + raw_bytes[:4]
+    return bytes(identifier.bytes[place] for place in _SQL_SERVER)
+
+
+def identifier_orders(identifiers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """`identifier_order` of many identifiers, given as rows of 16 bytes."""
+    return np.ascontiguousarray(identifiers[:, _SQL_SERVER]).view("S16").ravel()
+
+
+def identifiers_in(orders: np.ndarray[Any, Any]) -> list[bytes]:
+    """The identifiers of many `identifier_order`, given as rows of 16 bytes."""
+    text = np.full((len(orders), 36), ord("-"), np.uint8)
+    text[:, _HEX_PLACES] = _HEX[orders[:, _FROM_SQL_SERVER]].reshape(-1, 32)
+    return cast("list[bytes]", text.view("S36").ravel().tolist())
 
 
 def json_text(value: Any) -> bytes:
@@ -82,7 +109,11 @@ def array_of(rows: list[bytes]) -> bytes:
     """An indented array of rows, each as `row_json` wrote it."""
     if not rows:
         return b"[]"
-    return b"[" + _NEW_LINE + (b"," + _NEW_LINE).join(rows) + _NEW_LINE + b"]"
+    # Joined once: a page may be of megabytes.
+    *others, last = rows
+    rows = [*others, last + _NEW_LINE + b"]"]
+    rows[0] = b"[" + _NEW_LINE + rows[0]
+    return (b"," + _NEW_LINE).join(rows)
 
 
 def outside_array(row: bytes) -> bytes:

@@ -190,7 +190,7 @@ def unknown_members(value: str, context: FaultContext) -> Handler:
     """Each row has a member that no release documents, of one of JSON's types."""
 
     def change(row: Row) -> Row:
-        name, unknown = _UNDOCUMENTED[row.identifier.int % len(_UNDOCUMENTED)]
+        name, unknown = _UNDOCUMENTED[UUID(row.identifier).int % len(_UNDOCUMENTED)]
         return rewritten(row, {name: unknown})
 
     return of_rows(lambda rows, _: EachRow(rows, change))
@@ -260,15 +260,15 @@ def unsorted(value: str, context: FaultContext) -> Handler:
 def _changed_at(row: WrittenRow, moment: int) -> WrittenRow:
     """The row with that moment (ticks) as its last change."""
     text = wire.date_time(wire.Instant(moment, 0))
-    return replace(rewritten(row, {"LastChangeTime": text}), changed=moment)
+    return rewritten(row, {"LastChangeTime": text})._replace(changed=moment)
 
 
 def _copied(row: Row, resource: Resource, number: int) -> WrittenRow:
     # The server's order compares the last bytes first: zeros come before every random identifier.
-    own = row.identifier.bytes[:4] + number.to_bytes(4, "big")
+    own = UUID(row.identifier).bytes[:4] + number.to_bytes(4, "big")
     identifier = UUID(bytes=own + bytes(8))
     copy = rewritten(row, {resource.identifier: identifier})
-    return replace(copy, identifier=identifier, order=wire.identifier_order(identifier))
+    return WrittenRow.of(identifier, copy.changed, copy.json)
 
 
 def _inserting(inserted: Callable[[int], int], context: FaultContext) -> Handler:

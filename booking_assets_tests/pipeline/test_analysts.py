@@ -224,8 +224,7 @@ def rows(resource: Resource, owner: UUID, members: Iterable[Mapping[str, Any]]) 
         for name, value in values.items():
             if resource.kinds[name] is Kind.INSTANT:
                 values[name] = wire.instant_of(value)
-        order = wire.identifier_order(identifier)
-        written.append(WrittenRow(identifier, order, None, wire.row_of(values, resource.kinds)))
+        written.append(WrittenRow.of(identifier, None, wire.row_of(values, resource.kinds)))
     return Rows(resource, written)
 
 

@@ -107,7 +107,7 @@ def test_a_healthy_organization_of_the_sandbox_has_every_event_and_the_fourth_ha
     with place.warehouse.session() as session:
         found = check.failing_organizations(session)
     fourth = world.tenants[3]
-    events = {str(row.identifier) for row in world.rows(fourth, EVENTS)}
+    events = {row.identifier for row in world.rows(fourth, EVENTS)}
     orphans = [
         row
         for row in map(members_of, world.rows(fourth, REGISTRATIONS))

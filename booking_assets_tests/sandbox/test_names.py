@@ -9,7 +9,7 @@ import pytest
 
 from booking_assets.sandbox.draft import venues_of
 from booking_assets.sandbox.names import EXPIRED_VENUE, LOST_VENUE
-from booking_assets.sandbox.registrations import CANARY
+from booking_assets.sandbox.registration_texts import CANARY
 from booking_assets.sandbox.resources import ACHIEVEMENTS, EVENTS, GROUPS, Resource
 from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.tenants import Tenant
@@ -59,13 +59,13 @@ def test_events_refer_to_named_venues_and_to_one_that_is_not_served(tenant: Tena
     venues = venues_of(owner.identifier)
     located = {event.get("VenueLocationIdentifier") for event in events} - {None}
     assert located == {str(venue.identifier) for venue in venues}
-    assert {venue.identifier for venue in venues} - groups.keys() == {venues[LOST_VENUE].identifier}
-    expiry = groups[venues[EXPIRED_VENUE].identifier]["GroupExpiry"]
+    assert located - groups.keys() == {str(venues[LOST_VENUE].identifier)}
+    expiry = groups[str(venues[EXPIRED_VENUE].identifier)]["GroupExpiry"]
     assert expiry < NOON.isoformat()
     offices = {event.get("VenueOfficeIdentifier") for event in events} - {None}
-    assert offices <= {str(identifier) for identifier in groups}
+    assert offices <= groups.keys()
     granted = {event.get("AchievementIdentifier") for event in events} - {None}
-    assert granted == {str(identifier) for identifier in awards}
+    assert granted == awards
 
 
 def test_what_is_about_people_is_a_canary_and_nothing_else_is(client: httpx.Client) -> None:

@@ -48,17 +48,13 @@ _DIAGNOSTICS = (
 
 
 def application(
-    world: World,
-    *,
-    middleware: Sequence[Middleware] = (),
-    prefix: str = PREFIX,
-    ready_bytes: int = 0,
+    world: World, *, middleware: Sequence[Middleware] = (), ready_bytes: int = 0
 ) -> Starlette:
-    """The stand-in API over a world, below a prefix; faults are middleware before its routes.
+    """The stand-in API over a world; faults are middleware before its routes.
 
     Pages of up to `ready_bytes` altogether are kept as they were sent, until a row changes.
     """
-    prefix = prefix.lower()
+    prefix = PREFIX.lower()
     routes = [
         *(route for resource in world.resources for route in _routes(prefix, resource)),
         Route(f"{prefix}/security/tokens/generate", _generate_token, methods=["POST"]),

@@ -9,15 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 import uvicorn
 
 from booking_assets.sandbox.application import PREFIX, application
-from booking_assets.sandbox.faults.delivery import BreakableProtocol
-from booking_assets.sandbox.faults.middleware import fault_middleware
-from booking_assets.sandbox.faults.registry import NO_FAULTS, Faults
+from booking_assets.sandbox.faults.availability import BreakableProtocol
+from booking_assets.sandbox.faults.registry import NO_FAULTS, Faults, fault_middleware
 from booking_assets.sandbox.world import World
 
 HOST = "127.0.0.1"
@@ -41,20 +39,17 @@ class SandboxServer:
 
     base_url: str
 
-    def __init__(
-        self, world: World, *, port: int = 0, prefix: str = PREFIX, faults: Faults = NO_FAULTS
-    ) -> None:
+    def __init__(self, world: World, *, port: int = 0, faults: Faults = NO_FAULTS) -> None:
         """Describe a sandbox; a port of 0 takes a free one. A `FaultError` names a bad fault."""
         self.world = world
         self._port = port
-        self._prefix = prefix
-        self._server = uvicorn.Server(_config(world, prefix, faults))
+        self._server = uvicorn.Server(_config(world, faults))
         self._thread = threading.Thread(target=self._run, name="booking-sandbox", daemon=True)
 
     def __enter__(self) -> Self:
         """Listen and respond; an `OSError` where the port is taken."""
         self._listening = socket.create_server((HOST, self._port))
-        self.base_url = _base_url(self._listening, self._prefix)
+        self.base_url = _base_url(self._listening)
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
@@ -62,12 +57,7 @@ class SandboxServer:
             time.sleep(_POLL_SECONDS)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop: when this returns, the thread has ended and the port is free."""
         self._server.should_exit = True
         self._thread.join()
@@ -82,7 +72,6 @@ def serve(
     *,
     port: int,
     on_started: Callable[[str], None],
-    prefix: str = PREFIX,
     faults: Faults = NO_FAULTS,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then return; `on_started` gets the base URL.
@@ -91,19 +80,19 @@ def serve(
         OSError: The port is taken.
         FaultError: A fault names an organization that the world does not have.
     """
-    server = uvicorn.Server(_config(world, prefix, faults, _READY_BYTES))
+    server = uvicorn.Server(_config(world, faults, _READY_BYTES))
     with socket.create_server((HOST, port)) as listening, _stopping_on_signals(server):
         # Garbage collection among 100,000 rows would delay some responses by 0.3 s.
         gc.freeze()
         # Clients that connect now wait until the server runs.
-        on_started(_base_url(listening, prefix))
+        on_started(_base_url(listening))
         server.run([listening])
 
 
-def _config(world: World, prefix: str, faults: Faults, ready_bytes: int = 0) -> uvicorn.Config:
+def _config(world: World, faults: Faults, ready_bytes: int = 0) -> uvicorn.Config:
     middleware = fault_middleware(faults, world)
     return uvicorn.Config(
-        application(world, middleware=middleware, prefix=prefix, ready_bytes=ready_bytes),
+        application(world, middleware=middleware, ready_bytes=ready_bytes),
         http=BreakableProtocol if faults.chosen else "auto",
         # The process keeps its own logging configuration.
         log_config=None,
@@ -118,8 +107,8 @@ def _config(world: World, prefix: str, faults: Faults, ready_bytes: int = 0) -> 
     )
 
 
-def _base_url(listening: socket.socket, prefix: str) -> str:
-    return f"http://{HOST}:{listening.getsockname()[1]}{prefix}"
+def _base_url(listening: socket.socket) -> str:
+    return f"http://{HOST}:{listening.getsockname()[1]}{PREFIX}"
 
 
 @contextmanager

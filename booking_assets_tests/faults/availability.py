@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from booking_assets.sandbox import responses
 from booking_assets.sandbox.faults.availability import (
     LIMIT,
+    CutResponse,
     limited,
     sometimes,
     too_many_requests,
@@ -35,7 +36,6 @@ from booking_assets.sandbox.faults.contract import (
     one_of,
     switch,
 )
-from booking_assets.sandbox.faults.delivery import CutResponse
 
 WAIT = Value("SECONDS", "SECONDS is a whole number above 0", int, lambda seconds: seconds > 0)
 SPEED = Value("BYTES", "BYTES a second is a number above 0", float, SECONDS.holds)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from random import Random
 from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
 
-from booking_assets.sandbox import wire
+from booking_assets.sandbox import responses, wire
 from booking_assets.sandbox.faults.contract import (
     FLAG,
     FaultContext,
@@ -30,7 +31,7 @@ from booking_assets.sandbox.faults.data import (
     rewritten,
     with_json,
 )
-from booking_assets.sandbox.faults.middleware import tenant_called
+from booking_assets.sandbox.faults.registry import tenant_called
 from booking_assets.sandbox.query import Query
 from booking_assets.sandbox.resources import (
     ACHIEVEMENTS,
@@ -54,6 +55,9 @@ LATER_NAMES: Mapping[str, str] = {
     if member.endswith("Identifier")
 }
 """The names of era C, by those of era A."""
+
+LATER_PREFIX = "/api"
+"""What era C puts before `/booking`."""
 
 # One of each type that JSON knows; a row has one of them, by its identifier.
 _UNDOCUMENTED: tuple[tuple[str, Any], ...] = (
@@ -158,7 +162,7 @@ def header_off(difference: int, context: FaultContext) -> Handler:
     return of_rows(lambda rows, _: Off(rows))
 
 
-@switch(one_of("ERA", "B", "C"))
+@switch(one_of("ERA", "B", "C"), everywhere=True)
 def era(letter: str, context: FaultContext) -> Handler:
     """Names of release B or C; C has short names, but of registrations, below the prefix /api."""
     names = LATER_NAMES if letter == "C" else {}
@@ -174,6 +178,11 @@ def era(letter: str, context: FaultContext) -> Handler:
     )
 
     async def handle(request: FaultRequest, forward: Forward) -> Response:
+        if letter == "C":
+            before, prefix, rest = request.scope["path"].partition(LATER_PREFIX)
+            if not prefix:
+                return responses.empty(HTTPStatus.NOT_FOUND)
+            request = replace(request, scope={**request.scope, "path": before + rest})
         response = await rows_of_era(request, forward)
         resource = request.resource
         if letter == "B" or resource in (None, REGISTRATIONS) or request.operation != "search":

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from typing import Self
 
 from booking_assets.sandbox import tokens
-from booking_assets.sandbox.application import PREFIX
 from booking_assets.sandbox.faults import registry
 from booking_assets.sandbox.faults.contract import AnySwitch, Switch
 from booking_assets.sandbox.faults.data import stranger_to
@@ -21,9 +21,6 @@ from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import Source, World
 from booking_assets_tests.faults import availability, data
 from booking_assets_tests.faults.request_log import RequestLog
-
-LATER_PREFIX = "/api"
-"""What era C puts before `/booking`."""
 
 # The outermost first: what breaks a response stands before what makes it.
 _ORDER = (
@@ -64,10 +61,14 @@ class FaultySandbox(SandboxServer):
         self.log = RequestLog()
         parsed = parse_faults(faults, seed)
         chosen = (self.log.fault, *parsed.chosen)
-        prefix = PREFIX + LATER_PREFIX if "era=C" in faults else PREFIX
-        super().__init__(
-            world, prefix=prefix, faults=replace(parsed, chosen=chosen, seconds=seconds)
-        )
+        super().__init__(world, faults=replace(parsed, chosen=chosen, seconds=seconds))
+        self._is_later = "era=C" in faults
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if self._is_later:
+            self.base_url += data.LATER_PREFIX
+        return self
 
 
 def with_stranger(world: World, tenant: Tenant) -> tuple[World, tuple[Tenant, ...]]:

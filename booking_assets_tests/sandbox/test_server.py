@@ -97,12 +97,6 @@ def test_a_fault_stands_between_the_log_and_the_routes(world: World) -> None:
         assert [request.status for request in server.log.requests()] == [503]
 
 
-def test_another_prefix_is_served(world: World) -> None:
-    with SandboxServer(world, prefix="/v2/e04/api") as server:
-        assert server.base_url.endswith("/v2/e04/api")
-        assert httpx.get(f"{server.base_url}/health").status_code == 200
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_serving_in_the_foreground_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     with subprocess.Popen(

@@ -1,19 +1,40 @@
-"""Every fault switch by its name, and reading those that are on: `NAME[=VALUE][@SLUG]`."""
+"""Every fault switch by its name; those that are on (`NAME[=VALUE][@SLUG]`) as middleware."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from booking_assets.sandbox import tokens
 from booking_assets.sandbox.faults import availability, data
-from booking_assets.sandbox.faults.contract import AnySwitch, FaultError, FaultRequest
+from booking_assets.sandbox.faults.contract import (
+    AnySwitch,
+    FaultContext,
+    FaultError,
+    FaultRequest,
+    Forward,
+    Handler,
+)
+from booking_assets.sandbox.resources import RESOURCES, Resource
+from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.world import World
 
 SWITCHES: Mapping[str, AnySwitch] = {
     switch.name: switch for switch in (*availability.SWITCHES, *data.SWITCHES)
 }
 """In the order in which the faults are applied, the outermost first."""
+
+_SHOWN = 20
+_NAMED = frozenset({"collect", "search", "count", "download"})
 
 
 @dataclass(frozen=True)
@@ -97,3 +118,98 @@ def _fault(text: str, switches: Mapping[str, AnySwitch]) -> Fault:
         usage = f"{name}={value.placeholder}" if value.placeholder else name
         raise FaultError(f"{text}: write {usage}; {value.rule}")
     return Fault(switch, read, slug or None)
+
+
+def fault_middleware(faults: Faults, world: World) -> list[Middleware]:
+    """The middleware of one server, none without faults.
+
+    Raises:
+        FaultError: A fault names an organization that the world does not have.
+    """
+    handlers = []
+    for fault in faults.chosen:
+        if fault.organization is not None:
+            tenant_called(fault.organization, world, fault.switch.name)
+        context = FaultContext(fault.switch.name, faults.seed, world, faults.seconds)
+        handlers.append((fault, fault.switch.make(fault.value, context)))
+    return [Middleware(FaultsMiddleware, handlers=handlers, world=world)] if handlers else []
+
+
+def tenant_called(slug: str, world: World, fault: str) -> Tenant:
+    """The organization of that slug; a `FaultError` where the sandbox has none."""
+    tenants = {tenant.slug: tenant for tenant in world.tenants}
+    if slug not in tenants:
+        known = ", ".join([*tenants][:_SHOWN])
+        raise FaultError(f"{fault}: no organization is called {slug!r}; some are: {known}")
+    return tenants[slug]
+
+
+class FaultsMiddleware:
+    """Sends each request through the faults that concern it, the first of them outermost.
+
+    Nothing waits between reading and writing a counter: one event loop needs no lock.
+    """
+
+    def __init__(
+        self, app: ASGIApp, handlers: Sequence[tuple[Fault, Handler]], world: World
+    ) -> None:
+        self._world = world
+        self._requests: Counter[Tenant | None] = Counter()
+        self._collects: Counter[tuple[Tenant | None, Resource | None]] = Counter()
+        self._forward: Forward = partial(_routed, app)
+        for fault, handler in reversed(handlers):
+            self._forward = partial(_through, fault, handler, self._forward)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the request through the faults, and the response back."""
+        request = Request(scope, receive)
+        body = await request.body()
+        try:
+            header = request.headers.get("authorization", "")
+            tenant = self._world.tenant_of_token(header.removeprefix("Bearer "))
+        except tokens.RefusedTokenError:
+            tenant = None
+        resource, operation = _target(scope["path"].lower())
+        collected = self._collects[tenant, resource]
+        self._requests[tenant] += resource is not None
+        self._collects[tenant, resource] += operation == "collect"
+        number = self._requests[tenant]
+        response = await self._forward(
+            FaultRequest(scope, body, tenant, resource, operation, number, collected)
+        )
+        await response(scope, receive, send)
+
+
+async def _routed(app: ASGIApp, request: FaultRequest) -> Response:
+    """The whole response of the routes."""
+    response = Response()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": request.body}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            response.status_code = message["status"]
+            response.raw_headers = list(message["headers"])
+        else:
+            response.body = bytes(response.body) + message.get("body", b"")
+
+    await app(request.scope, receive, send)
+    return response
+
+
+async def _through(
+    fault: Fault, handler: Handler, forward: Forward, request: FaultRequest
+) -> Response:
+    """The response of a handler, or of those within where the request does not concern it."""
+    return await (handler(request, forward) if fault.concerns(request) else forward(request))
+
+
+def _target(path: str) -> tuple[Resource | None, str]:
+    """The resource and the operation that a path in lower case stands for."""
+    for resource in RESOURCES:
+        _, found, rest = path.partition(f"/{resource.area}/{resource.name}")
+        if found:
+            operation = rest.strip("/") or "collect"
+            return resource, operation if operation in _NAMED else "retrieve"
+    return None, ""

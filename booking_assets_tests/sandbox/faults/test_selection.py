@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from booking_assets.sandbox.faults.contract import FaultError
-from booking_assets.sandbox.faults.middleware import fault_middleware
-from booking_assets.sandbox.faults.registry import NO_FAULTS, SWITCHES, fault_table
+from booking_assets.sandbox.faults.registry import (
+    NO_FAULTS,
+    SWITCHES,
+    fault_middleware,
+    fault_table,
+)
 from booking_assets.sandbox.faults.registry import parse_faults as parse_own_faults
 from booking_assets.sandbox.world import World
 from booking_assets_tests.faults.server import SWITCHES as ALL_SWITCHES

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from booking_assets.sandbox.configuration import booking_toml, dotenv
 from booking_assets.sandbox.server import serve
+from booking_assets.sandbox.tenants import booking_toml, dotenv
 from booking_assets.sandbox.world import generated_world
 
 _SEED = 7

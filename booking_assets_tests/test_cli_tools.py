@@ -11,8 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from booking_assets.cli.main import main
-from booking_assets.sandbox.configuration import booking_toml
-from booking_assets.sandbox.tenants import generated_tenants
+from booking_assets.sandbox.tenants import booking_toml, generated_tenants
 
 SLUG = "river-college"
 

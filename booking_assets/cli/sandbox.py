@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from booking_assets.cli.configured import open_console
-from booking_assets.sandbox.configuration import WRITTEN_BY_SANDBOX, booking_toml, dotenv
 from booking_assets.sandbox.faults.registry import fault_table, parse_faults
 from booking_assets.sandbox.server import serve
+from booking_assets.sandbox.tenants import WRITTEN_BY_SANDBOX, booking_toml, dotenv
 from booking_assets.sandbox.world import generated_world, given_world
 
 

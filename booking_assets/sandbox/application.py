@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from booking_assets.sandbox import downloads, responses, tokens, wire
 from booking_assets.sandbox.query import Query, query_of_body, query_of_parameters
 from booking_assets.sandbox.resources import Resource
-from booking_assets.sandbox.responses import Refusal
+from booking_assets.sandbox.responses import Refusal, ServerFault
 from booking_assets.sandbox.rows import ReadyPages, Row, Rows, members_of
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
@@ -63,7 +63,7 @@ def application(
     app = Starlette(
         routes=routes,
         middleware=[*middleware, Middleware(_with_lowercase_paths)],
-        exception_handlers={HTTPException: _without_body, Refusal: _refused},
+        exception_handlers=dict.fromkeys((HTTPException, Refusal, ServerFault), _failed),
     )
     app.state.world = world
     app.state.downloads = Counter[Tenant]()
@@ -160,7 +160,7 @@ async def _generate_token(request: Request) -> Response:
         known = {name.lower(): value for name, value in members.items() if value is not None}
         asked = msgspec.convert(known, _TokenRequest)
     except msgspec.MsgspecError as error:
-        raise responses.invalid({"": [str(error)]}) from None
+        raise Refusal(responses.invalid_request({"": [str(error)]})) from None
     world = _world(request)
     tenant = world.tenant_with(asked.secret)
     if tenant is None:
@@ -185,13 +185,12 @@ def _authenticated(request: Request) -> Tenant:
     header = request.headers.get("authorization", "")
     if not header.lower().startswith(_SCHEME.lower()):
         challenge = {"WWW-Authenticate": "Bearer"}
-        raise Refusal(lambda _: responses.empty(HTTPStatus.UNAUTHORIZED, challenge))
+        raise Refusal(responses.empty(HTTPStatus.UNAUTHORIZED, challenge))
     try:
         # In another case the scheme stays before the token, which is then malformed.
         return _world(request).tenant_of_token(header.removeprefix(_SCHEME))
     except tokens.RefusedTokenError as error:
-        reason = str(error)
-        raise Refusal(lambda _: responses.refused_token(reason)) from None
+        raise Refusal(responses.refused_token(str(error))) from None
 
 
 def _rows(request: Request, tenant: Tenant, resource: Resource) -> Rows:
@@ -211,7 +210,7 @@ async def _query(resource: Resource, request: Request) -> Query:
 async def _json_body(request: Request) -> bytes:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not _JSON_TYPE.fullmatch(content_type):
-        raise Refusal(lambda _: responses.unsupported_media_type())
+        raise Refusal(responses.unsupported_media_type())
     return await request.body()
 
 
@@ -224,10 +223,9 @@ def _world(request: Request) -> World:
     return cast("World", request.app.state.world)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    return cast("Refusal", error).respond(str(request.url))
-
-
-async def _without_body(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's
-    found = cast("HTTPException", error)
-    return responses.empty(found.status_code, found.headers)
+async def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return error.response
+    if isinstance(error, HTTPException):
+        return responses.empty(error.status_code, error.headers)
+    return responses.problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{error} ({request.url})")

@@ -6,7 +6,7 @@ What each kind of event holds and how it changes is in `kinds`, the words are in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, TypeVar
@@ -59,16 +59,15 @@ def venues_of(organization: UUID) -> tuple[Venue, ...]:
     return tuple(venues)
 
 
-@dataclass(slots=True)
-class Draft:
-    """An event in the making; `now` is the instant (ticks) at which the next step happens."""
+class Draft(dict[str, Any]):
+    """The members of an event in the making, at the instant (ticks) of its next step."""
 
-    organization: UUID
-    chance: Random
-    slot: int
-    now: int
-    venue: Venue
-    values: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, organization: UUID, chance: Random, slot: int, now: int, venue: Venue):
+        self.organization = organization
+        self.chance = chance
+        self.slot = slot
+        self.now = now
+        self.venue = venue
 
     def one_of(self, choices: Sequence[_Choice]) -> _Choice:
         """A choice by chance."""
@@ -89,12 +88,12 @@ class Draft:
     @property
     def start(self) -> int:
         """When the event is scheduled to start (ticks)."""
-        start: Instant = self.values["EventScheduledStart"]
+        start: Instant = self["EventScheduledStart"]
         return start.ticks
 
 
 def publish(draft: Draft) -> None:
     """Set the registration's first and last moment."""
-    values, start, venue = draft.values, draft.start, draft.venue
-    values["RegistrationStart"] = venue.instant(start - draft.number(30, 120) * DAY)
-    values["RegistrationDeadline"] = venue.instant(start - draft.number(0, 10) * DAY)
+    start, venue = draft.start, draft.venue
+    draft["RegistrationStart"] = venue.instant(start - draft.number(30, 120) * DAY)
+    draft["RegistrationDeadline"] = venue.instant(start - draft.number(0, 10) * DAY)

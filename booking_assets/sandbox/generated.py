@@ -64,15 +64,6 @@ class Rhythm(NamedTuple):
         """Ticks from an event's birth to its deletion."""
         return self.step * (self.changes + 1)
 
-    @property
-    def cycle(self) -> int:
-        """Ticks from an event's birth to that of the next one."""
-        return self.lifetime + self.gap
-
-    def birth(self, generation: int) -> int:
-        """When the event of that generation is born (ticks)."""
-        return self.phase + generation * self.cycle
-
 
 class Standing(NamedTuple):
     """The state of a slot until `until`: `version` changes of `generation` have happened.
@@ -85,11 +76,6 @@ class Standing(NamedTuple):
     born: int
     step: int
     until: int
-
-    @property
-    def last_deleted(self) -> int:
-        """The newest generation whose event is gone."""
-        return self.generation if self.version is None else self.generation - 1
 
 
 def rhythm_of(seed: int, organization: UUID, slot: int) -> Rhythm:
@@ -106,10 +92,11 @@ def rhythm_of(seed: int, organization: UUID, slot: int) -> Rhythm:
 
 def standing_at(rhythm: Rhythm, now: int) -> Standing:
     """Where a slot of this pace stands at `now`."""
-    generation, age = divmod(now - rhythm.phase, rhythm.cycle)
-    born = rhythm.birth(generation)
+    cycle = rhythm.lifetime + rhythm.gap
+    generation, age = divmod(now - rhythm.phase, cycle)
+    born = now - age
     if age >= rhythm.lifetime:
-        return Standing(generation, None, born, rhythm.step, born + rhythm.cycle)
+        return Standing(generation, None, born, rhythm.step, born + cycle)
     version = age // rhythm.step
     return Standing(generation, version, born, rhythm.step, born + (version + 1) * rhythm.step)
 
@@ -174,14 +161,15 @@ class GeneratedOrganization:
         return [rows, *chain.from_iterable(self._orphans(slot, now) for slot in orphaning)]
 
     def _orphans(self, slot: int, now: int) -> list[Array]:
-        """The registrations that a deleted event leaves behind, if any."""
-        standing = standing_at(self._rhythms[slot], now)
-        # The identifier is a hash: its digits are random.
-        if self._identifier(slot, standing.last_deleted).int % _ORPHANING:
-            return []
+        """The registrations that the slot's last deleted event leaves behind, if any."""
         rhythm = self._rhythms[slot]
-        end = rhythm.birth(standing.last_deleted) + rhythm.lifetime
+        standing = standing_at(rhythm, now)
+        is_gap = standing.version is None
+        end = standing.born + (rhythm.lifetime if is_gap else -rhythm.gap)
         last = standing_at(rhythm, end - 1)
+        # The identifier is a hash: its digits are random.
+        if self._identifier(slot, last.generation).int % _ORPHANING:
+            return []
         event = self._event(slot, last)
         enrollment = enrollment_of(event.json, slot, last.born, rhythm.lifetime)
         return [enrolled([enrollment], end)[0][:_ORPHANS]]
@@ -202,11 +190,11 @@ class GeneratedOrganization:
         fill, change_type, possible = draft.one_of(_BIRTHS)
         fill(draft)
         identifier = self._identifier(slot, standing.generation)
-        draft.values["EventIdentifier"] = identifier
-        if (draft.values.get("EventFormat") or "").casefold() == "paper":
+        draft["EventIdentifier"] = identifier
+        if (draft.get("EventFormat") or "").casefold() == "paper":
             possible = kinds.PAPER_EXAM_CHANGES
         offset = draft.one_of(_SERVER_OFFSETS)
-        if draft.values["EventSource"] != vocabulary.IMPORT:
+        if draft["EventSource"] != vocabulary.IMPORT:
             _mark(draft, change_type, offset)
         elif draft.happens(0.5):
             # The other half of what is imported carries no trace of a change until it changes.
@@ -214,12 +202,12 @@ class GeneratedOrganization:
         for version in range(1, (standing.version or 0) + 1):
             draft.now = standing.born + version * standing.step
             _mark(draft, draft.one_of(possible)(draft), offset)
-        changed: wire.Instant | None = draft.values.get("LastChangeTime")
-        json = wire.row_of(draft.values, EVENTS.kinds)
+        changed: wire.Instant | None = draft.get("LastChangeTime")
+        json = wire.row_of(draft, EVENTS.kinds)
         return WrittenRow.of(identifier, changed and changed.ticks, json)
 
 
 def _mark(draft: Draft, change_type: str, offset: int) -> None:
-    draft.values["LastChangeType"] = change_type
-    draft.values["LastChangeUser"] = draft.one_of(vocabulary.USERS)
-    draft.values["LastChangeTime"] = wire.Instant(draft.now, offset)
+    draft["LastChangeType"] = change_type
+    draft["LastChangeUser"] = draft.one_of(vocabulary.USERS)
+    draft["LastChangeTime"] = wire.Instant(draft.now, offset)

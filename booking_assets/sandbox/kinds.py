@@ -35,88 +35,86 @@ _FIRST_NUMBER = 1000
 
 def draft_class(draft: Draft) -> None:
     """Fill a training session that people register for."""
-    values = draft.values
     _common(draft, "Class")
     _schedule(draft, draft.one_of(_HOURS) * 60 + _LATER_DAYS[draft.slot % len(_LATER_DAYS)] * 1440)
     title = f"{draft.one_of(vocabulary.TRADES)} {draft.one_of(vocabulary.LEVELS)}"
-    values["EventTitle"] = title
-    values["Content"] = _content(draft, title, draft.number(0, 2))
-    values["RegistrationFields"] = _registration_fields(draft, draft.number(1, 2))
-    values["AchievementIdentifier"] = draft.reference("award", AWARDS)
-    values["EventClassCode"] = f"{title[:3].upper()}-{draft.number(100, 999)}"
-    values["EventCalendarColor"] = draft.one_of(vocabulary.COLORS)
-    values["DurationQuantity"] = draft.number(1, 10)
-    values["DurationUnit"] = draft.one_of(("Day", "Day", "Hour", "Week", "Month"))
-    values["CreditHours"] = Decimal(draft.number(0, 320) * 25).scaleb(-2)
-    values["WaitlistEnabled"] = draft.happens(0.4)
-    values["AllowMultipleRegistrations"] = draft.happens(0.3)
-    values["BillingCodeEnabled"] = draft.happens(0.2)
+    draft["EventTitle"] = title
+    draft["Content"] = _content(draft, title, draft.number(0, 2))
+    draft["RegistrationFields"] = _registration_fields(draft, draft.number(1, 2))
+    draft["AchievementIdentifier"] = draft.reference("award", AWARDS)
+    draft["EventClassCode"] = f"{title[:3].upper()}-{draft.number(100, 999)}"
+    draft["EventCalendarColor"] = draft.one_of(vocabulary.COLORS)
+    draft["DurationQuantity"] = draft.number(1, 10)
+    draft["DurationUnit"] = draft.one_of(("Day", "Day", "Hour", "Week", "Month"))
+    draft["CreditHours"] = Decimal(draft.number(0, 320) * 25).scaleb(-2)
+    draft["WaitlistEnabled"] = draft.happens(0.4)
+    draft["AllowMultipleRegistrations"] = draft.happens(0.3)
+    draft["BillingCodeEnabled"] = draft.happens(0.2)
     highest = draft.number(6, 60)
     unlimited = draft.happens(0.2)
-    values["CapacityMaximum"] = draft.one_of((None, None, 0, -1)) if unlimited else highest
-    values["CapacityMinimum"] = (
+    draft["CapacityMaximum"] = draft.one_of((None, None, 0, -1)) if unlimited else highest
+    draft["CapacityMinimum"] = (
         draft.one_of((None, None, 0, -1)) if draft.happens(0.4) else draft.number(1, highest // 2)
     )
     _status(draft, vocabulary.CLASS_SCHEDULING)
     if draft.happens(0.2):
-        values["AllowRegistrationWithLink"] = True
+        draft["AllowRegistrationWithLink"] = True
     if draft.happens(0.15):
-        values["LearnerRegistrationGroupIdentifier"] = draft.reference("group", TEAMS)
-        values["MandatorySurveyFormIdentifier"] = draft.reference("form", 5)
+        draft["LearnerRegistrationGroupIdentifier"] = draft.reference("group", TEAMS)
+        draft["MandatorySurveyFormIdentifier"] = draft.reference("form", 5)
     if draft.happens(0.08):
-        values["RegistrationLocked"] = draft.venue.instant(draft.now)
+        draft["RegistrationLocked"] = draft.venue.instant(draft.now)
     if draft.happens(0.03):
-        values["EventScheduledEnd"] = None
+        draft["EventScheduledEnd"] = None
     if draft.happens(0.04):
-        values |= {"EventNumber": 0, "EventSource": vocabulary.IMPORT}
+        draft.update(EventNumber=0, EventSource=vocabulary.IMPORT)
 
 
 def draft_exam(draft: Draft) -> None:
     """Fill an invigilated sitting, on paper or online."""
-    values = draft.values
     _common(draft, "Exam")
     minutes = draft.one_of(_EXAM_MINUTES)
     _schedule(draft, minutes)
     subject = f"{draft.one_of(vocabulary.TRADES)} {draft.one_of(vocabulary.LEVELS)}"
-    values["EventTitle"] = f"{draft.venue.name} / {subject}"
+    draft["EventTitle"] = f"{draft.venue.name} / {subject}"
     if draft.happens(0.1):
-        values["Content"] = _content(draft, subject, 1)
-    values["EventFormat"] = draft.one_of(vocabulary.EXAM_FORMATS)
-    values["ExamType"] = draft.one_of(vocabulary.EXAM_TYPES)
-    values["EventBillingType"] = draft.one_of(vocabulary.BILLING)
-    values["EventRequisitionStatus"] = draft.one_of(vocabulary.REQUISITION)
-    values["EventClassCode"] = f"X{draft.number(1000, 9999)}"
+        draft["Content"] = _content(draft, subject, 1)
+    draft["EventFormat"] = draft.one_of(vocabulary.EXAM_FORMATS)
+    draft["ExamType"] = draft.one_of(vocabulary.EXAM_TYPES)
+    draft["EventBillingType"] = draft.one_of(vocabulary.BILLING)
+    draft["EventRequisitionStatus"] = draft.one_of(vocabulary.REQUISITION)
+    draft["EventClassCode"] = f"X{draft.number(1000, 9999)}"
     if draft.happens(0.5):
-        values["VenueOfficeIdentifier"] = draft.reference("office", OFFICES)
-        values["AchievementIdentifier"] = draft.reference("award", AWARDS)
-    values["DurationQuantity"] = values["ExamDurationInMinutes"] = minutes
-    values["DurationUnit"] = "Minute"
-    individual = values["ExamType"].startswith("Individual")
-    values["CapacityMaximum"] = 1 if individual else draft.number(5, 120)
-    values["InvigilatorMinimum"] = -(-values["CapacityMaximum"] // 24)
-    values["IntegrationWithholdGrades"] = draft.happens(0.15)
+        draft["VenueOfficeIdentifier"] = draft.reference("office", OFFICES)
+        draft["AchievementIdentifier"] = draft.reference("award", AWARDS)
+    draft["DurationQuantity"] = draft["ExamDurationInMinutes"] = minutes
+    draft["DurationUnit"] = "Minute"
+    individual = draft["ExamType"].startswith("Individual")
+    draft["CapacityMaximum"] = 1 if individual else draft.number(5, 120)
+    draft["InvigilatorMinimum"] = -(-draft["CapacityMaximum"] // 24)
+    draft["IntegrationWithholdGrades"] = draft.happens(0.15)
     _status(draft, vocabulary.EXAM_SCHEDULING)
-    if (values["EventFormat"] or "").casefold() == "paper":
+    if (draft["EventFormat"] or "").casefold() == "paper":
         _plan_package(draft)
-    elif values["EventFormat"] == "Online" and draft.happens(0.1):
+    elif draft["EventFormat"] == "Online" and draft.happens(0.1):
         # An exam that was on paper once: its code and status stay behind.
-        order_package(draft, draft.now, fails=False)
-        values["DistributionOrdered"] = None
+        _order_package(draft, draft.now, fails=False)
+        draft["DistributionOrdered"] = None
     if draft.start <= draft.now and draft.happens(0.8):
-        values["ExamStarted"] = draft.venue.instant(draft.start + draft.number(0, 15) * MINUTE)
+        draft["ExamStarted"] = draft.venue.instant(draft.start + draft.number(0, 15) * MINUTE)
     if draft.happens(0.05):
-        values["PublicationErrors"] = draft.one_of(vocabulary.PUBLICATION_ERRORS)
+        draft["PublicationErrors"] = draft.one_of(vocabulary.PUBLICATION_ERRORS)
     if draft.happens(0.06):
-        values["EventScheduledEnd"] = values["EventScheduledStart"]
-        values["ExamDurationInMinutes"] = 0
+        draft["EventScheduledEnd"] = draft["EventScheduledStart"]
+        draft["ExamDurationInMinutes"] = 0
 
 
 def draft_meeting(draft: Draft) -> None:
     """Fill a meeting: a title, a description and a room."""
     _common(draft, "Meeting")
     _schedule(draft, draft.number(2, 16) * 15)
-    draft.values["EventTitle"] = f"{draft.one_of(vocabulary.TRADES)} committee"
-    draft.values["EventDescription"] = _paragraph(draft, draft.number(2, 6))
+    draft["EventTitle"] = f"{draft.one_of(vocabulary.TRADES)} committee"
+    draft["EventDescription"] = _paragraph(draft, draft.number(2, 6))
     _status(draft, vocabulary.CLASS_SCHEDULING)
 
 
@@ -124,28 +122,27 @@ def draft_appointment(draft: Draft) -> None:
     """Fill an appointment: it has a kind of its own, and no number."""
     _common(draft, "Appointment")
     _schedule(draft, draft.number(2, 8) * 15)
-    draft.values["EventNumber"] = 0
-    draft.values["AppointmentType"] = draft.one_of(vocabulary.APPOINTMENT_TYPES)
-    draft.values["EventTitle"] = f"{draft.values['AppointmentType']} appointment"
-    draft.values["EventDescription"] = _paragraph(draft, draft.number(1, 4))
-    draft.values["CapacityMaximum"] = draft.one_of((1, 1, 2, None))
+    draft["EventNumber"] = 0
+    draft["AppointmentType"] = draft.one_of(vocabulary.APPOINTMENT_TYPES)
+    draft["EventTitle"] = f"{draft['AppointmentType']} appointment"
+    draft["EventDescription"] = _paragraph(draft, draft.number(1, 4))
+    draft["CapacityMaximum"] = draft.one_of((1, 1, 2, None))
 
 
 def _common(draft: Draft, event_type: str) -> None:
-    values = draft.values
-    values["OrganizationIdentifier"] = draft.organization
+    draft["OrganizationIdentifier"] = draft.organization
     is_usual = not draft.happens(0.015)
-    values["EventType"] = event_type if is_usual else draft.one_of(vocabulary.UNUSUAL_TYPES)
-    values["EventNumber"] = _FIRST_NUMBER + draft.slot
-    values["EventSource"] = draft.one_of(vocabulary.SOURCES)
-    values |= dict.fromkeys(vocabulary.FLAGS, False)
-    values["PersonCodeIsRequired"] = draft.happens(0.3)
+    draft["EventType"] = event_type if is_usual else draft.one_of(vocabulary.UNUSUAL_TYPES)
+    draft["EventNumber"] = _FIRST_NUMBER + draft.slot
+    draft["EventSource"] = draft.one_of(vocabulary.SOURCES)
+    draft.update(dict.fromkeys(vocabulary.FLAGS, False))
+    draft["PersonCodeIsRequired"] = draft.happens(0.3)
     if draft.happens(0.95):
-        values["VenueLocationIdentifier"] = draft.venue.identifier
-        values["VenueRoom"] = draft.one_of(draft.venue.rooms) if draft.happens(0.94) else None
+        draft["VenueLocationIdentifier"] = draft.venue.identifier
+        draft["VenueRoom"] = draft.one_of(draft.venue.rooms) if draft.happens(0.94) else None
     if draft.happens(0.01):
-        values["VenueCoordinatorIdentifier"] = draft.reference("group", TEAMS)
-        values["EventSummary"] = draft.one_of(vocabulary.SENTENCES)
+        draft["VenueCoordinatorIdentifier"] = draft.reference("group", TEAMS)
+        draft["EventSummary"] = draft.one_of(vocabulary.SENTENCES)
 
 
 def _schedule(draft: Draft, minutes: int) -> None:
@@ -158,19 +155,19 @@ def _schedule(draft: Draft, minutes: int) -> None:
         # One in eight is an evening event: in UTC it falls on another day.
         hour = draft.number(19, 23) if draft.happens(0.125) else draft.number(8, 16)
         start = draft.venue.local(day * DAY + (hour * 60 + draft.number(0, 3) * 15) * MINUTE)
-    draft.values["EventScheduledStart"] = start
-    draft.values["EventScheduledEnd"] = draft.venue.instant(start.ticks + minutes * MINUTE)
+    draft["EventScheduledStart"] = start
+    draft["EventScheduledEnd"] = draft.venue.instant(start.ticks + minutes * MINUTE)
 
 
 def _status(draft: Draft, scheduling: tuple[str | None, ...]) -> None:
     """Scheduling and publication; cancelling archives, publishing opens registration."""
     status = draft.one_of(scheduling)
-    draft.values["EventSchedulingStatus"] = status
+    draft["EventSchedulingStatus"] = status
     if status is not None and status.strip().casefold() == "cancelled":
-        draft.values["EventPublicationStatus"] = "Archived"
+        draft["EventPublicationStatus"] = "Archived"
         return
     publication = draft.one_of(vocabulary.PUBLICATION)
-    draft.values["EventPublicationStatus"] = publication
+    draft["EventPublicationStatus"] = publication
     if publication is not None and publication.casefold() == "published":
         publish(draft)
 
@@ -206,84 +203,77 @@ def _paragraph(draft: Draft, sentences: int) -> str:
 
 def _redraw(draft: Draft, member: str, choices: Sequence[Any], change: str) -> str:
     """Give a member another value."""
-    now = draft.values.get(member)
-    draft.values[member] = draft.one_of([choice for choice in choices if choice != now])
+    now = draft.get(member)
+    draft[member] = draft.one_of([choice for choice in choices if choice != now])
     return change
 
 
-def retitle(draft: Draft) -> str:
-    """Add a note to the title, or remove it."""
-    title: str = draft.values["EventTitle"]
+def _retitle(draft: Draft) -> str:
+    title: str = draft["EventTitle"]
     note = " (revised)"
-    draft.values["EventTitle"] = title.removesuffix(note) if title.endswith(note) else title + note
+    draft["EventTitle"] = title.removesuffix(note) if title.endswith(note) else title + note
     return "EventRetitled"
 
 
-def move_room(draft: Draft) -> str:
-    """Move to another room of the same venue."""
-    draft.values["VenueLocationIdentifier"] = draft.venue.identifier
+def _move_room(draft: Draft) -> str:
+    draft["VenueLocationIdentifier"] = draft.venue.identifier
     return _redraw(draft, "VenueRoom", draft.venue.rooms, "EventVenueChanged2")
 
 
-def adjust_capacity(draft: Draft) -> str:
+def _adjust_capacity(draft: Draft) -> str:
     """Add or remove a few seats; a decrease may end at zero or below, which means no limit."""
     by = draft.one_of((-5, -2, -1, 1, 2, 5, 10))
-    draft.values["CapacityMaximum"] = (draft.values.get("CapacityMaximum") or 0) + by
+    draft["CapacityMaximum"] = (draft.get("CapacityMaximum") or 0) + by
     return "CapacityIncreased" if by > 0 else "CapacityDecreased"
 
 
-def publish_or_unpublish(draft: Draft) -> str:
-    """Publishing sets the registration dates, unpublishing takes them away."""
-    if draft.values.get("EventPublicationStatus") == "Published":
-        draft.values["EventPublicationStatus"] = "Unpublished"
-        draft.values["RegistrationStart"] = draft.values["RegistrationDeadline"] = None
+def _publish_or_unpublish(draft: Draft) -> str:
+    if draft.get("EventPublicationStatus") == "Published":
+        draft["EventPublicationStatus"] = "Unpublished"
+        draft["RegistrationStart"] = draft["RegistrationDeadline"] = None
         return "EventUnpublished"
-    draft.values["EventPublicationStatus"] = "Published"
+    draft["EventPublicationStatus"] = "Published"
     publish(draft)
     return "EventPublished"
 
 
-def lock_or_unlock(draft: Draft) -> str:
-    """Lock registration now, or open it again."""
-    is_open = draft.values.get("RegistrationLocked") is None
-    draft.values["RegistrationLocked"] = draft.venue.instant(draft.now) if is_open else None
+def _lock_or_unlock(draft: Draft) -> str:
+    is_open = draft.get("RegistrationLocked") is None
+    draft["RegistrationLocked"] = draft.venue.instant(draft.now) if is_open else None
     return "EventRegistrationLocked" if is_open else "EventRegistrationUnlocked"
 
 
-def cancel_or_reinstate(draft: Draft) -> str:
-    """Cancelling archives the event; capacity and dates stay."""
-    if draft.values.get("EventSchedulingStatus") == "Cancelled":
-        draft.values["EventSchedulingStatus"] = "Active"
+def _cancel_or_reinstate(draft: Draft) -> str:
+    if draft.get("EventSchedulingStatus") == "Cancelled":
+        draft["EventSchedulingStatus"] = "Active"
         return "EventScheduleStatusChanged"
-    draft.values["EventSchedulingStatus"] = "Cancelled"
-    draft.values["EventPublicationStatus"] = "Archived"
+    draft["EventSchedulingStatus"] = "Cancelled"
+    draft["EventPublicationStatus"] = "Archived"
     return "EventCancelled"
 
 
-def decide(draft: Draft) -> str:
-    """Set another scheduling status of an exam."""
+def _decide(draft: Draft) -> str:
     statuses = vocabulary.EXAM_SCHEDULING
     return _redraw(draft, "EventSchedulingStatus", statuses, "EventScheduleStatusChanged")
 
 
-def reschedule(draft: Draft) -> str:
+def _reschedule(draft: Draft) -> str:
     """Move by some days; a planned shipping date is not computed anew."""
     by = draft.one_of((-7, -1, 1, 2, 7, 14)) * DAY
     for member in ("EventScheduledStart", "EventScheduledEnd"):
-        if (instant := draft.values.get(member)) is not None:
-            draft.values[member] = draft.venue.instant(instant.ticks + by)
+        if (instant := draft.get(member)) is not None:
+            draft[member] = draft.venue.instant(instant.ticks + by)
     return "EventRescheduled"
 
 
-def describe(draft: Draft) -> str:
-    """Write another description."""
+def _describe(draft: Draft) -> str:
     return _redraw(draft, "EventDescription", vocabulary.SENTENCES, "AppointmentDescribed")
 
 
 def _plan_package(draft: Draft) -> None:
     """Draw where the package of a new paper exam stands; later steps imply the earlier ones."""
-    state, values = draft.one_of(_STATES), draft.values
-    values["DistributionProcess"] = draft.one_of(vocabulary.PROCESSES)
+    state = draft.one_of(_STATES)
+    draft["DistributionProcess"] = draft.one_of(vocabulary.PROCESSES)
     if state == "unplanned":
         return
     # The vendor's default plan: 12 business days before the start, without holidays.
@@ -291,12 +281,12 @@ def _plan_package(draft: Draft) -> None:
     while left:
         expected -= DAY
         left -= (expected // DAY + _FIRST_OF_1970) % 7 <= _FRIDAY
-    values["DistributionExpected"] = draft.venue.instant(expected)
+    draft["DistributionExpected"] = draft.venue.instant(expected)
     if state == "withheld":
-        values["IntegrationWithholdDistribution"] = True
+        draft["IntegrationWithholdDistribution"] = True
     if state in {"ordered", "shipped", "failed"}:
         ordered = min(expected, draft.now) - draft.chance.randrange(6 * DAY)
-        order_package(draft, ordered, fails=state == "failed")
+        _order_package(draft, ordered, fails=state == "failed")
         if state == "shipped":
             delivered = expected + draft.number(-3, 4) * DAY
             _ship(draft, max(ordered + DAY, min(delivered, draft.now)))
@@ -304,60 +294,70 @@ def _plan_package(draft: Draft) -> None:
         _hand_back(draft, draft.start + draft.number(1, 30) * DAY)
     elif draft.happens(0.2):
         # The vendor's form writes its checkbox even where nothing came back.
-        values["ExamMaterialReturnShipmentCondition"] = "Partial"
+        draft["ExamMaterialReturnShipmentCondition"] = "Partial"
 
 
-def order_package(draft: Draft, ticks: int, *, fails: bool) -> None:
+def _order_package(draft: Draft, ticks: int, *, fails: bool) -> None:
     """Place the order; one that fails leaves `Error` behind, and is marked as ordered too."""
-    values = draft.values
-    values["DistributionOrdered"] = Instant(ticks, 0)
-    values["DistributionCode"] = "Error" if fails else f"J{draft.number(10_000_000, 99_999_999)}"
-    values["DistributionStatus"] = "Error" if fails else "RECORD_RECEIVED"
-    values["DistributionErrors"] = draft.one_of(vocabulary.PACKAGE_ERRORS) if fails else None
-    values["DistributionTracked"] = Instant(ticks + draft.number(1, 90) * MINUTE // 60, 0)
+    draft["DistributionOrdered"] = Instant(ticks, 0)
+    draft["DistributionCode"] = "Error" if fails else f"J{draft.number(10_000_000, 99_999_999)}"
+    draft["DistributionStatus"] = "Error" if fails else "RECORD_RECEIVED"
+    draft["DistributionErrors"] = draft.one_of(vocabulary.PACKAGE_ERRORS) if fails else None
+    draft["DistributionTracked"] = Instant(ticks + draft.number(1, 90) * MINUTE // 60, 0)
 
 
-def next_package_step(draft: Draft) -> str:
-    """Take the package's next step; returns the vendor's name of the change."""
-    values = draft.values
-    withheld = bool(values["IntegrationWithholdDistribution"])
-    if values.get("DistributionOrdered") is None and not withheld:
-        order_package(draft, draft.now, fails=draft.happens(0.15))
+def _next_package_step(draft: Draft) -> str:
+    withheld = bool(draft["IntegrationWithholdDistribution"])
+    if draft.get("DistributionOrdered") is None and not withheld:
+        _order_package(draft, draft.now, fails=draft.happens(0.15))
         return "DistributionOrdered"
-    if values.get("DistributionCode") is not None and values.get("DistributionShipped") is None:
+    if draft.get("DistributionCode") is not None and draft.get("DistributionShipped") is None:
         if draft.happens(0.5):
-            values["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
-            values["DistributionTracked"] = Instant(draft.now, 0)
+            draft["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
+            draft["DistributionTracked"] = Instant(draft.now, 0)
             return "DistributionTracked"
         _ship(draft, draft.now)
         return "DistributionChanged"
     if draft.start <= draft.now:
         _hand_back(draft, draft.now)
         return "ExamMaterialReturned"
-    values["IntegrationWithholdDistribution"] = not withheld
+    draft["IntegrationWithholdDistribution"] = not withheld
     return "IntegrationConfigured"
 
 
 def _ship(draft: Draft, ticks: int) -> None:
     # A person types when the package went out, to the minute.
-    draft.values["DistributionShipped"] = draft.venue.instant(ticks // MINUTE * MINUTE)
-    draft.values["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
+    draft["DistributionShipped"] = draft.venue.instant(ticks // MINUTE * MINUTE)
+    draft["DistributionStatus"] = draft.one_of(vocabulary.PACKAGE_STATUSES)
 
 
 def _hand_back(draft: Draft, ticks: int) -> None:
-    values = draft.values
-    values["ExamMaterialReturnShipmentReceived"] = draft.venue.instant(min(ticks, draft.now))
-    values["ExamMaterialReturnShipmentCode"] = f"RET{draft.number(100_000, 999_999)}CA"
-    values["ExamMaterialReturnShipmentCondition"] = draft.one_of(("Full", "Full", "Partial"))
+    draft["ExamMaterialReturnShipmentReceived"] = draft.venue.instant(min(ticks, draft.now))
+    draft["ExamMaterialReturnShipmentCode"] = f"RET{draft.number(100_000, 999_999)}CA"
+    draft["ExamMaterialReturnShipmentCondition"] = draft.one_of(("Full", "Full", "Partial"))
 
 
 CLASS_CHANGES: tuple[Change, ...] = (
-    *(retitle, move_room, move_room, adjust_capacity, adjust_capacity, adjust_capacity),
-    *(publish_or_unpublish, publish_or_unpublish, lock_or_unlock, cancel_or_reinstate, reschedule),
+    *(_retitle, _move_room, _move_room, _adjust_capacity, _adjust_capacity, _adjust_capacity),
+    *(
+        _publish_or_unpublish,
+        _publish_or_unpublish,
+        _lock_or_unlock,
+        _cancel_or_reinstate,
+        _reschedule,
+    ),
 )
 EXAM_CHANGES: tuple[Change, ...] = (
-    *(retitle, move_room, decide, decide, publish_or_unpublish, cancel_or_reinstate, reschedule),
+    *(
+        _retitle,
+        _move_room,
+        _decide,
+        _decide,
+        _publish_or_unpublish,
+        _cancel_or_reinstate,
+        _reschedule,
+    ),
 )
-PAPER_EXAM_CHANGES: tuple[Change, ...] = (*EXAM_CHANGES, *(next_package_step,) * 8)
-MEETING_CHANGES: tuple[Change, ...] = (retitle, move_room, reschedule, cancel_or_reinstate)
-APPOINTMENT_CHANGES: tuple[Change, ...] = (describe, reschedule, move_room)
+PAPER_EXAM_CHANGES: tuple[Change, ...] = (*EXAM_CHANGES, *(_next_package_step,) * 8)
+MEETING_CHANGES: tuple[Change, ...] = (_retitle, _move_room, _reschedule, _cancel_or_reinstate)
+APPOINTMENT_CHANGES: tuple[Change, ...] = (_describe, _reschedule, _move_room)

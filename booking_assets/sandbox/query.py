@@ -15,7 +15,7 @@ import msgspec
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.resources import RESOURCES, Kind, Resource
-from booking_assets.sandbox.responses import invalid, server_fault
+from booking_assets.sandbox.responses import Refusal, ServerFault, invalid_request
 
 _Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 _TYPES: Mapping[Kind | None, Any] = {
@@ -50,7 +50,7 @@ class Query:
         # What is left of the product in unchecked 32-bit arithmetic.
         skip = ((self.page - 1) * self.page_size + 2**31) % 2**32 - 2**31
         if skip < 0:
-            raise server_fault("The offset specified in a OFFSET clause may not be negative.")
+            raise ServerFault("The offset specified in a OFFSET clause may not be negative.")
         return slice(skip, skip + self.page_size)
 
 
@@ -59,7 +59,8 @@ def query_of_body(body: bytes, resource: Resource) -> Query:
     try:
         document = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid({"": [f"The request body must be a JSON object: {error}."]}) from None
+        errors = {"": [f"The request body must be a JSON object: {error}."]}
+        raise Refusal(invalid_request(errors)) from None
     return _bound(document, resource)
 
 
@@ -83,7 +84,7 @@ def sort_items(text: str, resource: Resource) -> tuple[SortItem, ...]:
         member = _SORTABLE[resource].get(name.lower())
         if member is None or direction.lower() not in {"", "asc", "desc"}:
             entity = f"{resource.noun}Entity"
-            raise server_fault(f"No property or field '{item}' exists in type '{entity}'")
+            raise ServerFault(f"No property or field '{item}' exists in type '{entity}'")
         items.append((member, direction.lower() == "desc"))
     return tuple(items)
 
@@ -91,23 +92,16 @@ def sort_items(text: str, resource: Resource) -> tuple[SortItem, ...]:
 def _bound(document: Mapping[str, Any], resource: Resource) -> Query:
     errors: dict[str, list[str]] = {}
     values = _converted(document, _BODIES[resource], "", errors)
-    nested = {
-        name: _converted(values[name], members, f"{name}.", errors)
-        for name, members in _NESTED.items()
-        if values.get(name)
-    }
+    for name, members in _NESTED.items():
+        if values.get(name):
+            values[name] = _converted(values[name], members, f"{name}.", errors)
     if errors:
-        raise invalid(errors)
-    if values.get("Filter", {}) is None:
-        raise server_fault("Value cannot be null. (Parameter 'filter')")
-    filter_ = nested.get("Filter", {})
-    return Query(
-        page=filter_.get("Page", Query.page),
-        page_size=filter_.get("PageSize", Query.page_size),
-        sort=filter_.get("Sort") or Query.sort,
-        includes=filter_.get("Includes") or Query.includes,
-        format=filter_.get("Format") or Query.format,
-    )
+        raise Refusal(invalid_request(errors))
+    asked = values.get("Filter", {})
+    if asked is None:
+        raise ServerFault("Value cannot be null. (Parameter 'filter')")
+    asked = {_FIELDS.get(name): value for name, value in asked.items() if value not in {None, ""}}
+    return Query(**{field: value for field, value in asked.items() if field})
 
 
 def _converted(
@@ -116,11 +110,10 @@ def _converted(
     """The known members of an object by their proper names; collects what does not convert."""
     values = {}
     for name, value in document.items():
-        if name.lower() not in members:
-            continue
-        member, kind = members[name.lower()]
+        member, kind = members.get(name.lower(), ("", None))
         try:
-            values[member] = _convert(kind, value, nullable=member not in _NEVER_NULL)
+            if member:
+                values[member] = _convert(kind, value, nullable=member not in _NEVER_NULL)
         except (ValueError, TypeError, msgspec.ValidationError):
             shown = msgspec.json.encode(value).decode()[:80]
             errors[path + member] = [f"Error converting value {shown} for '{path}{member}'."]
@@ -141,10 +134,11 @@ def _members(kinds: Mapping[str, Kind | None]) -> _Members:
 
 
 _NEVER_NULL = frozenset({"Page", "PageSize"})
+_FIELDS = {"Page": "page", "PageSize": "page_size", "Sort": "sort"}
+_FIELDS |= {"Includes": "includes", "Format": "format"}
 _NESTED = {
     "Filter": _members(
-        dict.fromkeys(_NEVER_NULL, Kind.NUMBER)
-        | dict.fromkeys(("Sort", "Excludes", "Includes", "Format"), Kind.TEXT)
+        dict.fromkeys((*_FIELDS, "Excludes"), Kind.TEXT) | dict.fromkeys(_NEVER_NULL, Kind.NUMBER)
     ),
     "Origin": _members(
         {"When": Kind.INSTANT}

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import repeat
 from operator import itemgetter
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -48,8 +48,6 @@ _APPROVALS: Sequence[Sequence[tuple[str | None, str | None]]] = (
     [(asked, answered) for asked, answered in vocabulary.CLASS_APPROVALS if answered],
 )
 _FIELDS = ("identifier", "tail", "event", "organization", "sequence", "requested", "turned")
-
-_Choice = TypeVar("_Choice")
 
 
 def registration_texts(
@@ -110,16 +108,16 @@ def _members(kind: int, role: int, has_turned: bool, number: int) -> dict[str, A
         "OrganizationIdentifier": "%(organization)s",
         "RegistrationRequestedOn": requested,
         "RegistrationSequence": "%(sequence)s",
-        "RegistrationSource": _one_of(chance, vocabulary.SOURCES),
+        "RegistrationSource": chance.choice(vocabulary.SOURCES),
         "RegistrationPassword": f"{CANARY}-PW-%(identifier).4s",
         "IncludeInT2202": chance.random() < 0.3,  # noqa: PLR2004 - a probability
-        "LastChangeUser": f"{CANARY}-USER {_one_of(chance, vocabulary.USERS)}",
+        "LastChangeUser": f"{CANARY}-USER {chance.choice(vocabulary.USERS)}",
     }
     if is_dated(number):
         values["LastChangeTime"] = turn if has_turned else requested
     for member, (probability, words) in vocabulary.OFFICE_MEMBERS.items():
         if chance.random() < probability:
-            values[member] = _one_of(chance, words)
+            values[member] = chance.choice(words)
     for member, (probability, texts) in vocabulary.PERSONAL_MEMBERS.items():
         if chance.random() < probability:
             values[member] = _canary(member, chance, texts)
@@ -130,7 +128,7 @@ def _members(kind: int, role: int, has_turned: bool, number: int) -> dict[str, A
         values["SeatIdentifier"] = f"%(event).24s{form % _TIERS:012x}"
         values["DistributionExpected"] = requested
         for member, choices in vocabulary.CANDIDATE_MEMBERS.items():
-            values[member] = _one_of(chance, choices)
+            values[member] = chance.choice(choices)
         values["EligibilityUpdated"] = requested if values["EligibilityStatus"] else None
     # Drawn last, so that the turn touches its own members alone.
     return values | _statuses(kind, role, turn if has_turned else None, chance)
@@ -139,18 +137,18 @@ def _members(kind: int, role: int, has_turned: bool, number: int) -> dict[str, A
 def _statuses(kind: int, role: int, turn: str | None, chance: Random) -> dict[str, Any]:
     """The statuses before the turn or after it."""
     if role == OTHER:
-        asked, answered, attended = _one_of(chance, vocabulary.DEPARTURES)
+        asked, answered, attended = chance.choice(vocabulary.DEPARTURES)
     elif role == WAITLIST:
-        asked = answered = _one_of(chance, vocabulary.WAITLISTED)
-        attended = _one_of(chance, vocabulary.AWAITED)
+        asked = answered = chance.choice(vocabulary.WAITLISTED)
+        attended = chance.choice(vocabulary.AWAITED)
     else:
-        asked, answered = _one_of(chance, _APPROVALS[kind])
-        attended = _one_of(chance, vocabulary.ATTENDED)
+        asked, answered = chance.choice(_APPROVALS[kind])
+        attended = chance.choice(vocabulary.ATTENDED)
     if turn is None:
         return {
             "ApprovalStatus": asked,
-            "AttendanceStatus": _one_of(chance, vocabulary.AWAITED),
-            "GradingStatus": _one_of(chance, (None, "Unassigned")) if role == SEAT else None,
+            "AttendanceStatus": chance.choice(vocabulary.AWAITED),
+            "GradingStatus": chance.choice((None, "Unassigned")) if role == SEAT else None,
             "LastChangeType": "RegistrationRequested",
         }
     values: dict[str, Any] = {
@@ -160,7 +158,7 @@ def _statuses(kind: int, role: int, turn: str | None, chance: Random) -> dict[st
         "LastChangeType": "AttendanceTaken" if attended else "ApprovalChanged",
     }
     if role == SEAT:
-        values["GradingStatus"] = _one_of(chance, vocabulary.GRADINGS)
+        values["GradingStatus"] = chance.choice(vocabulary.GRADINGS)
         state = (values["GradingStatus"] or "").strip().capitalize()
         if state in _GRADED:
             values[f"Grade{state}"] = turn
@@ -175,11 +173,7 @@ def _canary(member: str, chance: Random, texts: Sequence[str]) -> Any:
     """A value for a personal member, by which a test finds it."""
     kind = REGISTRATIONS.kinds[member]
     if kind is Kind.TEXT:
-        return f"{CANARY}-{member.upper()} {_one_of(chance, texts)}"
+        return f"{CANARY}-{member.upper()} {chance.choice(texts)}"
     if kind is Kind.IDENTIFIER:
         return f"{CANARY_IDENTIFIER}%(tail)s"
     return Decimal(CANARY_NUMBER * 100).scaleb(-2) if kind is Kind.MEASURE else CANARY_NUMBER
-
-
-def _one_of(chance: Random, choices: Sequence[_Choice]) -> _Choice:
-    return choices[int(chance.random() * len(choices))]

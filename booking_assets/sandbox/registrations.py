@@ -50,7 +50,7 @@ _EARLIEST = 30 * DAY
 # A large exam never fills up: it would outweigh all other registrations.
 _LARGEST_FULL_EXAM = 40
 _FILLS = (*("empty",) * 5, *("few",) * 7, *("some",) * 5, "full", "full", "over")
-_ROWS_A_BLOCK = 1_000
+_ROWS_A_PART = 1_000
 
 
 class Enrollment(NamedTuple):
@@ -169,16 +169,16 @@ def _shares(identifiers: Array, place: int) -> Array:
 
 
 class Registrations(Rows):
-    """The registrations of an organization, as an array of `ROW`."""
+    """The registrations of an organization, as an array of `ROW`; written at once, when needed."""
 
     def __init__(self, rows: Array, organization: UUID) -> None:
         super().__init__(REGISTRATIONS, ())
         self.array = rows[np.argsort(rows["order"], kind="stable")]
-        self.organization = organization
+        self._organization = organization
 
     def __iter__(self) -> Iterator[Row]:
-        for start in range(0, len(self.array), _ROWS_A_BLOCK):
-            yield from self._part(slice(start, start + _ROWS_A_BLOCK))
+        for start in range(0, len(self.array), _ROWS_A_PART):
+            yield from self._part(slice(start, start + _ROWS_A_PART))
 
     def count(self) -> int:
         """The number of rows."""
@@ -192,21 +192,13 @@ class Registrations(Rows):
         return found[0] if found and found[0].order == order else None
 
     def _part(self, wanted: slice) -> Sequence[Row]:
-        block = _Block(self.array[wanted], self.organization)
-        return [RegistrationRow(block, place) for place in range(len(block.rows))]
-
-
-class _Block:
-    """Rows that are written together, once."""
-
-    def __init__(self, rows: Array, organization: UUID) -> None:
-        self.rows = rows
-        self._organization = organization
+        part = Registrations(self.array[wanted], self._organization)
+        return [_RegistrationRow(part, place) for place in range(part.count())]
 
     @cached_property
     def orders(self) -> Array:
         """The bytes of each row's `wire.identifier_order`."""
-        return np.ascontiguousarray(self.rows["order"]).view(np.uint8).reshape(-1, 16)
+        return np.ascontiguousarray(self.array["order"]).view(np.uint8).reshape(-1, 16)
 
     @cached_property
     def identifiers(self) -> list[bytes]:
@@ -216,34 +208,30 @@ class _Block:
     @cached_property
     def json(self) -> list[bytes]:
         """Each row as an item of a JSON array."""
-        return registration_texts(self.rows, self.identifiers, self._organization)
+        return registration_texts(self.array, self.identifiers, self._organization)
 
 
-class RegistrationRow(msgspec.Struct):
-    """A registration as it is at the instant of its array."""
+class _RegistrationRow(msgspec.Struct):
+    """A `Row` of some that are written together."""
 
-    block: _Block
+    part: Registrations
     place: int
 
     @property
     def identifier(self) -> str:
-        """The row's identifier."""
-        return self.block.identifiers[self.place].decode()
+        return self.part.identifiers[self.place].decode()
 
     @property
     def order(self) -> bytes:
-        """The row's `wire.identifier_order`."""
-        return bytes(self.block.orders[self.place])
+        return bytes(self.part.orders[self.place])
 
     @property
     def changed(self) -> int | None:
-        """Ticks of the last change; a few registrations have none."""
-        row = self.block.rows[self.place]
-        if not is_dated(template_of(self.block.identifiers[self.place])):
+        row = self.part.array[self.place]
+        if not is_dated(template_of(self.part.identifiers[self.place])):
             return None
         return int(row["turned"] if row["has_turned"] else row["requested"])
 
     @property
     def json(self) -> bytes:
-        """The row as an item of a JSON array."""
-        return self.block.json[self.place]
+        return self.part.json[self.place]

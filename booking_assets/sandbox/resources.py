@@ -25,15 +25,13 @@ class Kind(Enum):
 class Resource:
     """A kind of row that the API serves; `kinds` has its members in the order of the API's model.
 
-    All members but the `required` are nullable. The vendor's table does not have those that are
-    `not_sortable`, and a request cannot filter by those that are `not_criteria`. `area` is the
-    first part of its path. A row of `search` has the identifier, as `listed_as` where that differs,
-    and the members `listed`.
+    The vendor's table has no `not_sortable` members; no request filters by `not_criteria`. `area`
+    is the first part of its path. A row of `search` has the identifier, as `listed_as` where that
+    differs, and the members `listed`.
     """
 
     noun: str
     kinds: Mapping[str, Kind]
-    required: frozenset[str]
     not_sortable: frozenset[str] = frozenset()
     not_criteria: frozenset[str] = frozenset()
     area: str = "booking"
@@ -128,31 +126,17 @@ _ACHIEVEMENT_MEMBERS = {
 EVENTS = Resource(
     noun="Event",
     kinds=_kinds(_EVENT_MEMBERS),
-    required=frozenset({"EventIdentifier", "OrganizationIdentifier"}),
     not_sortable=frozenset({"ExamScoreWarnings"}),
     not_criteria=frozenset({"EventIdentifier", "BillingCodeEnabled"}),
 )
 REGISTRATIONS = Resource(
     noun="Registration",
     kinds=_kinds(_REGISTRATION_MEMBERS),
-    required=frozenset(
-        {
-            *("CandidateIdentifier", "EventIdentifier", "OrganizationIdentifier"),
-            *("RegistrationIdentifier", "IncludeInT2202", "RegistrationPassword"),
-        }
-    ),
     not_criteria=frozenset({"RegistrationIdentifier"}),
 )
 GROUPS = Resource(
     noun="Group",
     kinds=_kinds(_GROUP_MEMBERS),
-    required=frozenset(
-        {
-            *("GroupIdentifier", "OrganizationIdentifier", "GroupName", "GroupType"),
-            *("GroupCreated", "LastChangeTime"),
-            *("AddNewUsersAutomatically", "AllowJoinGroupUsingLink", "AllowSelfSubscription"),
-        }
-    ),
     not_criteria=frozenset({"GroupIdentifier"}),
     area="directory",
     listed=("GroupName",),
@@ -160,13 +144,6 @@ GROUPS = Resource(
 ACHIEVEMENTS = Resource(
     noun="Achievement",
     kinds=_kinds(_ACHIEVEMENT_MEMBERS),
-    required=frozenset(
-        {
-            *("AchievementIdentifier", "OrganizationIdentifier", "AchievementTitle"),
-            *("AchievementLabel", "AchievementIsEnabled", "AchievementAllowSelfDeclared"),
-            "AchievementReportingDisabled",
-        }
-    ),
     not_criteria=frozenset({"AchievementIdentifier"}),
     area="progress",
     listed=("AchievementTitle",),

@@ -5,7 +5,7 @@ Which response a request gets is decided in `application`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -25,22 +25,15 @@ _ACCEPTED = frozenset({JSON, "text/json", "application/*", "text/*", "*/*"})
 
 
 class Refusal(Exception):
-    """A request that ends in an error; `respond` makes the response, given the request's URL."""
+    """A request that ends in an error."""
 
-    def __init__(self, respond: Callable[[str], Response]) -> None:
+    def __init__(self, response: Response) -> None:
         super().__init__()
-        self.respond = respond
+        self.response = response
 
 
-def invalid(errors: Mapping[str, list[str]]) -> Refusal:
-    """400 for a request that does not bind, with the messages of each member."""
-    return Refusal(lambda _: invalid_request(errors))
-
-
-def server_fault(message: str) -> Refusal:
-    """500 with an exception's message: like the vendor's, its detail gives away the URL too."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return Refusal(lambda url: problem(status, f"{message} ({url})"))
+class ServerFault(Exception):
+    """500 with this message: like the vendor's, its detail gives away the request's URL too."""
 
 
 def json(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
@@ -70,7 +63,7 @@ def refused_token(reason: str) -> Response:
 
 
 def invalid_request(errors: Mapping[str, list[str]]) -> Response:
-    """400: the framework's ValidationProblemDetails, lowercase."""
+    """400, with messages by member: the framework's ValidationProblemDetails, lowercase."""
     title = "One or more validation errors occurred."
     return _framework_problem(HTTPStatus.BAD_REQUEST, "15.5.1", title, {"errors": errors})
 

@@ -7,8 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Self
 
 import uvicorn
@@ -74,14 +73,17 @@ def serve(
     on_started: Callable[[str], None],
     faults: Faults = NO_FAULTS,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then return; `on_started` gets the base URL.
+    """Serve until SIGINT or SIGTERM, whose handlers it replaces; `on_started` gets the base URL.
 
     Raises:
         OSError: The port is taken.
         FaultError: A fault names an organization that the world does not have.
     """
     server = uvicorn.Server(_config(world, faults, _READY_BYTES))
-    with socket.create_server((HOST, port)) as listening, _stopping_on_signals(server):
+    # Also before uvicorn listens to signals, and when it raises one again in the end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    with socket.create_server((HOST, port)) as listening:
         # Garbage collection among 100,000 rows would delay some responses by 0.3 s.
         gc.freeze()
         # Clients that connect now wait until the server runs.
@@ -109,19 +111,3 @@ def _config(world: World, faults: Faults, ready_bytes: int = 0) -> uvicorn.Confi
 
 def _base_url(listening: socket.socket) -> str:
     return f"http://{HOST}:{listening.getsockname()[1]}{PREFIX}"
-
-
-@contextmanager
-def _stopping_on_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Stop on a signal, also before uvicorn listens to signals and when it raises one again."""
-
-    def stop(*_: object) -> None:
-        server.should_exit = True
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    kept = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

@@ -1,4 +1,7 @@
-"""Tenants: organizations of the sandbox, each with a token (see `tokens`) and a secret."""
+"""Tenants: organizations of the sandbox, each with a token (see `tokens`) and a secret.
+
+The command line writes a `booking.toml` and an `.env` with which `settings` reads them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 from booking_assets.sandbox import tokens
+
+WRITTEN_BY_SANDBOX = "# Written by `booking-assets sandbox`: works while that sandbox runs.\n"
+"""The first line of both files: who may overwrite them."""
 
 _NAMESPACE = UUID("5b0c9d0e-6a52-5c0b-9a3f-0d1f6f0a7c11")
 _PLACES = (
@@ -55,6 +61,30 @@ def tenants_of(identifiers: Iterable[UUID]) -> tuple[Tenant, ...]:
         slug = next(slug for slug in slugs if slug not in tenants)
         tenants[slug] = _tenant(slug, identifier, number)
     return tuple(tenants.values())
+
+
+def booking_toml(base_url: str, tenants: Iterable[Tenant]) -> str:
+    """The settings: where the sandbox is, and its organizations. Holds no secrets."""
+    tables = [f'{WRITTEN_BY_SANDBOX}[api]\nbase_url = "{base_url}"\n']
+    tables += [
+        "[[organizations]]\n"
+        f'slug = "{tenant.slug}"\n'
+        f'identifier = "{tenant.identifier}"\n'
+        f'token_env = "{token_variable(tenant.slug)}"\n'
+        for tenant in tenants
+    ]
+    return "\n".join(tables)
+
+
+def dotenv(tenants: Iterable[Tenant]) -> str:
+    """The environment: a token for each organization."""
+    lines = (f"{token_variable(tenant.slug)}={tenant.token}\n" for tenant in tenants)
+    return WRITTEN_BY_SANDBOX + "".join(lines)
+
+
+def token_variable(slug: str) -> str:
+    """The environment variable that holds an organization's token."""
+    return f"BOOKING_TOKEN_{slug.upper().replace('-', '_')}"
 
 
 def _tenant(slug: str, identifier: UUID, number: int) -> Tenant:

@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 
-from booking_assets.sandbox.configuration import booking_toml, dotenv
 from booking_assets.sandbox.faults.registry import parse_faults
 from booking_assets.sandbox.server import SandboxServer
+from booking_assets.sandbox.tenants import booking_toml, dotenv
 from booking_assets.sandbox.world import generated_world
 from booking_assets_tests.commands import SECONDS, Shell, unfolded
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from booking_assets.sandbox.configuration import token_variable
+from booking_assets.sandbox.tenants import token_variable
 from booking_assets_tests.cli.commands import (
     Ran,
     counts,

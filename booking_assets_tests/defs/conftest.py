@@ -17,9 +17,8 @@ from booking_assets.definitions import build_definitions
 from booking_assets.defs.instance import HOME_VARIABLE, prepare_dagster_home
 from booking_assets.defs.partitions import range_tags
 from booking_assets.pipeline.connections import open_warehouse
-from booking_assets.sandbox.configuration import token_variable
 from booking_assets.sandbox.server import SandboxServer
-from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.tenants import Tenant, token_variable
 from booking_assets.sandbox.world import World, generated_world
 from booking_assets.settings import Api, Organization, Settings
 from booking_assets.tables.contract import Table

@@ -35,7 +35,7 @@ from booking_assets.defs.processes import PROCESS_TAG, end_dead_runs
 from booking_assets.defs.runs import RefreshResult, run_refresh
 from booking_assets.pipeline.alerts import Alert
 from booking_assets.pipeline.progress import NoProgress
-from booking_assets.sandbox.configuration import token_variable
+from booking_assets.sandbox.tenants import token_variable
 from booking_assets.settings import Alerts, SettingsError
 from booking_assets.warehouse.errors import WarehouseBusy
 from booking_assets_tests.defs.conftest import Site

@@ -11,7 +11,7 @@ from booking_assets.defs.metadata import SHOWN
 from booking_assets.defs.raw import NO_RETRY_TAGS
 from booking_assets.defs.specs import COLLECTED_TABLES, PARTITIONED_TABLES, asset_key
 from booking_assets.pipeline.loads import CONTRACTS
-from booking_assets.sandbox.configuration import token_variable
+from booking_assets.sandbox.tenants import token_variable
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import (
     COLLECTIONS,

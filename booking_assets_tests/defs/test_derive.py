@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from booking_assets.defs.specs import SNAPSHOT_KEY, asset_key
-from booking_assets.sandbox.configuration import token_variable
+from booking_assets.sandbox.tenants import token_variable
 from booking_assets.tables.capacity import (
     ATTENDANCE_BY_EVENT,
     CALENDAR,

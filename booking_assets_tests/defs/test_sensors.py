@@ -12,7 +12,7 @@ from dagster_shared.record import copy
 from booking_assets.defs.runs import run_refresh
 from booking_assets.defs.sensors import SKIP_DERIVE_TAG
 from booking_assets.pipeline.progress import NoProgress
-from booking_assets.sandbox.configuration import token_variable
+from booking_assets.sandbox.tenants import token_variable
 from booking_assets.settings import Alerts
 from booking_assets_tests.defs.conftest import Site
 

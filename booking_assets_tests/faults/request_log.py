@@ -12,7 +12,7 @@ from starlette.responses import Response
 from booking_assets.sandbox.faults.contract import FLAG, FaultRequest, Forward, Switch
 from booking_assets.sandbox.faults.registry import Fault
 from booking_assets.sandbox.query import query_of_body, query_of_parameters
-from booking_assets.sandbox.responses import Refusal
+from booking_assets.sandbox.responses import Refusal, ServerFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +77,5 @@ def _page(request: FaultRequest) -> int | None:
             return query_of_body(request.body, request.resource).page
         parameters = Request(request.scope).query_params.multi_items()
         return query_of_parameters(parameters, request.resource).page
-    except Refusal:
+    except (Refusal, ServerFault):
         return None

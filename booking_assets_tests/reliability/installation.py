@@ -27,8 +27,7 @@ from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.derivation import derive_all, publish
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.pipeline.results import CollectionResult, RunReport
-from booking_assets.sandbox.configuration import booking_toml, dotenv, token_variable
-from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.tenants import Tenant, booking_toml, dotenv, token_variable
 from booking_assets.sandbox.world import World, generated_world
 from booking_assets.settings import Settings, load_settings
 from booking_assets.tables.catalog import RAW_TABLES

@@ -18,9 +18,8 @@ from polars.testing import assert_frame_equal
 from booking_assets.collect.contracts import REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.pipeline.results import CollectionResult
-from booking_assets.sandbox.configuration import token_variable
 from booking_assets.sandbox.faults.data import stranger_to
-from booking_assets.sandbox.tenants import Tenant
+from booking_assets.sandbox.tenants import Tenant, token_variable
 from booking_assets.settings import SettingsError
 from booking_assets.tables.raw import REGISTRATIONS
 from booking_assets.warehouse.errors import SliceLoadFailed

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from booking_assets.sandbox.configuration import booking_toml, dotenv
-from booking_assets.sandbox.tenants import generated_tenants
+from booking_assets.sandbox.tenants import booking_toml, dotenv, generated_tenants
 
 
 def test_settings_and_environment_fit_together() -> None:

@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from booking_assets.sandbox import tokens
-from booking_assets.sandbox.configuration import token_variable
-from booking_assets.sandbox.tenants import generated_tenants, tenants_of
+from booking_assets.sandbox.tenants import generated_tenants, tenants_of, token_variable
 
 SLUG = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 LATER = 2_000_000_000

@@ -37,6 +37,8 @@ SLOW = (
     "defs/test_storage.py",
     "pipeline/test_analysts.py",
     "pipeline/test_histories.py",
+    "pipeline/test_history_laws.py",
+    "pipeline/test_name_overrides.py",
     "pipeline/test_names.py",
     "pipeline/test_organizations.py",
     "pipeline/test_publishing.py",

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from threading import Thread
 from typing import Any
 
 import dagster as dg
@@ -24,6 +25,7 @@ from booking_assets.settings import Api, Organization, Settings
 from booking_assets.tables.contract import Table
 from booking_assets.tables.raw import COLLECTIONS
 from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.defs.receiver import Receiver
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENTS_EACH = 30
@@ -174,3 +176,14 @@ def durable_site(new_site: Callable[..., Site]) -> Site:
 @pytest.fixture
 def site(new_site: Callable[..., Site]) -> Site:
     return new_site()
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("ALERTS", server.url)
+        yield server
+        server.shutdown()
+        thread.join()

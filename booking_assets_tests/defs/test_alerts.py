@@ -1,25 +1,16 @@
-"""Alerts, sent to a real HTTP receiver and a real mail server on this machine."""
+"""Alerts: what is told, when, and by whom; sent to a real HTTP receiver on this machine."""
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
-import logging
 import socket
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import dagster as dg
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from booking_assets.defs.alerts import (
     ALERT_TAG,
@@ -27,90 +18,19 @@ from booking_assets.defs.alerts import (
     KILLED,
     NOT_SENT,
     TOLD,
-    send,
     starter_tags,
     step_failure,
 )
 from booking_assets.defs.processes import PROCESS_TAG, end_dead_runs
 from booking_assets.defs.runs import RefreshResult, run_refresh
-from booking_assets.pipeline.alerts import Alert
 from booking_assets.pipeline.progress import NoProgress
 from booking_assets.sandbox.tenants import token_variable
 from booking_assets.settings import Alerts, SettingsError
 from booking_assets.warehouse.errors import WarehouseBusy
 from booking_assets_tests.defs.conftest import Site
+from booking_assets_tests.defs.receiver import SECRET, Receiver
 
-ALERT = Alert("Booking assets: 1 organization failed", "acme, events: <b>no</b> *token* & such")
-SECRET = "hunter2-in-the-address"
 SENSORS = {True: "alert_after_run", False: "alert_after_failed_run"}
-
-
-class Receiver(ThreadingHTTPServer):
-    """An HTTP server that keeps what is sent to it, and answers with `status`."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.status = 200
-        self.messages: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"json://127.0.0.1:{self.server_port}/{SECRET}"
-
-    @property
-    def titles(self) -> list[str]:
-        return [one["title"] for one in self.messages]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.status == 200:
-            self.server.messages.append(json.loads(body))
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        pass
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv("ALERTS", server.url)
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-class Mailbox:
-    """Keeps the mails that a server gets."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-
-    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
-        content = envelope.content
-        assert isinstance(content, bytes)
-        self.mails.append(email.message_from_bytes(content, policy=email.policy.default))
-        return "250 OK"
-
-
-@pytest.fixture
-def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    mailbox = Mailbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = Controller(mailbox, hostname="127.0.0.1", port=port)
-    server.start()
-    sender = "from=booking@example.org&to=ops@example.org&mode=insecure"
-    monkeypatch.setenv("MAIL", f"mailto://127.0.0.1:{port}?{sender}")
-    yield mailbox
-    server.stop()
 
 
 @pytest.fixture
@@ -160,59 +80,6 @@ def sense(site: Site, run_id: str, event: dg.DagsterEvent | None = None) -> str:
     answer = site.definitions.resolve_sensor_def(name)(context)
     assert isinstance(answer, dg.SkipReason)
     return str(answer.skip_message)
-
-
-def test_a_message_reaches_a_webhook_and_a_mailbox(receiver: Receiver, mailbox: Mailbox) -> None:
-    assert send(Alerts(url_env=("ALERTS", "MAIL")), ALERT) == (2, [])
-    (message,), (mail,) = receiver.messages, mailbox.mails
-    assert (message["title"], message["message"]) == (ALERT.title, ALERT.body)
-    assert message["type"] == "failure"
-    assert mail["subject"] == ALERT.title
-    assert mail["to"] == "ops@example.org"
-    assert mail.get_content_type() == "text/plain"
-    assert mail.get_content().strip() == ALERT.body
-
-
-def test_a_variable_may_hold_several_urls(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ALERTS", f"{receiver.url}\n  {receiver.url} ")
-    assert send(Alerts(url_env=("ALERTS",)), ALERT) == (2, [])
-    assert len(receiver.messages) == 2
-
-
-FAULTS = {
-    "an unknown service": (f"nope://{SECRET}", "URL 1 of ALERTS is no URL that apprise knows"),
-    "no URL": (SECRET, "URL 1 of ALERTS is no URL that apprise knows"),
-    "a closed port": (f"json://127.0.0.1:1/{SECRET}", "URL 1 of ALERTS did not accept the message"),
-    "a closed mail port": (
-        f"mailtos://u:{SECRET}@127.0.0.1:1?from=a@b.org&to=a@b.org",
-        "did not accept",
-    ),
-    "nothing": (" ", "ALERTS is unset or blank"),
-}
-
-
-@pytest.mark.parametrize(("url", "fault"), FAULTS.values(), ids=FAULTS)
-def test_a_failure_to_send_is_said_without_the_url(
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    url: str,
-    fault: str,
-) -> None:
-    monkeypatch.setenv("ALERTS", url)
-    with caplog.at_level(logging.DEBUG):
-        sent, (said,) = send(Alerts(url_env=("ALERTS",)), ALERT)
-    assert sent == 0
-    assert fault in said
-    assert SECRET not in said + caplog.text + "".join(capfd.readouterr())
-
-
-def test_a_missing_apprise_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "apprise", None)
-    sent, (fault,) = send(Alerts(url_env=("ALERTS",)), ALERT)
-    assert (sent, fault) == (0, "alerts need apprise: run `pip install 'booking-assets[alerts]'`")
 
 
 def test_a_refresh_tells_a_failure_once_and_that_it_ended_without_a_secret_or_a_title(

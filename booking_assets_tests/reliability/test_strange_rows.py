@@ -1,7 +1,7 @@
 """Rows that cannot be typed, and rows of another release: what fits is loaded, nothing is lost.
 
 That a new column of the contract migrates an old warehouse, and that any other change is refused,
-is in `booking_assets_tests/warehouse/test_tables.py`.
+is in `booking_assets_tests/warehouse/test_schema_changes.py`.
 """
 
 from __future__ import annotations

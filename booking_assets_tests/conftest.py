@@ -65,7 +65,8 @@ Of other files, the single slow tests carry the mark themselves.
 LONGEST = (
     *("test_webserver.py", "storage/test_landings.py", "cli/test_terminal.py"),
     *("defs/test_alerts.py", "reliability/test_weather.py", "reliability/test_kills.py"),
-    *("pipeline/test_names.py", "pipeline/test_histories.py", "reliability/test_readers.py"),
+    *("pipeline/test_names.py", "pipeline/test_history_laws.py", "pipeline/test_histories.py"),
+    "reliability/test_readers.py",
     *("pipeline/test_rebuild.py", "reliability/test_moving_data.py", "storage/test_machines.py"),
     *("pipeline/test_organizations.py", "defs/test_storage.py", "storage/test_objects.py"),
     *("collect/test_incremental_laws.py", "defs/test_collect.py", "defs/test_loading.py"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from booking_assets.sandbox import downloads, responses, tokens, wire
 from booking_assets.sandbox.query import Query, query_of_body, query_of_parameters
+from booking_assets.sandbox.registrations import Registrations
 from booking_assets.sandbox.resources import Resource
 from booking_assets.sandbox.responses import Refusal, ServerFault
 from booking_assets.sandbox.rows import ReadyPages, Row, Rows, members_of
@@ -35,7 +36,7 @@ PREFIX = "/v2/E01"
 CHANGES = "sandbox.changes"
 """The key of an ASGI scope with the functions by which faults change rows."""
 
-Write: TypeAlias = Callable[[Sequence[Row], Resource], bytes]
+Write: TypeAlias = Callable[[Iterable[Row], Resource], bytes]
 _SCHEME = "Bearer "
 _JSON_TYPE = re.compile(r"(application|text)/json|application/.*\+json")
 _DEFAULT_LIFETIME = 1200
@@ -108,17 +109,22 @@ async def _page(write: Write, resource: Resource, request: Request) -> Response:
     return responses.json(request, body, headers)
 
 
-def _whole(rows: Sequence[Row], resource: Resource) -> bytes:  # noqa: ARG001 - a Write
-    return wire.array_of([row.json for row in rows])
+def _whole(rows: Iterable[Row], resource: Resource) -> bytes:  # noqa: ARG001 - a Write
+    json = rows.json() if isinstance(rows, Registrations) else [row.json for row in rows]
+    return wire.array_of(json)
 
 
-def _identifiers(rows: Sequence[Row], resource: Resource) -> bytes:
+def _identifiers(rows: Iterable[Row], resource: Resource) -> bytes:
     name = resource.listed_as or resource.identifier
-    listed = [{name: row.identifier} for row in rows]
-    if resource.listed:
-        for row, members in zip(rows, listed, strict=True):
-            members |= {member: members_of(row)[member] for member in resource.listed}
-    return wire.json_text(listed)
+    if isinstance(rows, Registrations):
+        return wire.json_text([{name: one.decode()} for one in rows.identifiers()])
+    return wire.json_text(
+        [
+            {name: row.identifier}
+            | {member: members_of(row).get(member) for member in resource.listed}
+            for row in rows
+        ]
+    )
 
 
 async def _count(resource: Resource, request: Request) -> Response:

@@ -17,15 +17,9 @@ import numpy as np
 
 from booking_assets.sandbox import kinds, vocabulary, wire
 from booking_assets.sandbox.draft import Draft, venues_of
-from booking_assets.sandbox.registrations import (
-    ROW,
-    Array,
-    Registrations,
-    enrolled,
-    enrollment_of,
-)
+from booking_assets.sandbox.registrations import ROW, Array, Registrations, enrolled, enrollment_of
 from booking_assets.sandbox.resources import EVENTS
-from booking_assets.sandbox.rows import Rows, WrittenRow
+from booking_assets.sandbox.rows import Row, Rows
 from booking_assets.sandbox.wire import TICKS_A_SECOND
 
 _BIRTHS: tuple[tuple[Callable[[Draft], None], str, tuple[kinds.Change, ...]], ...] = (
@@ -115,7 +109,7 @@ class GeneratedOrganization:
         self._seed = seed
         self._leaves_orphans = leaves_orphans
         self._rhythms = [rhythm_of(seed, organization, slot) for slot in range(slots)]
-        self._by_slot: list[WrittenRow | None] = [None] * slots
+        self._by_slot: list[Row | None] = [None] * slots
         # When a slot's event, or one of its registrations, changes next (ticks).
         self._events_until, self._registrations_until, self._born = np.zeros((3, slots), np.int64)
         self._events = Rows(EVENTS, ())
@@ -125,13 +119,16 @@ class GeneratedOrganization:
     def events(self, now: int) -> Rows:
         """The events that exist at `now` (ticks), or at the latest instant requested."""
         due = np.flatnonzero(self._events_until <= now).tolist()
+        gone = {row.order for slot in due if (row := self._by_slot[slot]) is not None}
         for slot in due:
             standing = standing_at(self._rhythms[slot], now)
             self._events_until[slot], self._born[slot] = standing.until, standing.born
             is_gap = standing.version is None
             self._by_slot[slot] = None if is_gap else self._event(slot, standing)
         if due:
-            self._events = Rows(EVENTS, filter(None, self._by_slot))
+            kept = (row for row in self._events if row.order not in gone)
+            new = (self._by_slot[slot] for slot in due)
+            self._events = Rows(EVENTS, [*kept, *filter(None, new)])
         return self._events
 
     def registrations(self, now: int) -> Rows:
@@ -147,7 +144,7 @@ class GeneratedOrganization:
         return self._registrations
 
     def _enroll(self, slots: Sequence[int], now: int) -> list[Array]:
-        """The registrations of some slots, in parts; notes when they change next."""
+        """The registrations of some slots; notes when they change next."""
         enrollments = [
             enrollment_of(event.json, slot, born, self._rhythms[slot].lifetime)
             for slot, born in zip(slots, self._born[slots].tolist(), strict=True)
@@ -177,7 +174,7 @@ class GeneratedOrganization:
     def _identifier(self, slot: int, generation: int) -> UUID:
         return uuid5(self._organization, f"{slot}/{generation}")
 
-    def _event(self, slot: int, standing: Standing) -> WrittenRow:
+    def _event(self, slot: int, standing: Standing) -> Row:
         """The slot's event at its version.
 
         `LastChangeTime` is the instant of the newest change; two versions differ only in members
@@ -204,7 +201,7 @@ class GeneratedOrganization:
             _mark(draft, draft.one_of(possible)(draft), offset)
         changed: wire.Instant | None = draft.get("LastChangeTime")
         json = wire.row_of(draft, EVENTS.kinds)
-        return WrittenRow.of(identifier, changed and changed.ticks, json)
+        return Row.of(identifier, changed and changed.ticks, json)
 
 
 def _mark(draft: Draft, change_type: str, offset: int) -> None:

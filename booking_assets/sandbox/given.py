@@ -17,7 +17,7 @@ from booking_assets.sandbox.draft import DAY
 from booking_assets.sandbox.registration_texts import GIVEN
 from booking_assets.sandbox.registrations import Enrollment, Registrations, enrolled
 from booking_assets.sandbox.resources import EVENTS
-from booking_assets.sandbox.rows import Rows, WrittenRow
+from booking_assets.sandbox.rows import Row, Rows
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 def given_events(path: Path) -> dict[UUID, Rows]:
     """The events of a file, by organization; a ValueError names a line that is no event."""
     seen: set[str] = set()
-    rows: defaultdict[UUID, list[WrittenRow]] = defaultdict(list)
+    rows: defaultdict[UUID, list[Row]] = defaultdict(list)
     is_packed = _begins_with(path, _GZIP_MAGIC)
     with gzip.open(path) if is_packed else path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -73,14 +73,14 @@ def given_registrations(path: Path, events: Mapping[UUID, Rows]) -> dict[UUID, R
     }
 
 
-def _event(line: bytes) -> tuple[UUID, WrittenRow]:
+def _event(line: bytes) -> tuple[UUID, Row]:
     # Values stay as the text that they are, so that a number keeps its digits.
     values = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     present = {member: value for member, value in values.items() if bytes(value) != b"null"}
     read = msgspec.json.decode(line)
     changed = read.get("LastChangeTime")
     ticks = None if changed is None else wire.instant_of(changed).ticks
-    row = WrittenRow.of(UUID(read["EventIdentifier"]), ticks, wire.row_json(present))
+    row = Row.of(UUID(read["EventIdentifier"]), ticks, wire.row_json(present))
     return UUID(read["OrganizationIdentifier"]), row
 
 

@@ -338,25 +338,12 @@ def _hand_back(draft: Draft, ticks: int) -> None:
 
 
 CLASS_CHANGES: tuple[Change, ...] = (
-    *(_retitle, _move_room, _move_room, _adjust_capacity, _adjust_capacity, _adjust_capacity),
-    *(
-        _publish_or_unpublish,
-        _publish_or_unpublish,
-        _lock_or_unlock,
-        _cancel_or_reinstate,
-        _reschedule,
-    ),
+    *(_retitle, *(_move_room,) * 2, *(_adjust_capacity,) * 3, *(_publish_or_unpublish,) * 2),
+    *(_lock_or_unlock, _cancel_or_reinstate, _reschedule),
 )
 EXAM_CHANGES: tuple[Change, ...] = (
-    *(
-        _retitle,
-        _move_room,
-        _decide,
-        _decide,
-        _publish_or_unpublish,
-        _cancel_or_reinstate,
-        _reschedule,
-    ),
+    *(_retitle, _move_room, _decide, _decide, _publish_or_unpublish),
+    *(_cancel_or_reinstate, _reschedule),
 )
 PAPER_EXAM_CHANGES: tuple[Change, ...] = (*EXAM_CHANGES, *(_next_package_step,) * 8)
 MEETING_CHANGES: tuple[Change, ...] = (_retitle, _move_room, _reschedule, _cancel_or_reinstate)

@@ -15,7 +15,7 @@ from booking_assets.sandbox import vocabulary, wire
 from booking_assets.sandbox.draft import AWARDS, DAY, OFFICES, TEAMS, Venue, venues_of
 from booking_assets.sandbox.registration_texts import CANARY
 from booking_assets.sandbox.resources import ACHIEVEMENTS, GROUPS, Kind, Resource
-from booking_assets.sandbox.rows import Rows, WrittenRow
+from booking_assets.sandbox.rows import Row, Rows
 from booking_assets.sandbox.wire import Instant
 
 EXPIRED_VENUE, LOST_VENUE = 0, 8
@@ -89,7 +89,7 @@ def _award(organization: UUID, number: int) -> dict[str, Any]:
     }
 
 
-def _row(resource: Resource, organization: UUID, values: Mapping[str, Any]) -> WrittenRow:
+def _row(resource: Resource, organization: UUID, values: Mapping[str, Any]) -> Row:
     changed: Instant | None = values.get("LastChangeTime")
     json = wire.row_of({**values, "OrganizationIdentifier": organization}, resource.kinds)
-    return WrittenRow.of(values[resource.identifier], changed and changed.ticks, json)
+    return Row.of(values[resource.identifier], changed and changed.ticks, json)

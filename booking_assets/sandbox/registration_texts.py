@@ -36,7 +36,8 @@ SEAT, WAITLIST, OTHER = range(3)
 CLASS, EXAM, APPOINTMENT, GIVEN = range(4)
 """Kinds of event, with different approvals; those of a given one take a seat in any type."""
 
-_UNDATED = 3
+_TEMPLATES, _UNDATED = 64, 3
+_OFFSETS = np.resize(vocabulary.OFFICE_OFFSETS, _TEMPLATES)
 _FORMS = 5
 _TIERS = 3
 _GRADED = frozenset({"Assigned", "Released", "Withheld", "Published"})
@@ -54,8 +55,8 @@ def registration_texts(
     rows: np.ndarray[Any, Any], identifiers: Sequence[bytes], organization: UUID
 ) -> list[bytes]:
     """Each of the rows (of `registrations.ROW`) as an item of a JSON array."""
-    numbers = [template_of(identifier) for identifier in identifiers]
-    offsets = np.array([_offset(number) for number in numbers])
+    numbers = [int(identifier[:2], 16) % _TEMPLATES for identifier in identifiers]
+    offsets = _OFFSETS[numbers]
     columns = (rows[name].tolist() for name in ("kind", "role", "has_turned"))
     templates = map(_template, *columns, numbers)
     fields = zip(
@@ -71,16 +72,6 @@ def registration_texts(
     return [text % pick(values) for (text, pick), values in zip(templates, fields, strict=True)]
 
 
-def template_of(identifier: bytes) -> int:
-    """The number of a registration's template."""
-    return int(identifier[:2], 16) // 4
-
-
-def is_dated(template: int) -> bool:
-    """Whether rows of the template have a `LastChangeTime`; a few have none."""
-    return template >= _UNDATED
-
-
 @cache
 def _template(
     kind: int, role: int, has_turned: bool, number: int
@@ -93,14 +84,10 @@ def _template(
     return re.sub(r"%\(\w+\)", "%", text).encode(), itemgetter(*map(_FIELDS.index, names))
 
 
-def _offset(number: int) -> int:
-    return vocabulary.OFFICE_OFFSETS[number % len(vocabulary.OFFICE_OFFSETS)]
-
-
 def _members(kind: int, role: int, has_turned: bool, number: int) -> dict[str, Any]:
     """The members of a registration; those without a value may be None or absent."""
     chance = Random(f"{kind}/{role}/{number}")  # noqa: S311 - repeatable, no secret
-    zone = wire.date_time(wire.Instant(0, _offset(number)))[-6:]
+    zone = wire.date_time(wire.Instant(0, int(_OFFSETS[number])))[-6:]
     requested, turn = f"%(requested)s{zone}", f"%(turned)s{zone}"
     values: dict[str, Any] = {
         "RegistrationIdentifier": "%(identifier)s",
@@ -113,7 +100,7 @@ def _members(kind: int, role: int, has_turned: bool, number: int) -> dict[str, A
         "IncludeInT2202": chance.random() < 0.3,  # noqa: PLR2004 - a probability
         "LastChangeUser": f"{CANARY}-USER {chance.choice(vocabulary.USERS)}",
     }
-    if is_dated(number):
+    if number >= _UNDATED:
         values["LastChangeTime"] = turn if has_turned else requested
     for member, (probability, words) in vocabulary.OFFICE_MEMBERS.items():
         if chance.random() < probability:

@@ -7,7 +7,6 @@ are made as one array, and written a page at a time, when requested (`registrati
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from hashlib import shake_128
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -24,9 +23,7 @@ from booking_assets.sandbox.registration_texts import (
     OTHER,
     SEAT,
     WAITLIST,
-    is_dated,
     registration_texts,
-    template_of,
 )
 from booking_assets.sandbox.resources import REGISTRATIONS
 from booking_assets.sandbox.rows import Row, Rows
@@ -169,7 +166,7 @@ def _shares(identifiers: Array, place: int) -> Array:
 
 
 class Registrations(Rows):
-    """The registrations of an organization, as an array of `ROW`; written at once, when needed."""
+    """The registrations of an organization, as an array of `ROW`; written when needed."""
 
     def __init__(self, rows: Array, organization: UUID) -> None:
         super().__init__(REGISTRATIONS, ())
@@ -178,7 +175,11 @@ class Registrations(Rows):
 
     def __iter__(self) -> Iterator[Row]:
         for start in range(0, len(self.array), _ROWS_A_PART):
-            yield from self._part(slice(start, start + _ROWS_A_PART))
+            part = self._part(slice(start, start + _ROWS_A_PART))
+            for identifier, json in zip(part.identifiers(), part.json(), strict=True):
+                text = msgspec.json.decode(json).get("LastChangeTime")
+                changed = None if text is None else wire.instant_of(text).ticks
+                yield Row.of(UUID(identifier.decode()), changed, json)
 
     def count(self) -> int:
         """The number of rows."""
@@ -188,50 +189,16 @@ class Registrations(Rows):
         """The row of that identifier."""
         order = wire.identifier_order(identifier)
         place = int(np.searchsorted(self.array["order"], order))
-        found = self._part(slice(place, place + 1))
-        return found[0] if found and found[0].order == order else None
+        found = next(iter(self._part(slice(place, place + 1))), None)
+        return found if found and found.order == order else None
 
-    def _part(self, wanted: slice) -> Sequence[Row]:
-        part = Registrations(self.array[wanted], self._organization)
-        return [_RegistrationRow(part, place) for place in range(part.count())]
+    def _part(self, wanted: slice) -> Registrations:
+        return Registrations(self.array[wanted], self._organization)
 
-    @cached_property
-    def orders(self) -> Array:
-        """The bytes of each row's `wire.identifier_order`."""
-        return np.ascontiguousarray(self.array["order"]).view(np.uint8).reshape(-1, 16)
-
-    @cached_property
     def identifiers(self) -> list[bytes]:
         """Each row's identifier."""
-        return wire.identifiers_in(self.orders)
+        return wire.identifiers_in(np.ascontiguousarray(self.array["order"]))
 
-    @cached_property
     def json(self) -> list[bytes]:
         """Each row as an item of a JSON array."""
-        return registration_texts(self.array, self.identifiers, self._organization)
-
-
-class _RegistrationRow(msgspec.Struct):
-    """A `Row` of some that are written together."""
-
-    part: Registrations
-    place: int
-
-    @property
-    def identifier(self) -> str:
-        return self.part.identifiers[self.place].decode()
-
-    @property
-    def order(self) -> bytes:
-        return bytes(self.part.orders[self.place])
-
-    @property
-    def changed(self) -> int | None:
-        row = self.part.array[self.place]
-        if not is_dated(template_of(self.part.identifiers[self.place])):
-            return None
-        return int(row["turned"] if row["has_turned"] else row["requested"])
-
-    @property
-    def json(self) -> bytes:
-        return self.part.json[self.place]
+        return registration_texts(self.array, self.identifiers(), self._organization)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import msgspec
@@ -16,21 +16,8 @@ from booking_assets.sandbox.query import Query, SortItem, sort_items
 from booking_assets.sandbox.resources import Kind, Resource
 
 
-class Row(Protocol):
-    """A row: its JSON (an array's item), time of change (ticks) and `wire.identifier_order`."""
-
-    @property
-    def identifier(self) -> str: ...  # noqa: D102
-    @property
-    def order(self) -> bytes: ...  # noqa: D102
-    @property
-    def changed(self) -> int | None: ...  # noqa: D102
-    @property
-    def json(self) -> bytes: ...  # noqa: D102
-
-
-class WrittenRow(NamedTuple):
-    """A row whose JSON is written already."""
+class Row(NamedTuple):
+    """A row with its JSON (an array's item), time of change (ticks) and `wire.identifier_order`."""
 
     identifier: str
     order: bytes
@@ -50,7 +37,7 @@ class Page:
     Pages with equal keys have the same rows.
     """
 
-    rows: Sequence[Row]
+    rows: Iterable[Row]
     number: int
     size: int
     total: int
@@ -117,7 +104,7 @@ class Rows:
         key = (self._version, items, wanted.start, wanted.stop)
         return Page(rows, query.page, query.page_size, total, key)
 
-    def _part(self, wanted: slice) -> Sequence[Row]:
+    def _part(self, wanted: slice) -> Iterable[Row]:
         return self._ordered[wanted]
 
     def _sorted_by(self, items: tuple[SortItem, ...]) -> Sequence[Row]:

@@ -67,11 +67,7 @@ class SandboxServer:
 
 
 def serve(
-    world: World,
-    *,
-    port: int,
-    on_started: Callable[[str], None],
-    faults: Faults = NO_FAULTS,
+    world: World, *, port: int, on_started: Callable[[str], None], faults: Faults = NO_FAULTS
 ) -> None:
     """Serve until SIGINT or SIGTERM, whose handlers it replaces; `on_started` gets the base URL.
 

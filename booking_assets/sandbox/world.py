@@ -61,12 +61,7 @@ class World:
 
 
 def generated_world(
-    organizations: int,
-    events: int,
-    seed: int,
-    *,
-    clock: Clock = wall_clock,
-    still: bool = False,
+    organizations: int, events: int, seed: int, *, clock: Clock = wall_clock, still: bool = False
 ) -> World:
     """Made-up tenants with up to `events` events each, moving with the clock unless `still`.
 

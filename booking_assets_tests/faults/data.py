@@ -40,7 +40,7 @@ from booking_assets.sandbox.resources import (
     REGISTRATIONS,
     Resource,
 )
-from booking_assets.sandbox.rows import Page, Row, Rows, WrittenRow
+from booking_assets.sandbox.rows import Page, Row, Rows
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets_tests.faults.availability import authorized_by, with_body
 
@@ -266,18 +266,18 @@ def unsorted(value: str, context: FaultContext) -> Handler:
     return of_rows(change)
 
 
-def _changed_at(row: WrittenRow, moment: int) -> WrittenRow:
+def _changed_at(row: Row, moment: int) -> Row:
     """The row with that moment (ticks) as its last change."""
     text = wire.date_time(wire.Instant(moment, 0))
     return rewritten(row, {"LastChangeTime": text})._replace(changed=moment)
 
 
-def _copied(row: Row, resource: Resource, number: int) -> WrittenRow:
+def _copied(row: Row, resource: Resource, number: int) -> Row:
     # The server's order compares the last bytes first: zeros come before every random identifier.
     own = UUID(row.identifier).bytes[:4] + number.to_bytes(4, "big")
     identifier = UUID(bytes=own + bytes(8))
     copy = rewritten(row, {resource.identifier: identifier})
-    return WrittenRow.of(identifier, copy.changed, copy.json)
+    return Row.of(identifier, copy.changed, copy.json)
 
 
 def _inserting(inserted: Callable[[int], int], context: FaultContext) -> Handler:

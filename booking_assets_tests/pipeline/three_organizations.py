@@ -16,7 +16,7 @@ from booking_assets.sandbox.resources import (
     Kind,
     Resource,
 )
-from booking_assets.sandbox.rows import Rows, WrittenRow
+from booking_assets.sandbox.rows import Row, Rows
 
 TUESDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 WEDNESDAY = datetime(2026, 3, 11, 12, tzinfo=UTC)
@@ -199,5 +199,5 @@ def rows(resource: Resource, owner: UUID, members: Iterable[Mapping[str, Any]]) 
         for name, value in values.items():
             if resource.kinds[name] is Kind.INSTANT:
                 values[name] = wire.instant_of(value)
-        written.append(WrittenRow.of(identifier, None, wire.row_of(values, resource.kinds)))
+        written.append(Row.of(identifier, None, wire.row_of(values, resource.kinds)))
     return Rows(resource, written)

@@ -6,11 +6,18 @@ import json
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from booking_assets.sandbox import generated, wire
-from booking_assets.sandbox.registration_texts import CANARY, CANARY_IDENTIFIER, CANARY_NUMBER
+from booking_assets.sandbox.registration_texts import (
+    CANARY,
+    CANARY_IDENTIFIER,
+    CANARY_NUMBER,
+    CLASS,
+)
+from booking_assets.sandbox.registrations import Enrollment, Registrations, enrolled
 from booking_assets.sandbox.resources import EVENTS, REGISTRATIONS, Kind, Resource
 from booking_assets.sandbox.rows import members_of
 from booking_assets.sandbox.world import World, generated_world
@@ -246,6 +253,17 @@ def test_registrations_are_not_made_before_they_are_asked_for(
     assert rows_of(world, EVENTS)
     with pytest.raises(Made):
         rows_of(world, REGISTRATIONS)
+
+
+def test_registrations_stay_the_same_where_their_event_gets_more() -> None:
+    few = Enrollment(str(UUID(int=5)), 0, CLASS, 4, 1, 1, 10**16, 10**14, is_closed=False)
+    now = few.opened + few.period // 2
+    identifiers = [
+        {row.identifier: row.json for row in Registrations(enrolled([one], now)[0], UUID(int=1))}
+        for one in (few, few._replace(seats=9, waitlisted=3, others=2))
+    ]
+    assert len(identifiers[0]) > 3
+    assert identifiers[0].items() < identifiers[1].items()
 
 
 def test_nobody_has_a_name(registrations: list[Members]) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,17 @@ def test_a_date_time_reads_back_to_the_tick(ticks: int, offset: int) -> None:
     assert wire.instant_of(wire.date_time(instant)) == instant
 
 
+instants = st.tuples(st.integers(-(10**16), 9 * 10**16), st.integers(-840, 840))
+seconds = st.integers(0, 10**9).map(lambda number: (number * wire.TICKS_A_SECOND, 0))
+
+
+@given(st.lists(instants | seconds, min_size=1))
+def test_many_date_times_are_written_as_one_is(found: list[tuple[int, int]]) -> None:
+    ticks, offsets = np.array(found).T
+    expected = [wire.date_time(wire.Instant(*one))[:-6].encode() for one in found]
+    assert wire.local_times(ticks, offsets) == expected
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "2025-13-01T00:00:00Z", "2025-08-29T25:00:00Z"])
 def test_what_is_no_date_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"isoformat|must be in"):
@@ -63,6 +75,17 @@ def test_identifiers_sort_as_sql_server_sorts_them() -> None:
 @given(st.uuids(), st.uuids())
 def test_the_order_of_identifiers_is_total(one: UUID, other: UUID) -> None:
     assert (wire.identifier_order(one) == wire.identifier_order(other)) == (one == other)
+
+
+@given(st.lists(st.uuids(), min_size=1))
+def test_many_identifiers_are_ordered_and_written_as_one_is(found: list[UUID]) -> None:
+    orders = wire.identifier_orders(np.array([[*one.bytes] for one in found], np.uint8))
+    expected = [wire.identifier_order(one) for one in found]
+    assert orders.tobytes() == b"".join(expected)
+    assert np.argsort(orders, kind="stable").tolist() == sorted(
+        range(len(found)), key=expected.__getitem__
+    )
+    assert wire.identifiers_in(orders) == [str(one).encode() for one in found]
 
 
 def test_an_array_of_rows_is_one_indented_document() -> None:

@@ -24,7 +24,7 @@ from booking_assets.sandbox.faults.contract import (
     switch,
 )
 from booking_assets.sandbox.resources import ACHIEVEMENTS, EVENTS, GROUPS, REGISTRATIONS, Resource
-from booking_assets.sandbox.rows import Row, Rows, WrittenRow
+from booking_assets.sandbox.rows import Row, Rows
 from booking_assets.sandbox.tenants import Tenant
 
 _HEADER = "X-Query-Pagination"
@@ -138,7 +138,7 @@ def stranger_to(tenant: Tenant) -> UUID:
     return uuid5(tenant.identifier, "stranger")
 
 
-def rewritten(row: Row, values: dict[str, Any]) -> WrittenRow:
+def rewritten(row: Row, values: dict[str, Any]) -> Row:
     """The row with other values."""
     return with_json(row, wire.row_json(raw_members(row) | values))
 
@@ -148,9 +148,9 @@ def raw_members(row: Row) -> dict[str, Any]:
     return msgspec.json.decode(row.json, type=dict[str, msgspec.Raw])
 
 
-def with_json(row: Row, json: bytes) -> WrittenRow:
+def with_json(row: Row, json: bytes) -> Row:
     """The row with another text."""
-    return WrittenRow(row.identifier, row.order, row.changed, json)
+    return Row(row.identifier, row.order, row.changed, json)
 
 
 def _broken(kind: str, row: Row, resource: Resource) -> bytes:

@@ -156,7 +156,7 @@ class World:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A snapshot of two organizations, as of noon of a day in March."""
     folder = tmp_path_factory.mktemp("published")
-    sandbox = generated_world(2, EVENTS_EACH, seed=7, clock=lambda: NOON)
+    sandbox = generated_world(2, EVENTS_EACH, seed=10, clock=lambda: NOON)
     tokens = {tenant.identifier: Token(tenant.token) for tenant in sandbox.tenants}
     with (
         SandboxServer(sandbox) as server,

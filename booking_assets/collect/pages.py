@@ -20,10 +20,10 @@ Argument = TypeVar("Argument")
 
 
 def listed_keys(client: BookingClient, page_size: int, count: int, concurrency: int) -> pl.Series:
-    """The keys of the rows that `search` lists, each once, as far as they are UUIDs."""
+    """The keys of the rows that `search` lists, as far as they are UUIDs; some may be repeated."""
     pages = fetch_pages(client.search, lambda listing: listing.rows, page_size, count, concurrency)
     keys = [keys_of(pl.Series(page.content.identifiers, dtype=pl.String)) for page in pages]
-    return pl.concat(keys).unique()
+    return pl.concat(keys)
 
 
 def fetch_pages(

@@ -85,6 +85,7 @@ class Parts:
         self._buffer: list[pl.DataFrame] = []
         self._buffered_rows = 0
         self._keys = [_NO_KEYS]
+        self._distinct: int | None = None
         self._number = 0
         self.linked = 0
 
@@ -93,20 +94,13 @@ class Parts:
         for file in files:
             path = self._path(self._number)
             link(file, path)
-            part = pl.lit(self._number, dtype=pl.Int32)
-            row = pl.int_range(pl.len(), dtype=pl.Int32)
-            keys = pl.scan_parquet(file, glob=False).select(**self._row_keys, part=part, row=row)
-            self._keys.append(keys.collect())
-            self._number += 1
+            self._append_keys(pl.scan_parquet(file, glob=False))
         self.linked = self._number
 
     def add(self, rows: pl.DataFrame) -> None:
         """Adds rows; writes a file once `PART_ROWS` are buffered."""
         if not rows.height:
             return
-        position = pl.int_range(pl.len(), dtype=pl.Int32) + self._buffered_rows
-        part = pl.lit(self._number, dtype=pl.Int32)
-        self._keys.append(rows.select(**self._row_keys, part=part, row=position))
         self._buffer.append(rows)
         self._buffered_rows += rows.height
         if self._buffered_rows >= PART_ROWS:
@@ -117,14 +111,23 @@ class Parts:
 
         Rows that were added earlier have a lower part, or the same part and a lower row.
         """
+        self.flush()
         self._keys = [pl.concat(self._keys)]
         return self._keys[0]
 
+    @property
+    def distinct(self) -> int:
+        """The number of different keys; counted once, since that sorts a copy of them."""
+        keys = self.keys()
+        if self._distinct is None:
+            self._distinct = keys.get_column("key").n_unique()
+        return self._distinct
+
     def keep(self, kept: pl.DataFrame) -> None:
         """Removes all rows but `kept`, a subset of `keys`; rewrites only the files affected."""
-        self.flush()
         if kept.height == self.keys().height:
             return
+        self._distinct = None
         removed = self.keys().join(kept, on=["part", "row"], how="anti")
         affected = removed.get_column("part").unique()
         keys = [kept.filter(~pl.col("part").is_in(affected.implode()))]
@@ -141,11 +144,18 @@ class Parts:
     def flush(self) -> None:
         """Writes the buffered rows to a file."""
         if self._buffer:
-            path = self._path(self._number)
-            _write(pl.concat(self._buffer), path)
-            self._written(path)
-            self._number += 1
+            rows, path = pl.concat(self._buffer), self._path(self._number)
             self._buffer, self._buffered_rows = [], 0
+            _write(rows, path)
+            self._written(path)
+            self._append_keys(rows.lazy())
+
+    def _append_keys(self, rows: pl.LazyFrame) -> None:
+        """Keeps the keys of a part's rows: of a page each, they would scatter over the memory."""
+        part, row = pl.lit(self._number, dtype=pl.Int32), pl.int_range(pl.len(), dtype=pl.Int32)
+        self._keys.append(rows.select(**self._row_keys, part=part, row=row).collect().rechunk())
+        self._number += 1
+        self._distinct = None
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{self._stem}-{number:05}.parquet"

@@ -102,6 +102,8 @@ class StagingWriter:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
+        # Releases the keys: the parts reference this object, so that nothing else would for long.
+        self._begin()
 
     def written(self, path: Path) -> None:
         """Is told of each file of typed rows, before the collection has ended."""
@@ -166,7 +168,7 @@ class StagingWriter:
         """Distinct typed rows."""
         if self.repeated is not None:
             return int(self.repeated.log_row["rows_loaded"])
-        return self._typed.keys().get_column("key").n_unique()
+        return self._typed.distinct
 
     @property
     def rejected(self) -> int:
@@ -176,9 +178,9 @@ class StagingWriter:
         return self._distinct_rejected().height
 
     def keys(self) -> pl.Series:
-        """The keys of all rows, each once; rejected rows may lack a key."""
+        """The keys of all rows, also of repeated ones; rejected rows may lack a key."""
         keys = [parts.keys().get_column("key") for parts in (self._typed, self._rejected)]
-        return pl.concat(keys).drop_nulls().unique()
+        return pl.concat(keys).drop_nulls()
 
     @property
     def without_identifier(self) -> int:

@@ -20,10 +20,17 @@ from booking_assets_tests.collect.outcomes import before, fill, landed, run, tit
 
 @pytest.mark.parametrize("gone", [1, 5, 10])
 @pytest.mark.parametrize("new", [11.5, 24.5, 99])
+@pytest.mark.parametrize("at_once", [verification.BUCKET_KEYS, 4])
 def test_a_deletion_and_an_insertion_that_every_count_hides_are_found(
-    booking: Booking, collection_from: MakeCollection, gone: int, new: float
+    booking: Booking,
+    collection_from: MakeCollection,
+    monkeypatch: pytest.MonkeyPatch,
+    gone: int,
+    new: float,
+    at_once: int,
 ) -> None:
     """One row moves from the next page to the last one and is skipped; all totals stay."""
+    monkeypatch.setattr(verification, "BUCKET_KEYS", at_once)
     booking.rows = {2 * n: event(2 * n) for n in range(1, 26)}
 
     def move(request: Request) -> None:

@@ -205,6 +205,13 @@ def test_a_second_attempt_starts_from_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_a_closed_staging_keeps_no_keys_in_memory(tmp_path: Path) -> None:
+    with staging(tmp_path) as opened:
+        opened.add(decoded(event(1), event(2)))
+        assert opened.keys().len() == 2
+    assert opened.keys().is_empty()
+
+
 def test_a_collection_without_rows_lands_as_well(tmp_path: Path) -> None:
     with staging(tmp_path) as opened:
         landing = landed(opened)

@@ -33,7 +33,7 @@ EVENT_COLUMNS: tuple[str, ...] = (
 MOST_CONFLICTS_A_ROOM = 1_000_000
 """Conflicts beyond which a text is not regarded as a room: those of 1,415 concurrent events."""
 
-CONFLICTS_AT_ONCE = 50_000
+CONFLICTS_AT_ONCE = 20_000
 """Conflicts in one frame: each takes a kilobyte while the frame is made."""
 
 

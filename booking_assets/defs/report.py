@@ -32,7 +32,6 @@ def written_report(settings: Settings, *, keep: int = 2) -> "Report":
     return write_report(
         settings.snapshot_path,
         settings.report_path,
-        memory_limit=settings.warehouse.memory_limit,
         threads=settings.warehouse.threads,
         keep=keep,
         group=settings.publish.group,

@@ -17,6 +17,7 @@ import polars as pl
 
 from booking_assets.report.scope import (
     ATTENDED,
+    BOOKINGS,
     NEEDS_A_PERSON,
     ROOM_WEEKS,
     Facts,
@@ -31,6 +32,11 @@ from booking_assets.tables.raw import EVENTS
 Frames = Mapping[str, pl.DataFrame]
 _OWNER = "organization"
 _ID = (_OWNER, "event_identifier")
+BOOKING = (
+    *(_OWNER, "venue_location_identifier", "venue_room", "event_scheduled_start"),
+    *("event_scheduled_end", "event_scheduled_start_offset_minutes"),
+)
+"""The columns of the bookings of rooms, which are kept without the event: many share a time."""
 _OFFSETS = timedelta(days=2)
 """More than a clock anywhere differs from UTC, and a booking takes."""
 _T = TypeVar("_T", date, datetime)
@@ -57,6 +63,8 @@ class ShownRows:
             # Texts of a filtered frame hold those of the whole one; new texts do not.
             own = frame.with_columns(pl.col(pl.String) + "")
             self._parts.setdefault(name, []).append(own)
+        # As many as there are hours in the rooms, however many events there are.
+        self._parts[BOOKINGS] = [pl.concat(self._parts[BOOKINGS]).unique()]
 
     def frames(self) -> dict[str, pl.DataFrame]:
         """What the pages are made from, by the table's name."""
@@ -65,7 +73,7 @@ class ShownRows:
         shown = self._shown(frames[CAPACITY_BY_EVENT.name], frames[EVENT_CHANGES.name])
         return frames | {
             CAPACITY_BY_EVENT.name: shown,
-            EVENTS.name: _of(shown, frames[EVENTS.name]),
+            BOOKINGS: self._of_the_room_weeks(frames[BOOKINGS]),
             ATTENDANCE_BY_EVENT.name: by_day(
                 frames[ATTENDANCE_BY_EVENT.name], pl.col("events").sum()
             ),
@@ -74,16 +82,17 @@ class ShownRows:
     def reduced(self, part: Frames) -> dict[str, pl.DataFrame]:
         """The rows of a part that the pages show; attendance as its sums by day."""
         changes = self.new(part[EVENT_CHANGES.name])
-        shown = self._shown(part[CAPACITY_BY_EVENT.name], changes)
-        packages = part[DISTRIBUTION_BY_EVENT.name]
+        events, packages = part[CAPACITY_BY_EVENT.name], part[DISTRIBUTION_BY_EVENT.name]
+        shown = self._shown(events, changes)
+        bookings = self._of_the_room_weeks(events.filter(is_room_event(), ~is_long()))
         curves = shown.join(self.pages, on=_OWNER).filter(
             is_upcoming(pl.col("instant")), pl.col("capacity_maximum").is_not_null()
         )
         return {
-            **part,
+            **{name: frame for name, frame in part.items() if name != EVENTS.name},
             CAPACITY_BY_EVENT.name: shown,
             EVENT_CHANGES.name: changes,
-            EVENTS.name: _of(shown, part[EVENTS.name]),
+            BOOKINGS: bookings.join(part[EVENTS.name], on=_ID, how="left").select(BOOKING),
             SEAT_HISTORY.name: _of(curves, part[SEAT_HISTORY.name]),
             DISTRIBUTION_BY_EVENT.name: packages.filter(
                 pl.col("distribution_state").is_in(NEEDS_A_PERSON) | pl.col("return_overdue")
@@ -106,9 +115,21 @@ class ShownRows:
         found = (
             events.join(self.pages, on=_OWNER)
             .join(changed, on=_ID, how="left")
-            .filter(is_upcoming(pl.col("instant")) | _is_of_the_room_weeks() | pl.col("is_changed"))
+            .filter(is_upcoming(pl.col("instant")) | pl.col("is_changed"))
         )
         return found.select(events.columns)
+
+    def _of_the_room_weeks(self, bookings: pl.DataFrame) -> pl.DataFrame:
+        """The bookings in the weeks before an organization's newest one, and a few more.
+
+        The newest of all is no earlier than that of a part.
+        """
+        start, latest = pl.col("event_scheduled_start"), pl.col("instant") - _OFFSETS
+        newest = pl.when(start <= latest).then(start).max().over(_OWNER).fill_null(latest)
+        first = newest - timedelta(weeks=ROOM_WEEKS) - 2 * _OFFSETS
+        last = pl.col("instant") + timedelta(weeks=1) + _OFFSETS
+        found = bookings.join(self.pages, on=_OWNER).filter(start.is_between(first, last))
+        return found.select(bookings.columns)
 
 
 def page_rows(rows: Sequence[tuple[str, datetime, datetime | None, int | None]]) -> pl.DataFrame:
@@ -121,19 +142,6 @@ def page_rows(rows: Sequence[tuple[str, datetime, datetime | None, int | None]])
         "last_sequence": pl.Int64(),
     }
     return pl.DataFrame(rows, schema=columns, orient="row")
-
-
-def _is_of_the_room_weeks() -> pl.Expr:
-    """The bookings of rooms in the weeks before an organization's newest one, and a few more.
-
-    The newest of all is no earlier than that of a part.
-    """
-    start, latest = pl.col("event_scheduled_start"), pl.col("instant") - _OFFSETS
-    is_booking = is_room_event() & ~is_long()
-    newest = pl.when(is_booking, start <= latest).then(start).max().over(_OWNER)
-    first = newest.fill_null(latest) - timedelta(weeks=ROOM_WEEKS) - 2 * _OFFSETS
-    last = pl.col("instant") + timedelta(weeks=1) + _OFFSETS
-    return is_booking & start.is_between(first, last)
 
 
 def _of(events: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -28,6 +28,8 @@ ROOM_WEEKS = 13
 LATE, FAILED = "Overdue", "Failed"
 NEEDS_A_PERSON = (LATE, FAILED)
 """The states of packages that are listed one by one."""
+BOOKINGS = "bookings"
+"""The frame of the rooms booked in these weeks: each time once, with the offset of its start."""
 ATTENDED = ("taken", "present", "absent", "incomplete", "unmarked", "other")
 """The figures of attendance that are summed."""
 

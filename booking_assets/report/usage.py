@@ -19,6 +19,7 @@ from booking_assets.report.content import (
 )
 from booking_assets.report.scope import (
     ATTENDED,
+    BOOKINGS,
     NOT_APPLICABLE,
     ROOM_WEEKS,
     TITLE,
@@ -26,8 +27,6 @@ from booking_assets.report.scope import (
     Query,
     Scope,
     first_of_each,
-    is_long,
-    is_room_event,
 )
 
 NO_SHOW_DAYS = 90
@@ -61,11 +60,7 @@ def rooms(scope: Scope) -> Section:
 
 def _room_hours(batch: Batch) -> pl.DataFrame:
     """The number of rooms booked by weekday and hour, in the weeks before `end`."""
-    bookings = (
-        batch.rows("marts.capacity_by_event")
-        .filter(is_room_event(), ~is_long())
-        .join(batch.frames["raw.events"], on=["organization", "event_identifier"], how="left")
-    )
+    bookings = batch.rows(BOOKINGS)
     zones = bookings.partition_by("zone", as_dict=True) or {(None,): bookings}
     local = pl.concat([_local_bookings(own, zone) for (zone,), own in zones.items()])
     day, today, hour = pl.col("first").dt.date(), pl.col("today"), pl.col("hour")
@@ -77,7 +72,7 @@ def _room_hours(batch: Batch) -> pl.DataFrame:
         local.with_columns(end=end, hour=pl.datetime_ranges("first", "last", "1h"))
         .explode("hour")
         .filter(hour.dt.date().is_between(first, pl.col("end"), closed="left"))
-        .unique(["organization", "venue_location_identifier", "room", "hour"])
+        .unique(["organization", "room", "hour"])
         .group_by("organization", "end", weekday=hour.dt.weekday(), of_day=hour.dt.hour())
         .len()
     )
@@ -94,13 +89,15 @@ def _local_bookings(bookings: pl.DataFrame, zone: str | None) -> pl.DataFrame:
     )
     length = pl.col("event_scheduled_end") - start
     room = pl.col("venue_room").str.replace_all(r"\s+", " ").str.strip_chars().str.to_lowercase()
-    return bookings.select(
-        *("organization", "today", "venue_location_identifier"),
-        room=room.replace("", None),
+    times = bookings.select(
+        *("organization", "today"),
+        # A number: the texts would be repeated for each hour.
+        room=pl.struct("venue_location_identifier", room.replace("", None)).rank("dense"),
         first=local.dt.truncate("1h"),
         # An event that ends at 10:00 does not book the hour from 10 to 11.
         last=(local + length - timedelta(microseconds=1)).dt.truncate("1h"),
     )
+    return times.unique()
 
 
 _ATTENDANCE = {

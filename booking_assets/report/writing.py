@@ -43,6 +43,8 @@ MANIFEST = "report.json"
 
 PART_ROWS = 20_000
 """Rows of a table that are read at once: of several organizations, or of a part of a large one."""
+THREAD_MEMORY_MB = 32
+"""DuckDB's memory for each thread: a part is a scan, and with more it keeps what it has read."""
 EVENT = "event_identifier"
 
 LOCK_SECONDS = 60
@@ -189,7 +191,6 @@ def write_report(
     snapshot: Path,
     path: Path,
     *,
-    memory_limit: str,
     threads: int,
     keep: int,
     group: str | None,
@@ -208,7 +209,9 @@ def write_report(
     try:
         with (
             _locked(path),
-            open_published(snapshot, memory_limit=memory_limit, threads=threads) as view,
+            open_published(
+                snapshot, memory_limit=f"{THREAD_MEMORY_MB * threads}MB", threads=threads
+            ) as view,
         ):
             _require_free(path)
             writer = _Writer(view, path.resolve())

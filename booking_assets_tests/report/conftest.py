@@ -129,7 +129,6 @@ class World:
         return write_report(
             self.snapshot,
             self.report,
-            memory_limit="192MB",
             threads=2,
             **{"keep": 2, "group": None} | arguments,
         )

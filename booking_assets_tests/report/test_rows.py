@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 
 from booking_assets.report import writing
-from booking_assets.report.rows import Frames, ShownRows
-from booking_assets.tables.capacity import ATTENDANCE_BY_EVENT
+from booking_assets.report.rows import BOOKING, Frames, ShownRows
+from booking_assets.report.scope import BOOKINGS, is_long, is_room_event
+from booking_assets.tables.capacity import ATTENDANCE_BY_EVENT, CAPACITY_BY_EVENT
 from booking_assets.tables.marts import EVENT_CHANGES
+from booking_assets.tables.raw import EVENTS
 from booking_assets_tests.report.conftest import World
 
 MOVED = """
@@ -37,7 +39,11 @@ def of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     def everything(self: ShownRows, part: Frames) -> dict[str, pl.DataFrame]:
         changes, attended = EVENT_CHANGES.name, ATTENDANCE_BY_EVENT.name
         by_event = pl.lit(1, pl.Int64)
+        booked = part[CAPACITY_BY_EVENT.name].filter(is_room_event(), ~is_long())
+        key = ["organization", "event_identifier"]
+        bookings = booked.join(part[EVENTS.name], on=key, how="left").select(BOOKING)
         return dict(part) | {
+            BOOKINGS: bookings,
             changes: self.new(part[changes]),
             attended: part[attended].with_columns(events=by_event),
         }

@@ -189,7 +189,7 @@ KILLED = """
 
     writing._write = dying
     paths = (Path(sys.argv[1]), Path(sys.argv[2]))
-    writing.write_report(*paths, memory_limit="192MB", threads=2, keep=2, group=None)
+    writing.write_report(*paths, threads=2, keep=2, group=None)
 """
 
 

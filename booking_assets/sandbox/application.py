@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from booking_assets.sandbox import downloads, responses, tokens, wire
-from booking_assets.sandbox.query import Query, query_of_body, query_of_parameters
+from booking_assets.sandbox.query import Query, query_of_body
 from booking_assets.sandbox.registrations import Registrations
 from booking_assets.sandbox.resources import Resource
 from booking_assets.sandbox.responses import Refusal, ServerFault
@@ -85,13 +85,11 @@ def _with_lowercase_paths(app: ASGIApp) -> ASGIApp:
 def _routes(prefix: str, resource: Resource) -> list[Route]:
     """The operations of a resource: the same for each."""
     base = f"{prefix}/{resource.area}/{resource.name}"
-    both = ["GET", "POST"]
     return [
-        Route(base, partial(_page, _whole, resource), methods=["GET"]),
         Route(f"{base}/collect", partial(_page, _whole, resource), methods=["POST"]),
-        Route(f"{base}/count", partial(_count, resource), methods=both),
-        Route(f"{base}/search", partial(_page, _identifiers, resource), methods=both),
-        Route(f"{base}/download", partial(_download, resource), methods=both),
+        Route(f"{base}/count", partial(_count, resource), methods=["POST"]),
+        Route(f"{base}/search", partial(_page, _identifiers, resource), methods=["POST"]),
+        Route(f"{base}/download", partial(_download, resource), methods=["POST"]),
         Route(f"{base}/{{row:uuid}}", partial(_retrieve, resource), methods=["GET", "HEAD"]),
     ]
 
@@ -137,12 +135,13 @@ async def _download(resource: Resource, request: Request) -> Response:
     tenant, query = _authenticated(request), await _query(resource, request)
     world = _world(request)
     rows = tuple(world.rows(tenant, resource))
-    body = await run_in_threadpool(downloads.content, rows, query.format, query.includes, resource)
+    is_csv = query.format.lower() == "csv"
+    body = await run_in_threadpool(downloads.content, rows, resource, is_csv=is_csv)
     counter: Counter[Tenant] = request.app.state.downloads
     counter[tenant] += 1
-    name = downloads.file_name(world.now(), counter[tenant], query.format, resource)
+    name = downloads.file_name(world.now(), counter[tenant], resource, is_csv=is_csv)
     headers = {
-        "Content-Type": downloads.media_type(query.format),
+        "Content-Type": "text/csv" if is_csv else responses.JSON,
         "Content-Disposition": f"attachment; filename={name}; filename*=UTF-8''{name}",
     }
     return Response(body, headers=headers)
@@ -208,8 +207,6 @@ def _rows(request: Request, tenant: Tenant, resource: Resource) -> Rows:
 
 
 async def _query(resource: Resource, request: Request) -> Query:
-    if request.method == "GET":
-        return query_of_parameters(request.query_params.multi_items(), resource)
     return query_of_body(await _json_body(request), resource)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import mimetypes
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,38 +12,26 @@ import msgspec
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.resources import Kind, Resource
-from booking_assets.sandbox.responses import JSON
 from booking_assets.sandbox.rows import Row, members_of
 
 _NULL = msgspec.Raw(b"null")
 
 
-def content(rows: Sequence[Row], file_format: str, includes: str, resource: Resource) -> bytes:
-    """The file's bytes; `includes` names the members and their order, all where none is known."""
-    known = {member.lower(): member for member in resource.kinds}
-    named = [known.get(name.strip().lower()) for name in includes.split(",")]
-    kinds = {member: resource.kinds[member] for member in named if member} or resource.kinds
-    return _csv(rows, kinds) if file_format.lower() == "csv" else _json(rows, kinds)
+def content(rows: Sequence[Row], resource: Resource, *, is_csv: bool) -> bytes:
+    """The file's bytes: every member of every row."""
+    return _csv(rows, resource.kinds) if is_csv else _json(rows, resource.kinds)
 
 
-def media_type(file_format: str) -> str:
-    """The content type of a format; an unknown one holds JSON under that extension's own type."""
-    extension = file_format.lower()
-    if extension == "json":
-        return JSON
-    return mimetypes.guess_type(f"x.{extension}")[0] or "application/octet-stream"
-
-
-def file_name(moment: datetime, number: int, file_format: str, resource: Resource) -> str:
+def file_name(moment: datetime, number: int, resource: Resource, *, is_csv: bool) -> str:
     """The name of a tenant's `number`-th download."""
     stem = f"{resource.area.capitalize()}_{resource.noun}s__{moment:%y%m%d%H%M}"
-    return f"{stem}-{number}.{file_format.lower()}"
+    return f"{stem}-{number}.{'csv' if is_csv else 'json'}"
 
 
-def _json(rows: Sequence[Row], names: Iterable[str]) -> bytes:
+def _json(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> bytes:
     # Values are copied as text, so that numbers keep their digits.
     decoded = map(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode, (row.json for row in rows))
-    members = ({name: values.get(name, _NULL) for name in names} for values in decoded)
+    members = ({name: values.get(name, _NULL) for name in kinds} for values in decoded)
     return wire.array_of([wire.row_json(values) for values in members])
 
 

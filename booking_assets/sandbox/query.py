@@ -1,4 +1,4 @@
-"""Reads a request's JSON body or query string as the vendor's ASP.NET binder does.
+"""Reads a request's JSON body as the vendor's ASP.NET binder does.
 
 Each criterion is parsed, so that a malformed value is refused, and then ignored, as in every
 release of the vendor's server. What cannot be read raises the vendor's response as a `Refusal`.
@@ -6,7 +6,7 @@ release of the vendor's server. What cannot be read raises the vendor's response
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,13 +17,12 @@ from booking_assets.sandbox import wire
 from booking_assets.sandbox.resources import RESOURCES, Kind, Resource
 from booking_assets.sandbox.responses import Refusal, ServerFault, invalid_request
 
-_Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 _TYPES: Mapping[Kind | None, Any] = {
     None: dict[str, Any],
     Kind.TEXT: str | int | float | bool,
     Kind.IDENTIFIER: UUID,
     Kind.FLAG: bool,
-    Kind.NUMBER: _Int32,
+    Kind.NUMBER: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)],
     Kind.MEASURE: float,
 }
 SortItem = tuple[str, bool]
@@ -40,7 +39,6 @@ class Query:
     page: int = 1
     page_size: int = 20
     sort: str = ""
-    includes: str = ""
     format: str = "json"
 
     def slice_of(self, total: int) -> slice:
@@ -61,19 +59,17 @@ def query_of_body(body: bytes, resource: Resource) -> Query:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         errors = {"": [f"The request body must be a JSON object: {error}."]}
         raise Refusal(invalid_request(errors)) from None
-    return _bound(document, resource)
-
-
-def query_of_parameters(parameters: Iterable[tuple[str, str]], resource: Resource) -> Query:
-    """Read a query string, where `Filter.Page=2` stands for a member of a member."""
-    document: dict[str, Any] = {}
-    for name, value in parameters:
-        outer, _, inner = name.lower().partition(".")
-        if inner:
-            document.setdefault(outer, {})[inner] = value
-        elif outer not in _OBJECTS:
-            document[outer] = value
-    return _bound(document, resource)
+    wrong: dict[str, list[str]] = {}
+    values = _converted(document, _BODIES[resource], "", wrong)
+    if values.get("Filter"):
+        values["Filter"] = _converted(values["Filter"], _FILTER, "Filter.", wrong)
+    if wrong:
+        raise Refusal(invalid_request(wrong))
+    asked = values.get("Filter", {})
+    if asked is None:
+        raise ServerFault("Value cannot be null. (Parameter 'filter')")
+    asked = {_FIELDS.get(name): value for name, value in asked.items() if value not in {None, ""}}
+    return Query(**{field: value for field, value in asked.items() if field})
 
 
 def sort_items(text: str, resource: Resource) -> tuple[SortItem, ...]:
@@ -87,21 +83,6 @@ def sort_items(text: str, resource: Resource) -> tuple[SortItem, ...]:
             raise ServerFault(f"No property or field '{item}' exists in type '{entity}'")
         items.append((member, direction.lower() == "desc"))
     return tuple(items)
-
-
-def _bound(document: Mapping[str, Any], resource: Resource) -> Query:
-    errors: dict[str, list[str]] = {}
-    values = _converted(document, _BODIES[resource], "", errors)
-    for name, members in _NESTED.items():
-        if values.get(name):
-            values[name] = _converted(values[name], members, f"{name}.", errors)
-    if errors:
-        raise Refusal(invalid_request(errors))
-    asked = values.get("Filter", {})
-    if asked is None:
-        raise ServerFault("Value cannot be null. (Parameter 'filter')")
-    asked = {_FIELDS.get(name): value for name, value in asked.items() if value not in {None, ""}}
-    return Query(**{field: value for field, value in asked.items() if field})
 
 
 def _converted(
@@ -134,22 +115,11 @@ def _members(kinds: Mapping[str, Kind | None]) -> _Members:
 
 
 _NEVER_NULL = frozenset({"Page", "PageSize"})
-_FIELDS = {"Page": "page", "PageSize": "page_size", "Sort": "sort"}
-_FIELDS |= {"Includes": "includes", "Format": "format"}
-_NESTED = {
-    "Filter": _members(
-        dict.fromkeys((*_FIELDS, "Excludes"), Kind.TEXT) | dict.fromkeys(_NEVER_NULL, Kind.NUMBER)
-    ),
-    "Origin": _members(
-        {"When": Kind.INSTANT}
-        | dict.fromkeys(("Organization", "User", "Proxy"), Kind.IDENTIFIER)
-        | dict.fromkeys(("Description", "Reason", "Source"), Kind.TEXT)
-    ),
-}
-_OBJECTS = frozenset({"filter", "origin", "texts"})
+_FIELDS = {"Page": "page", "PageSize": "page_size", "Sort": "sort", "Format": "format"}
+_FILTER = _members(dict.fromkeys(_FIELDS, Kind.TEXT) | dict.fromkeys(_NEVER_NULL, Kind.NUMBER))
 _BODIES: Mapping[Resource, _Members] = {
     resource: _members(
-        {"Identifier": Kind.IDENTIFIER, "Filter": None, "Origin": None, "Texts": None}
+        {"Identifier": Kind.IDENTIFIER, "Filter": None}
         | {name: kind for name, kind in resource.kinds.items() if name not in resource.not_criteria}
     )
     for resource in RESOURCES

@@ -6,12 +6,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from threading import Lock
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from booking_assets.sandbox.faults.contract import FLAG, FaultRequest, Forward, Switch
 from booking_assets.sandbox.faults.registry import Fault
-from booking_assets.sandbox.query import query_of_body, query_of_parameters
+from booking_assets.sandbox.query import query_of_body
 from booking_assets.sandbox.responses import Refusal, ServerFault
 
 
@@ -73,9 +72,6 @@ def _page(request: FaultRequest) -> int | None:
     if request.tenant is None or request.resource is None or request.operation == "retrieve":
         return None
     try:
-        if request.scope["method"] == "POST":
-            return query_of_body(request.body, request.resource).page
-        parameters = Request(request.scope).query_params.multi_items()
-        return query_of_parameters(parameters, request.resource).page
+        return query_of_body(request.body, request.resource).page
     except (Refusal, ServerFault):
         return None

@@ -150,7 +150,6 @@ def test_a_null_filter_is_a_server_error(client: httpx.Client, operation: str) -
         ({"Filter": {"Page": "x"}}, "Filter.Page"),
         ({"Filter": {"Page": None}}, "Filter.Page"),
         ({"Filter": []}, "Filter"),
-        ({"Origin": {"When": "soon"}}, "Origin.When"),
     ],
     ids=str,
 )
@@ -206,33 +205,6 @@ def test_only_collect_and_search_speak_of_pages(client: httpx.Client) -> None:
         assert "x-query-pagination" not in answer.headers
 
 
-@pytest.mark.parametrize("operation", ["collect", "count", "search"])
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("Filter.Page", "Filter.PageSize", "Filter.Sort"),
-        ("filter.page", "FILTER.pagesize", "filter.sort"),
-    ],
-    ids=["proper", "any-case"],
-)
-def test_get_is_an_alias_with_a_query_string(
-    client: httpx.Client, operation: str, names: tuple[str, ...]
-) -> None:
-    values = (2, 7, "LastChangeTime desc")
-    body = {"Filter": dict(zip(("Page", "PageSize", "Sort"), values, strict=True))}
-    posted = client.post(f"{EVENTS}/{operation}", json=body)
-    path = EVENTS if operation == "collect" else f"{EVENTS}/{operation}"
-    got = client.get(path, params=dict(zip(names, values, strict=True)))
-    assert got.json() == posted.json()
-    assert got.headers.get("x-query-pagination") == posted.headers.get("x-query-pagination")
-
-
-def test_a_query_string_is_parsed_too(client: httpx.Client) -> None:
-    answer = client.get(EVENTS, params={"Filter.Page": "x", "RegistrationStart": "soon"})
-    assert answer.status_code == 400
-    assert set(answer.json()["errors"]) == {"Filter.Page", "RegistrationStart"}
-
-
 def test_an_event_is_retrieved_and_asserted_by_identifier(client: httpx.Client) -> None:
     event = everything(client)[3]
     path = f"{EVENTS}/{event['EventIdentifier']}"
@@ -262,6 +234,7 @@ def test_an_unknown_and_a_foreign_event_are_not_found(
         ("GET", "/booking/nothing", 404),
         ("POST", "/booking/attendees/count", 404),
         ("GET", f"{EVENTS}/collect", 405),
+        ("GET", f"{EVENTS}/count", 405),
         ("POST", f"{EVENTS}/{NOBODY}", 405),
     ],
 )

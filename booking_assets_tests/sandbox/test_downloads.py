@@ -9,8 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import msgspec
-import pytest
 
 from booking_assets.sandbox import downloads
 from booking_assets.sandbox.resources import EVENTS
@@ -73,38 +71,14 @@ def test_csv_is_quoted_and_has_a_column_a_member(client: httpx.Client) -> None:
         )
 
 
-@pytest.mark.parametrize("file_format", ["csv", "json"])
-def test_includes_choose_and_order_the_columns(client: httpx.Client, file_format: str) -> None:
-    answer = download(client, Format=file_format, Includes="eventtitle, Nonsense,EventIdentifier")
-    if file_format == "csv":
-        assert answer.text.startswith('"EventTitle","EventIdentifier"\r\n')
-    else:
-        assert list(answer.json()[0]) == ["EventTitle", "EventIdentifier"]
-
-
-def test_includes_without_a_known_name_mean_all(client: httpx.Client) -> None:
-    assert list(download(client, Includes="Nonsense").json()[0]) == list(EVENTS.kinds)
-
-
-def test_an_unknown_format_is_json_under_its_own_type(client: httpx.Client) -> None:
-    answer = download(client, Format="xml")
-    assert "xml" in answer.headers["content-type"]
-    assert len(msgspec.json.decode(answer.content)) == len(collected(client))
-
-
-def test_get_downloads_too(client: httpx.Client) -> None:
-    answer = client.get("/booking/events/download", params={"Filter.Format": "csv"})
-    assert answer.content == download(client, Format="csv").content
-
-
 def test_nothing_is_an_empty_file_or_an_empty_array() -> None:
     world = generated_world(1, 0, seed=1, clock=lambda: NOON)
     rows = list(world.rows(world.tenants[0]))
-    assert downloads.content(rows, "csv", "", EVENTS) == b""
-    assert downloads.content(rows, "json", "", EVENTS) == b"[]"
+    assert downloads.content(rows, EVENTS, is_csv=True) == b""
+    assert downloads.content(rows, EVENTS, is_csv=False) == b"[]"
 
 
 def test_a_file_name_carries_the_minute() -> None:
-    assert downloads.file_name(NOON + timedelta(minutes=5), 3, "CSV", EVENTS) == (
+    assert downloads.file_name(NOON + timedelta(minutes=5), 3, EVENTS, is_csv=True) == (
         "Booking_Events__2603011205-3.csv"
     )

@@ -58,8 +58,8 @@ OUTAGE = Value(
     _pair,
     lambda outage: SECONDS.holds(outage[0]) and outage[1] > 0 and outage[1].is_integer(),
 )
-_OPERATIONS = ("collect", "count", "search", "download", "retrieve")
-SCOPE = one_of("SCOPE", "all", *(resource.name for resource in RESOURCES), *_OPERATIONS)
+OPERATIONS = ("collect", "count", "search", "download", "retrieve")
+SCOPE = one_of("SCOPE", "all", *(resource.name for resource in RESOURCES), *OPERATIONS)
 
 
 class BreakableProtocol(H11Protocol):

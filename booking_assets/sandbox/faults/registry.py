@@ -34,7 +34,6 @@ SWITCHES: Mapping[str, AnySwitch] = {
 """In the order in which the faults are applied, the outermost first."""
 
 _SHOWN = 20
-_NAMED = frozenset({"collect", "search", "count", "download"})
 
 
 @dataclass(frozen=True)
@@ -210,6 +209,6 @@ def _target(path: str) -> tuple[Resource | None, str]:
     for resource in RESOURCES:
         _, found, rest = path.partition(f"/{resource.area}/{resource.name}")
         if found:
-            operation = rest.strip("/") or "collect"
-            return resource, operation if operation in _NAMED else "retrieve"
+            operation = rest.strip("/")
+            return resource, operation if operation in availability.OPERATIONS else "retrieve"
     return None, ""

@@ -122,19 +122,6 @@ def test_the_log_knows_the_tenant_and_the_page_of_a_refused_request(start: Start
     assert (logged.status, logged.tenant, logged.page) == (429, faulty.tenant.slug, 3)
 
 
-def test_a_get_is_struck_like_a_post(start: Start) -> None:
-    faulty = start("cap_page_size=7", "insert_between=0", "unknown_members")
-    parameters: dict[str, str | int] = {
-        "filter.Page": 2,
-        "Filter.PageSize": 50,
-        "Filter.Sort": SORT,
-    }
-    got = faulty.client.get("/booking/events", params=parameters)
-    posted = faulty.page(2, size=50)
-    assert (got.status_code, got.content) == (200, posted.content)
-    assert len(got.json()) == 7
-
-
 def test_a_refusal_of_the_routes_passes_through(start: Start) -> None:
     faulty = start("cap_page_size=7", "rebuild=5", "bad_rows=all", "unknown_members", "no_header")
     assert faulty.client.post("/booking/events/collect", content=b"no JSON").status_code == 415

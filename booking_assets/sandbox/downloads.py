@@ -12,7 +12,7 @@ import msgspec
 
 from booking_assets.sandbox import wire
 from booking_assets.sandbox.resources import Kind, Resource
-from booking_assets.sandbox.rows import Row, members_of
+from booking_assets.sandbox.rows import Row, members_of, raw_members
 
 _NULL = msgspec.Raw(b"null")
 
@@ -29,9 +29,9 @@ def file_name(moment: datetime, number: int, resource: Resource, *, is_csv: bool
 
 
 def _json(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> bytes:
-    # Values are copied as text, so that numbers keep their digits.
-    decoded = map(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode, (row.json for row in rows))
-    members = ({name: values.get(name, _NULL) for name in kinds} for values in decoded)
+    members = (
+        {name: values.get(name, _NULL) for name in kinds} for values in map(raw_members, rows)
+    )
     return wire.array_of([wire.row_json(values) for values in members])
 
 

@@ -68,8 +68,12 @@ _ORDER: Callable[[Row], bytes] = attrgetter("order")
 
 def members_of(row: Row) -> dict[str, Any]:
     """The members of a row that have a value."""
-    decoded: dict[str, Any] = msgspec.json.decode(row.json)
-    return decoded
+    return msgspec.json.decode(row.json, type=dict[str, Any])
+
+
+def raw_members(row: Row) -> dict[str, Any]:
+    """The members of a row, each value as its JSON text, so that numbers keep their digits."""
+    return msgspec.json.decode(row.json, type=dict[str, msgspec.Raw])
 
 
 class Rows:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -21,9 +22,8 @@ from booking_assets.sandbox import responses
 from booking_assets.sandbox.faults.availability import (
     LIMIT,
     CutResponse,
-    limited,
     sometimes,
-    too_many_requests,
+    throttle,
 )
 from booking_assets.sandbox.faults.contract import (
     SECONDS,
@@ -84,6 +84,26 @@ def authorized_by(request: FaultRequest, token: str) -> FaultRequest:
 def with_body(response: Response, body: bytes) -> Response:
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     return Response(body, response.status_code, headers)
+
+
+def too_many_requests(retry_after: str) -> Response:
+    headers = {"Retry-After": retry_after}
+    return PlainTextResponse("Too many requests.", HTTPStatus.TOO_MANY_REQUESTS, headers)
+
+
+def limited(
+    limit: tuple[float, float], refuse: Callable[[int], Response], context: FaultContext
+) -> Handler:
+    """`throttle` with another response, made of the whole seconds to wait."""
+    throttled = throttle.make(limit, context)
+
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        response = await throttled(request, forward)
+        if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            return response
+        return refuse(int(response.headers["Retry-After"]))
+
+    return handle
 
 
 @switch(WAIT)

@@ -27,9 +27,7 @@ from booking_assets.sandbox.faults.contract import (
 from booking_assets.sandbox.faults.data import (
     DIFFERENCE,
     PAGES,
-    raw_members,
     rewritten,
-    with_json,
 )
 from booking_assets.sandbox.faults.registry import tenant_called
 from booking_assets.sandbox.query import Query
@@ -40,7 +38,7 @@ from booking_assets.sandbox.resources import (
     REGISTRATIONS,
     Resource,
 )
-from booking_assets.sandbox.rows import Page, Row, Rows
+from booking_assets.sandbox.rows import Page, Row, Rows, raw_members
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets_tests.faults.availability import authorized_by, with_body
 
@@ -171,7 +169,7 @@ def era(letter: str, context: FaultContext) -> Handler:
         members = raw_members(row)
         members.pop("ExamScoreWarnings", None)
         renamed = {names.get(name, name): value for name, value in members.items()}
-        return with_json(row, wire.row_json(renamed))
+        return row._replace(json=wire.row_json(renamed))
 
     rows_of_era = of_rows(
         lambda rows, _: rows if rows.resource is REGISTRATIONS else EachRow(rows, change)
@@ -230,7 +228,7 @@ def date_times(form: str, context: FaultContext) -> Handler:
     """Date-times in another form: far is +14:00; no_digits and no_offset lose something."""
 
     def change(row: Row) -> Row:
-        return with_json(row, _DATE_TIME.sub(_FORMS[form], row.json))
+        return row._replace(json=_DATE_TIME.sub(_FORMS[form], row.json))
 
     return of_rows(lambda rows, _: EachRow(rows, change))
 

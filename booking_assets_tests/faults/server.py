@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import Self
 
 from booking_assets.sandbox import tokens
 from booking_assets.sandbox.faults import registry
-from booking_assets.sandbox.faults.contract import AnySwitch, Switch
 from booking_assets.sandbox.faults.data import stranger_to
 from booking_assets.sandbox.faults.registry import Faults
 from booking_assets.sandbox.resources import Resource
@@ -32,14 +30,8 @@ _ORDER = (
     *("insert_between", "insert_every", "delete_between", "change_between", "rebuild"),
     *("foreign_row", "foreign_token"),
 )
-_OF_TESTS: dict[str, AnySwitch] = {
-    found.name: found
-    for found in chain(vars(availability).values(), vars(data).values())
-    if isinstance(found, Switch)
-}
-SWITCHES: dict[str, AnySwitch] = {
-    name: (_OF_TESTS | dict(registry.SWITCHES))[name] for name in _ORDER
-}
+_ALL = registry.SWITCHES | registry.switches_in(availability, data)
+SWITCHES = {name: _ALL[name] for name in _ORDER}
 """Every switch of the package and of the tests, in the order in which they stand."""
 
 

@@ -133,7 +133,23 @@ def latency(seconds: float, _: FaultContext) -> Handler:
 @switch(LIMIT)
 def throttle(limit: tuple[float, float], context: FaultContext) -> Handler:
     """More requests than that in a window of SECONDS: 429, Retry-After in seconds."""
-    return limited(limit, lambda wait: too_many_requests(str(wait)), context)
+    requests, seconds = limit
+    opened: dict[str, float] = {}
+    used: Counter[str] = Counter()
+
+    async def handle(request: FaultRequest, forward: Forward) -> Response:
+        slug = request.tenant.slug if request.tenant else ""
+        now = context.seconds()
+        # A window opens with a request.
+        if slug not in opened or now - opened[slug] >= seconds:
+            opened[slug], used[slug] = now, 0
+        used[slug] += 1
+        if used[slug] <= requests:
+            return await forward(request)
+        headers = {"Retry-After": str(math.ceil(opened[slug] + seconds - now))}
+        return PlainTextResponse("Too many requests.", HTTPStatus.TOO_MANY_REQUESTS, headers)
+
+    return handle
 
 
 @switch(SHARE)
@@ -172,36 +188,6 @@ def not_found(scope: str, _: FaultContext) -> Handler:
     return _refused(scope, lambda: responses.empty(HTTPStatus.NOT_FOUND))
 
 
-SWITCHES = (
-    *(downtime, latency, throttle, truncate_rate, html_rate, error_rate),
-    *(unauthorized, forbidden, not_found),
-)
-
-
-def limited(
-    limit: tuple[float, float], refuse: Callable[[int], Response], context: FaultContext
-) -> Handler:
-    """Refuse requests beyond the limit until the window, which opens with a request, ends.
-
-    `refuse` gets the whole seconds to wait.
-    """
-    requests, seconds = limit
-    opened: dict[str, float] = {}
-    used: Counter[str] = Counter()
-
-    async def handle(request: FaultRequest, forward: Forward) -> Response:
-        slug = request.tenant.slug if request.tenant else ""
-        now = context.seconds()
-        if slug not in opened or now - opened[slug] >= seconds:
-            opened[slug], used[slug] = now, 0
-        used[slug] += 1
-        if used[slug] <= requests:
-            return await forward(request)
-        return refuse(math.ceil(opened[slug] + seconds - now))
-
-    return handle
-
-
 def sometimes(
     share: float, context: FaultContext, fail: Callable[[Response, Random], Response]
 ) -> Handler:
@@ -214,12 +200,6 @@ def sometimes(
         return fail(response, chance) if strikes else response
 
     return handle
-
-
-def too_many_requests(retry_after: str) -> Response:
-    """429 in plain text."""
-    headers = {"Retry-After": retry_after}
-    return PlainTextResponse("Too many requests.", HTTPStatus.TOO_MANY_REQUESTS, headers)
 
 
 def _refused(scope: str, refuse: Callable[[], Response]) -> Handler:

@@ -80,22 +80,22 @@ class Value(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Switch(Generic[T]):
+class Switch:
     """A fault that can be switched on; `make` makes a server's handler for a value.
 
     A fault that is `everywhere` concerns also requests of tokens and health.
     """
 
     name: str
-    value: Value[T]
+    value: Value[Any]
     meaning: str
-    make: Callable[[T, FaultContext], Handler]
+    make: Callable[[Any, FaultContext], Handler]
     everywhere: bool = False
 
 
 def switch(
     value: Value[T], *, everywhere: bool = False
-) -> Callable[[Callable[[T, FaultContext], Handler]], Switch[T]]:
+) -> Callable[[Callable[[T, FaultContext], Handler]], Switch]:
     """Make a switch of a function that makes a handler; the docstring is its meaning."""
     return lambda make: Switch(make.__name__, value, make.__doc__ or "", make, everywhere)
 
@@ -117,7 +117,6 @@ def one_of(placeholder: str, *choices: str) -> Value[str]:
     return Value(placeholder, rule, str, choices.__contains__)
 
 
-AnySwitch: TypeAlias = Switch[Any]
 FLAG: Value[str] = Value("", "it takes no value", str)
 SHARE = Value("SHARE", "SHARE is a number from 0 to 1", float, lambda share: 0 <= share <= 1)
 SECONDS = Value("SECONDS", "SECONDS is a number above 0", float, lambda s: 0 < s < float("inf"))

@@ -24,7 +24,7 @@ from booking_assets.sandbox.faults.contract import (
     switch,
 )
 from booking_assets.sandbox.resources import ACHIEVEMENTS, EVENTS, GROUPS, REGISTRATIONS, Resource
-from booking_assets.sandbox.rows import Row, Rows
+from booking_assets.sandbox.rows import Row, Rows, raw_members
 from booking_assets.sandbox.tenants import Tenant
 
 _HEADER = "X-Query-Pagination"
@@ -96,7 +96,8 @@ def bad_rows(kind: str, _: FaultContext) -> Handler:
         own = list(rows)
         for place, name in bad.items():
             if place < len(own):
-                own[place] = with_json(own[place], _broken(name, own[place], rows.resource))
+                broken = _broken(name, own[place], rows.resource)
+                own[place] = own[place]._replace(json=broken)
         return Rows(rows.resource, own)
 
     return of_rows(change)
@@ -130,9 +131,6 @@ def foreign_row(value: str, _: FaultContext) -> Handler:  # noqa: ARG001 - a fla
     return of_rows(change)
 
 
-SWITCHES = (count_off, no_header, bad_rows, delete_between, rebuild, foreign_row)
-
-
 def stranger_to(tenant: Tenant) -> UUID:
     """An organization that the sandbox does not have, another for each tenant."""
     return uuid5(tenant.identifier, "stranger")
@@ -140,31 +138,15 @@ def stranger_to(tenant: Tenant) -> UUID:
 
 def rewritten(row: Row, values: dict[str, Any]) -> Row:
     """The row with other values."""
-    return with_json(row, wire.row_json(raw_members(row) | values))
-
-
-def raw_members(row: Row) -> dict[str, Any]:
-    """The members of a row, each value as its JSON text."""
-    return msgspec.json.decode(row.json, type=dict[str, msgspec.Raw])
-
-
-def with_json(row: Row, json: bytes) -> Row:
-    """The row with another text."""
-    return Row(row.identifier, row.order, row.changed, json)
+    return row._replace(json=wire.row_json(raw_members(row) | values))
 
 
 def _broken(kind: str, row: Row, resource: Resource) -> bytes:
-    """The text of a bad row."""
     members = raw_members(row)
-    number, text, instant = _TARGETS[resource]
+    targets = dict(zip(("number", "text", "instant"), _TARGETS[resource], strict=True))
     # A later release has short names.
     short = resource.identifier.removesuffix("entifier")
-    targets = {
-        "identifier": short if short in members else resource.identifier,
-        "number": number,
-        "text": text,
-        "instant": instant,
-    }
+    targets["identifier"] = short if short in members else resource.identifier
     if kind == "not_object":
         return msgspec.json.encode([members[targets["identifier"]]])
     if kind == "duplicate_members":

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -17,20 +18,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from booking_assets.sandbox import tokens
 from booking_assets.sandbox.faults import availability, data
 from booking_assets.sandbox.faults.contract import (
-    AnySwitch,
     FaultContext,
     FaultError,
     FaultRequest,
     Forward,
     Handler,
+    Switch,
 )
 from booking_assets.sandbox.resources import RESOURCES, Resource
 from booking_assets.sandbox.tenants import Tenant
 from booking_assets.sandbox.world import World
 
-SWITCHES: Mapping[str, AnySwitch] = {
-    switch.name: switch for switch in (*availability.SWITCHES, *data.SWITCHES)
-}
+
+def switches_in(*modules: ModuleType) -> dict[str, Switch]:
+    """The switches that modules define, by name and in their order."""
+    found = (value for module in modules for value in vars(module).values())
+    return {value.name: value for value in found if isinstance(value, Switch)}
+
+
+SWITCHES = switches_in(availability, data)
 """In the order in which the faults are applied, the outermost first."""
 
 _SHOWN = 20
@@ -40,7 +46,7 @@ _SHOWN = 20
 class Fault:
     """A switch with its value, and the slug of the organization that it is limited to, if any."""
 
-    switch: AnySwitch
+    switch: Switch
     value: Any
     organization: str | None = None
 
@@ -73,7 +79,7 @@ def fault_table() -> tuple[tuple[str, str, str], ...]:
 
 
 def parse_faults(
-    texts: Iterable[str], seed: int = 0, switches: Mapping[str, AnySwitch] = SWITCHES
+    texts: Iterable[str], seed: int = 0, switches: Mapping[str, Switch] = SWITCHES
 ) -> Faults:
     """Read `NAME[=VALUE][@SLUG]` texts; the seed decides which requests fail, where chance does.
 
@@ -99,7 +105,7 @@ def parse_faults(
     return Faults(tuple(faults), seed)
 
 
-def _fault(text: str, switches: Mapping[str, AnySwitch]) -> Fault:
+def _fault(text: str, switches: Mapping[str, Switch]) -> Fault:
     setting, at, slug = text.partition("@")
     name, equals, given = setting.partition("=")
     switch = switches.get(name)

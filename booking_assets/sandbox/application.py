@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -41,11 +41,9 @@ _SCHEME = "Bearer "
 _JSON_TYPE = re.compile(r"(application|text)/json|application/.*\+json")
 _DEFAULT_LIFETIME = 1200
 _LONGEST_LIFETIME = 365 * 86_400
-_HEALTH, _VERSION = {"Status": "Healthy"}, {"Version": "25.5"}
-_DIAGNOSTICS = (
-    *(("diagnostic/health", _HEALTH), ("health", _HEALTH), ("status", _HEALTH)),
-    *(("diagnostic/version", _VERSION), ("version", _VERSION)),
-)
+_HEALTH, _VERSION = wire.json_text({"Status": "Healthy"}), wire.json_text({"Version": "25.5"})
+_DIAGNOSTICS = dict.fromkeys(("diagnostic/health", "health", "status"), _HEALTH)
+_DIAGNOSTICS |= dict.fromkeys(("diagnostic/version", "version"), _VERSION)
 
 
 def application(
@@ -59,7 +57,10 @@ def application(
     routes = [
         *(route for resource in world.resources for route in _routes(prefix, resource)),
         Route(f"{prefix}/security/tokens/generate", _generate_token, methods=["POST"]),
-        *(Route(f"{prefix}/{path}", partial(_constant, body)) for path, body in _DIAGNOSTICS),
+        *(
+            Route(f"{prefix}/{path}", partial(responses.json, body=body))
+            for path, body in _DIAGNOSTICS.items()
+        ),
     ]
     app = Starlette(
         routes=routes,
@@ -83,7 +84,6 @@ def _with_lowercase_paths(app: ASGIApp) -> ASGIApp:
 
 
 def _routes(prefix: str, resource: Resource) -> list[Route]:
-    """The operations of a resource: the same for each."""
     base = f"{prefix}/{resource.area}/{resource.name}"
     return [
         Route(f"{base}/collect", partial(_page, _whole, resource), methods=["POST"]),
@@ -133,7 +133,7 @@ async def _count(resource: Resource, request: Request) -> Response:
 
 async def _download(resource: Resource, request: Request) -> Response:
     tenant, query = _authenticated(request), await _query(resource, request)
-    world = _world(request)
+    world: World = request.app.state.world
     rows = tuple(world.rows(tenant, resource))
     is_csv = query.format.lower() == "csv"
     body = await run_in_threadpool(downloads.content, rows, resource, is_csv=is_csv)
@@ -166,8 +166,8 @@ async def _generate_token(request: Request) -> Response:
         asked = msgspec.convert(known, _TokenRequest)
     except msgspec.MsgspecError as error:
         raise Refusal(responses.invalid_request({"": [str(error)]})) from None
-    world = _world(request)
-    tenant = world.tenant_with(asked.secret)
+    world: World = request.app.state.world
+    tenant = world.tenant_of_secret.get(asked.secret)
     if tenant is None:
         reason = "The secret is unknown." if asked.secret else "The secret is missing."
         return responses.problem(HTTPStatus.UNAUTHORIZED, reason)
@@ -181,26 +181,23 @@ async def _generate_token(request: Request) -> Response:
     return responses.json(request, wire.json_text(answer))
 
 
-async def _constant(body: Mapping[str, str], request: Request) -> Response:
-    return responses.json(request, wire.json_text(body))
-
-
 def _authenticated(request: Request) -> Tenant:
     """The tenant that the token is bound to: it alone decides whose rows are served."""
+    world: World = request.app.state.world
     header = request.headers.get("authorization", "")
     if not header.lower().startswith(_SCHEME.lower()):
         challenge = {"WWW-Authenticate": "Bearer"}
-        raise Refusal(responses.empty(HTTPStatus.UNAUTHORIZED, challenge))
+        raise Refusal(Response(None, HTTPStatus.UNAUTHORIZED, challenge))
     try:
         # In another case the scheme stays before the token, which is then malformed.
-        return _world(request).tenant_of_token(header.removeprefix(_SCHEME))
+        return world.tenant_of_token(header.removeprefix(_SCHEME))
     except tokens.RefusedTokenError as error:
         raise Refusal(responses.refused_token(str(error))) from None
 
 
 def _rows(request: Request, tenant: Tenant, resource: Resource) -> Rows:
     """The tenant's rows, as faults change them."""
-    rows = _world(request).rows(tenant, resource)
+    rows: Rows = request.app.state.world.rows(tenant, resource)
     for change in request.scope.get(CHANGES, ()):
         rows = change(rows)
     return rows
@@ -222,13 +219,9 @@ class _TokenRequest(msgspec.Struct, rename="lower"):
     lifetime: int = 0
 
 
-def _world(request: Request) -> World:
-    return cast("World", request.app.state.world)
-
-
 async def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, Refusal):
         return error.response
     if isinstance(error, HTTPException):
-        return responses.empty(error.status_code, error.headers)
+        return Response(None, error.status_code, error.headers)
     return responses.problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{error} ({request.url})")

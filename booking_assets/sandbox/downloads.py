@@ -19,20 +19,17 @@ _NULL = msgspec.Raw(b"null")
 
 def content(rows: Sequence[Row], resource: Resource, *, is_csv: bool) -> bytes:
     """The file's bytes: every member of every row."""
-    return _csv(rows, resource.kinds) if is_csv else _json(rows, resource.kinds)
+    if is_csv:
+        return _csv(rows, resource.kinds)
+    present = map(raw_members, rows)
+    members = ({name: row.get(name, _NULL) for name in resource.kinds} for row in present)
+    return wire.array_of([wire.row_json(values) for values in members])
 
 
 def file_name(moment: datetime, number: int, resource: Resource, *, is_csv: bool) -> str:
     """The name of a tenant's `number`-th download."""
     stem = f"{resource.area.capitalize()}_{resource.noun}s__{moment:%y%m%d%H%M}"
     return f"{stem}-{number}.{'csv' if is_csv else 'json'}"
-
-
-def _json(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> bytes:
-    members = (
-        {name: values.get(name, _NULL) for name in kinds} for values in map(raw_members, rows)
-    )
-    return wire.array_of([wire.row_json(values) for values in members])
 
 
 def _csv(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> bytes:

@@ -28,7 +28,6 @@ _BIRTHS: tuple[tuple[Callable[[Draft], None], str, tuple[kinds.Change, ...]], ..
     (kinds.draft_meeting, "MeetingScheduled2", kinds.MEETING_CHANGES),
     (kinds.draft_appointment, "AppointmentScheduled", kinds.APPOINTMENT_CHANGES),
 )
-_SERVER_OFFSETS = (-480, -420, 0, 0)
 # Of so many deleted events one leaves registrations behind, if any, and so many of them at most.
 _ORPHANING = 20
 _ORPHANS = 3
@@ -186,11 +185,10 @@ class GeneratedOrganization:
         draft = Draft(self._organization, chance, slot, standing.born, venue)
         fill, change_type, possible = draft.one_of(_BIRTHS)
         fill(draft)
-        identifier = self._identifier(slot, standing.generation)
-        draft["EventIdentifier"] = identifier
+        draft["EventIdentifier"] = self._identifier(slot, standing.generation)
         if (draft.get("EventFormat") or "").casefold() == "paper":
             possible = kinds.PAPER_EXAM_CHANGES
-        offset = draft.one_of(_SERVER_OFFSETS)
+        offset = draft.one_of(vocabulary.OFFICE_OFFSETS)
         if draft["EventSource"] != vocabulary.IMPORT:
             _mark(draft, change_type, offset)
         elif draft.happens(0.5):
@@ -199,9 +197,7 @@ class GeneratedOrganization:
         for version in range(1, (standing.version or 0) + 1):
             draft.now = standing.born + version * standing.step
             _mark(draft, draft.one_of(possible)(draft), offset)
-        changed: wire.Instant | None = draft.get("LastChangeTime")
-        json = wire.row_of(draft, EVENTS.kinds)
-        return Row.of(identifier, changed and changed.ticks, json)
+        return Row.made(EVENTS, draft)
 
 
 def _mark(draft: Draft, change_type: str, offset: int) -> None:

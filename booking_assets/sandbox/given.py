@@ -33,8 +33,7 @@ def given_events(path: Path) -> dict[UUID, Rows]:
     """The events of a file, by organization; a ValueError names a line that is no event."""
     seen: set[str] = set()
     rows: defaultdict[UUID, list[Row]] = defaultdict(list)
-    is_packed = _begins_with(path, _GZIP_MAGIC)
-    with gzip.open(path) if is_packed else path.open("rb") as lines:
+    with gzip.open(path) if _begins_with(path, _GZIP_MAGIC) else path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.isspace():
                 continue
@@ -103,13 +102,9 @@ def _seats(path: Path) -> Iterable[tuple[str, int, int]]:
             continue
         yield event, counts[0], counts[1]
     if negative:
-        _log.warning(
-            "%s: %d rows with a negative number are left out: %s%s",
-            path,
-            len(negative),
-            ", ".join(negative[:_NAMED]),
-            ", ..." if len(negative) > _NAMED else "",
-        )
+        named = [*negative[:_NAMED], "..."] if len(negative) > _NAMED else negative
+        found = f"{len(negative)} rows with a negative number are left out: {', '.join(named)}"
+        _log.warning("%s: %s", path, found)
 
 
 def _table(path: Path) -> pl.DataFrame:

@@ -202,7 +202,6 @@ def _paragraph(draft: Draft, sentences: int) -> str:
 
 
 def _redraw(draft: Draft, member: str, choices: Sequence[Any], change: str) -> str:
-    """Give a member another value."""
     now = draft.get(member)
     draft[member] = draft.one_of([choice for choice in choices if choice != now])
     return change

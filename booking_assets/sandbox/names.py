@@ -6,13 +6,13 @@ it is not served.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 from uuid import UUID, uuid5
 
-from booking_assets.sandbox import vocabulary, wire
-from booking_assets.sandbox.draft import AWARDS, DAY, OFFICES, TEAMS, Venue, venues_of
+from booking_assets.sandbox import vocabulary
+from booking_assets.sandbox.draft import AWARDS, DAY, OFFICES, TEAMS, venues_of
 from booking_assets.sandbox.registration_texts import CANARY
 from booking_assets.sandbox.resources import ACHIEVEMENTS, GROUPS, Kind, Resource
 from booking_assets.sandbox.rows import Row, Rows
@@ -30,9 +30,12 @@ _CONTACTS = (
 
 def named_rows(organization: UUID) -> dict[Resource, Rows]:
     """The groups and achievements of an organization: the same in every process."""
-    groups = (_row(GROUPS, organization, values) for values in _groups(organization))
-    awards = (_row(ACHIEVEMENTS, organization, _award(organization, n)) for n in range(AWARDS))
-    return {GROUPS: Rows(GROUPS, groups), ACHIEVEMENTS: Rows(ACHIEVEMENTS, awards)}
+    members = {GROUPS: _groups(organization), ACHIEVEMENTS: _awards(organization)}
+    owner = {"OrganizationIdentifier": organization}
+    return {
+        resource: Rows(resource, (Row.made(resource, values | owner) for values in own))
+        for resource, own in members.items()
+    }
 
 
 def _groups(organization: UUID) -> Iterator[dict[str, Any]]:
@@ -40,7 +43,13 @@ def _groups(organization: UUID) -> Iterator[dict[str, Any]]:
     yield _group(region, "District", "Main District")
     for number, venue in enumerate(venues_of(organization)):
         if number != LOST_VENUE:
-            yield _venue(venue, number) | {"ParentGroupIdentifier": region}
+            yield _group(venue.identifier, "Venue", venue.name) | {
+                "ParentGroupIdentifier": region,
+                "GroupCode": f"V{number + 1:02}",
+                "GroupCapacity": 20 * (number + 1),
+                "GroupRegion": "North" if number % 2 else None,
+                "GroupExpiry": _EXPIRED if number == EXPIRED_VENUE else None,
+            }
     others = {"office": ("Department", OFFICES), "group": ("Team", TEAMS)}
     for kind, (group_type, count) in others.items():
         for number in range(count):
@@ -48,15 +57,6 @@ def _groups(organization: UUID) -> Iterator[dict[str, Any]]:
             yield _group(identifier, group_type, f"{group_type} {number + 1}")
     for number in range(_EMPLOYERS):
         yield _group(uuid5(organization, f"employer/{number}"), "Employer", f"Works {number + 1}")
-
-
-def _venue(venue: Venue, number: int) -> dict[str, Any]:
-    return _group(venue.identifier, "Venue", venue.name) | {
-        "GroupCode": f"V{number + 1:02}",
-        "GroupCapacity": 20 * (number + 1),
-        "GroupRegion": "North" if number % 2 else None,
-        "GroupExpiry": _EXPIRED if number == EXPIRED_VENUE else None,
-    }
 
 
 def _group(identifier: UUID, group_type: str, name: str) -> dict[str, Any]:
@@ -74,22 +74,17 @@ def _group(identifier: UUID, group_type: str, name: str) -> dict[str, Any]:
     }
 
 
-def _award(organization: UUID, number: int) -> dict[str, Any]:
-    level = vocabulary.LEVELS[number % len(vocabulary.LEVELS)]
-    return {
-        "AchievementIdentifier": uuid5(organization, f"award/{number}"),
-        "AchievementTitle": f"{vocabulary.TRADES[number % len(vocabulary.TRADES)]} {level}",
-        "AchievementLabel": "Level" if level.startswith("Level") else "Certificate",
-        "AchievementIsEnabled": number != 0,
-        "AchievementAllowSelfDeclared": False,
-        "AchievementReportingDisabled": False,
-        "ExpirationType": "Relative" if number % 2 else "None",
-        "ExpirationLifetimeQuantity": 36 if number % 2 else None,
-        "ExpirationLifetimeUnit": "Month" if number % 2 else None,
-    }
-
-
-def _row(resource: Resource, organization: UUID, values: Mapping[str, Any]) -> Row:
-    changed: Instant | None = values.get("LastChangeTime")
-    json = wire.row_of({**values, "OrganizationIdentifier": organization}, resource.kinds)
-    return Row.of(values[resource.identifier], changed and changed.ticks, json)
+def _awards(organization: UUID) -> Iterator[dict[str, Any]]:
+    for number in range(AWARDS):
+        level = vocabulary.LEVELS[number % len(vocabulary.LEVELS)]
+        yield {
+            "AchievementIdentifier": uuid5(organization, f"award/{number}"),
+            "AchievementTitle": f"{vocabulary.TRADES[number % len(vocabulary.TRADES)]} {level}",
+            "AchievementLabel": "Level" if level.startswith("Level") else "Certificate",
+            "AchievementIsEnabled": number != 0,
+            "AchievementAllowSelfDeclared": False,
+            "AchievementReportingDisabled": False,
+            "ExpirationType": "Relative" if number % 2 else "None",
+            "ExpirationLifetimeQuantity": 36 if number % 2 else None,
+            "ExpirationLifetimeUnit": "Month" if number % 2 else None,
+        }

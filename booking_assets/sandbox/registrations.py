@@ -128,8 +128,9 @@ def enrolled(enrollments: Sequence[Enrollment], now: int) -> tuple[Array, Array]
         np.array(columns.get(column, ()), np.int64)[owners]
         for column in ("opened", "period", "is_closed")
     )
-    # When a registration is made, is decided or given up, and is deleted.
-    late, at, turn, leave, left = (_shares(identifiers, place) for place in (7, 6, 5, 2, 1))
+    # When a registration is made, is decided or given up, and is deleted. An identifier is a hash:
+    # its bits are random.
+    late, at, turn, leave, left = identifiers.view(">u2")[:, (7, 6, 5, 2, 1)].T / 0x10000
     requested = np.where(
         (late < _LATE) & (is_closed == 0),
         opened + (0.9 * at * period).astype(np.int64),
@@ -158,11 +159,6 @@ def _identifiers(enrollments: Sequence[Enrollment]) -> Array:
     identifiers[:, 6] = identifiers[:, 6] & 0x0F | 0x40
     identifiers[:, 8] = identifiers[:, 8] & 0x3F | 0x80
     return identifiers
-
-
-def _shares(identifiers: Array, place: int) -> Array:
-    """Random numbers from 0 to 1: an identifier is a hash, whose bits are random."""
-    return identifiers.view(">u2")[:, place] / 0x10000
 
 
 class Registrations(Rows):

@@ -40,13 +40,8 @@ def json(request: Request, body: bytes, headers: Mapping[str, str] | None = None
     """A success; 406 without a body where the client accepts no JSON."""
     accept = request.headers.get("accept", "*/*")
     if not any(part.partition(";")[0].strip().lower() in _ACCEPTED for part in accept.split(",")):
-        return empty(HTTPStatus.NOT_ACCEPTABLE)
+        return Response(None, HTTPStatus.NOT_ACCEPTABLE)
     return Response(body, media_type=f"{JSON}; charset=utf-8", headers=headers)
-
-
-def empty(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """A status without a body."""
-    return Response(status_code=status, headers=headers)
 
 
 def problem(status: HTTPStatus, detail: str) -> Response:

@@ -29,6 +29,13 @@ class Row(NamedTuple):
         """The row of an identifier."""
         return cls(str(identifier), wire.identifier_order(identifier), changed, json)
 
+    @classmethod
+    def made(cls, resource: Resource, values: Mapping[str, Any]) -> Self:
+        """The row of these members; nulls are left out."""
+        changed: wire.Instant | None = values.get("LastChangeTime")
+        json = wire.row_of(values, resource.kinds)
+        return cls.of(values[resource.identifier], changed and changed.ticks, json)
+
 
 @dataclass(frozen=True)
 class Page:

@@ -41,7 +41,7 @@ class World:
         self.tenants = tuple(sources[EVENTS])
         self._latest = 0
         self._by_identifier = {tenant.identifier: tenant for tenant in self.tenants}
-        self._by_secret = {tenant.secret: tenant for tenant in self.tenants}
+        self.tenant_of_secret = {tenant.secret: tenant for tenant in self.tenants}
 
     def tenant_of_token(self, token: str) -> Tenant:
         """The tenant that a bearer token is bound to; raises RefusedTokenError for any other."""
@@ -49,10 +49,6 @@ class World:
         if organization not in self._by_identifier:
             raise tokens.RefusedTokenError("The token's organization is unknown.")
         return self._by_identifier[organization]
-
-    def tenant_with(self, secret: str) -> Tenant | None:
-        """The tenant whose client secret this is."""
-        return self._by_secret.get(secret)
 
     def rows(self, tenant: Tenant, resource: Resource = EVENTS) -> Rows:
         """The tenant's rows at this moment; a clock that goes back is taken to stand still."""
@@ -69,14 +65,11 @@ def generated_world(
     event, cost nothing until a tenant's are requested.
     """
     moment = clock()
+    now = wire.ticks_of(moment)
     sources: dict[Resource, dict[Tenant, Source]] = {resource: {} for resource in RESOURCES}
     for number, tenant in enumerate(generated_tenants(organizations, seed), start=1):
         own = GeneratedOrganization(
-            tenant.identifier,
-            events,
-            seed,
-            wire.ticks_of(moment),
-            leaves_orphans=number == ORPHANED_TENANT,
+            tenant.identifier, events, seed, now, leaves_orphans=number == ORPHANED_TENANT
         )
         sources[EVENTS][tenant], sources[REGISTRATIONS][tenant] = own.events, own.registrations
         for resource, rows in named_rows(tenant.identifier).items():

@@ -184,7 +184,7 @@ def redirect(status: str, context: FaultContext) -> Handler:
 
     async def handle(request: FaultRequest, forward: Forward) -> Response:
         location = str(Request(request.scope).url.replace(scheme="https"))
-        return responses.empty(int(status), {"Location": location})
+        return Response(None, int(status), {"Location": location})
 
     return handle
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from booking_assets.sandbox import responses, wire
+from booking_assets.sandbox import wire
 from booking_assets.sandbox.faults.contract import (
     FLAG,
     FaultContext,
@@ -179,7 +179,7 @@ def era(letter: str, context: FaultContext) -> Handler:
         if letter == "C":
             before, prefix, rest = request.scope["path"].partition(LATER_PREFIX)
             if not prefix:
-                return responses.empty(HTTPStatus.NOT_FOUND)
+                return Response(None, HTTPStatus.NOT_FOUND)
             request = replace(request, scope={**request.scope, "path": before + rest})
         response = await rows_of_era(request, forward)
         resource = request.resource

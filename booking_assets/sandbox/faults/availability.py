@@ -179,13 +179,13 @@ def unauthorized(scope: str, _: FaultContext) -> Handler:
 @switch(SCOPE)
 def forbidden(scope: str, _: FaultContext) -> Handler:
     """403 without a body for a resource, an operation or all."""
-    return _refused(scope, lambda: responses.empty(HTTPStatus.FORBIDDEN))
+    return _refused(scope, lambda: Response(None, HTTPStatus.FORBIDDEN))
 
 
 @switch(SCOPE)
 def not_found(scope: str, _: FaultContext) -> Handler:
     """404 without a body for a resource, an operation or all."""
-    return _refused(scope, lambda: responses.empty(HTTPStatus.NOT_FOUND))
+    return _refused(scope, lambda: Response(None, HTTPStatus.NOT_FOUND))
 
 
 def sometimes(

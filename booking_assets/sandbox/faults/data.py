@@ -27,7 +27,6 @@ from booking_assets.sandbox.resources import ACHIEVEMENTS, EVENTS, GROUPS, REGIS
 from booking_assets.sandbox.rows import Row, Rows, raw_members
 from booking_assets.sandbox.tenants import Tenant
 
-_HEADER = "X-Query-Pagination"
 # msgspec copies raw text as it is, also text that is no JSON.
 _BAD_VALUES: dict[str, tuple[str, Any]] = {
     "not_uuid": ("identifier", "not-a-uuid"),
@@ -77,8 +76,7 @@ def no_header(value: str, _: FaultContext) -> Handler:  # noqa: ARG001 - a flag 
 
     async def handle(request: FaultRequest, forward: Forward) -> Response:
         response = await forward(request)
-        if _HEADER in response.headers:
-            del response.headers[_HEADER]
+        del response.headers["X-Query-Pagination"]
         return response
 
     return handle
@@ -88,16 +86,13 @@ def no_header(value: str, _: FaultContext) -> Handler:  # noqa: ARG001 - a flag 
 def bad_rows(kind: str, _: FaultContext) -> Handler:
     """Three rows that cannot be typed, or one of each kind; all others are good."""
     kinds = BAD_ROWS if kind == "all" else (kind,) * 3
-    bad = {2 * number + 1: name for number, name in enumerate(kinds)}
 
     def change(rows: Rows, request: FaultRequest) -> Rows:
         if request.operation != "collect":
             return rows
         own = list(rows)
-        for place, name in bad.items():
-            if place < len(own):
-                broken = _broken(name, own[place], rows.resource)
-                own[place] = own[place]._replace(json=broken)
+        for place, name in zip(range(1, len(own), 2), kinds, strict=False):
+            own[place] = own[place]._replace(json=_broken(name, own[place], rows.resource))
         return Rows(rows.resource, own)
 
     return of_rows(change)

@@ -50,12 +50,6 @@ class Fault:
     value: Any
     organization: str | None = None
 
-    def concerns(self, request: FaultRequest) -> bool:
-        """Whether the fault applies to a request."""
-        if request.resource is None and not self.switch.everywhere:
-            return False
-        return self.organization in {None, request.tenant.slug if request.tenant else None}
-
 
 @dataclass(frozen=True)
 class Faults:
@@ -207,7 +201,10 @@ async def _through(
     fault: Fault, handler: Handler, forward: Forward, request: FaultRequest
 ) -> Response:
     """The response of a handler, or of those within where the request does not concern it."""
-    return await (handler(request, forward) if fault.concerns(request) else forward(request))
+    slug = request.tenant.slug if request.tenant else None
+    is_within = request.resource is not None or fault.switch.everywhere
+    concerns = is_within and fault.organization in {None, slug}
+    return await (handler(request, forward) if concerns else forward(request))
 
 
 def _target(path: str) -> tuple[Resource | None, str]:

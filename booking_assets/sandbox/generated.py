@@ -179,13 +179,12 @@ class GeneratedOrganization:
         `LastChangeTime` is the instant of the newest change; two versions differ only in members
         that the changes between them set.
         """
-        key = f"{self._seed}/{self._organization}/{slot}/{standing.generation}"
-        chance = Random(key)  # noqa: S311 - repeatable, no secret
-        venue = chance.choice(self._venues)
-        draft = Draft(self._organization, chance, slot, standing.born, venue)
+        organization, generation = self._organization, standing.generation
+        chance = Random(f"{self._seed}/{organization}/{slot}/{generation}")  # noqa: S311 - repeatable, no secret
+        draft = Draft(organization, chance, slot, standing.born, chance.choice(self._venues))
         fill, change_type, possible = draft.one_of(_BIRTHS)
         fill(draft)
-        draft["EventIdentifier"] = self._identifier(slot, standing.generation)
+        draft["EventIdentifier"] = self._identifier(slot, generation)
         if (draft.get("EventFormat") or "").casefold() == "paper":
             possible = kinds.PAPER_EXAM_CHANGES
         offset = draft.one_of(vocabulary.OFFICE_OFFSETS)

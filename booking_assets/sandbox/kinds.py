@@ -50,11 +50,10 @@ def draft_class(draft: Draft) -> None:
     draft["WaitlistEnabled"] = draft.happens(0.4)
     draft["AllowMultipleRegistrations"] = draft.happens(0.3)
     draft["BillingCodeEnabled"] = draft.happens(0.2)
-    highest = draft.number(6, 60)
-    unlimited = draft.happens(0.2)
-    draft["CapacityMaximum"] = draft.one_of((None, None, 0, -1)) if unlimited else highest
+    highest, unlimited = draft.number(6, 60), (None, None, 0, -1)
+    draft["CapacityMaximum"] = draft.one_of(unlimited) if draft.happens(0.2) else highest
     draft["CapacityMinimum"] = (
-        draft.one_of((None, None, 0, -1)) if draft.happens(0.4) else draft.number(1, highest // 2)
+        draft.one_of(unlimited) if draft.happens(0.4) else draft.number(1, highest // 2)
     )
     _status(draft, vocabulary.CLASS_SCHEDULING)
     if draft.happens(0.2):

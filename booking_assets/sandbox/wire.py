@@ -106,7 +106,8 @@ def json_text(value: Any) -> bytes:
 
 def row_json(members: Mapping[str, Any]) -> bytes:
     """One row as an item of an indented array; members that are null must be left out already."""
-    return b"  " + json_text(members).replace(_NEW_LINE, _NEW_LINE + b"  ")
+    text = msgspec.json.format(_ENCODER.encode(members), indent=2)
+    return b"  " + text.replace(b"\n", _NEW_LINE + b"  ")
 
 
 def array_of(rows: list[bytes]) -> bytes:

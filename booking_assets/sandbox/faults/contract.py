@@ -62,8 +62,7 @@ class FaultContext:
     def chance(self, request: FaultRequest) -> Random:
         """The random generator of a request, seeded with its number and not with the time."""
         slug = request.tenant.slug if request.tenant else ""
-        key = f"{self.seed}/{self.fault}/{slug}/{request.number}"
-        return Random(key)  # noqa: S311 - repeatable, no secret
+        return Random(f"{self.seed}/{self.fault}/{slug}/{request.number}")  # noqa: S311 - repeatable, no secret
 
 
 @dataclass(frozen=True)

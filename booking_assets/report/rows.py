@@ -67,8 +67,8 @@ class ShownRows:
         self._parts[BOOKINGS] = [pl.concat(self._parts[BOOKINGS]).unique()]
 
     def frames(self) -> dict[str, pl.DataFrame]:
-        """What the pages are made from, by the table's name."""
-        frames = {name: pl.concat(parts) for name, parts in self._parts.items()}
+        """What the pages are made from, by the table's name; the parts are dropped."""
+        frames = {name: pl.concat(self._parts.pop(name)) for name in [*self._parts]}
         # The same for any parts: the digest of the page is made of them.
         shown = self._shown(frames[CAPACITY_BY_EVENT.name], frames[EVENT_CHANGES.name])
         return frames | {

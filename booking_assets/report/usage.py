@@ -68,8 +68,9 @@ def _room_hours(batch: Batch) -> pl.DataFrame:
     # Weeks begin on Monday.
     end = newest + pl.duration(days=8 - newest.dt.weekday().cast(pl.Int64))
     first = pl.col("end") - timedelta(weeks=ROOM_WEEKS)
+    booked = pl.datetime_ranges("first", "last", "1h")
     return (
-        local.with_columns(end=end, hour=pl.datetime_ranges("first", "last", "1h"))
+        local.select("organization", "room", end=end, hour=booked)
         .explode("hour")
         .filter(hour.dt.date().is_between(first, pl.col("end"), closed="left"))
         .unique(["organization", "room", "hour"])

@@ -25,12 +25,9 @@ from booking_assets.warehouse.errors import TableNotFound
 from booking_assets.warehouse.frames import ArrowStream
 
 BATCH_ROWS = 50_000
-"""Rows in a batch, on average: a transform takes up to 1.5 KiB for each."""
+"""Rows in a batch, on average: a transform takes up to 1.5 KiB for each.
 
-BATCH_COLUMNS = 22
-"""Columns of such a row: where a mart reads half as many, a batch has twice the rows.
-
-Each batch scans the whole table and hashes its key: with text, 25 ms of CPU for 100,000 rows.
+1,000,000 events need 20 batches: reading a mart's columns takes 0.5 s more than at once.
 """
 
 

@@ -37,7 +37,7 @@ from booking_assets.warehouse.errors import SchemaMismatch, TableNotFound, Wareh
 from booking_assets.warehouse.loads import SliceLoad
 from booking_assets.warehouse.paths import remove_database
 from booking_assets.warehouse.snapshot import Snapshot
-from booking_assets.warehouse.view import BATCH_COLUMNS, BATCH_ROWS, View, batches
+from booking_assets.warehouse.view import BATCH_ROWS, View, batches
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Warehouse:
         busy_timeout_seconds: How long to wait for the locks, ours and DuckDB's together.
         snapshots_kept: The number of published versions to keep.
         readers_group: The group of the published files; the process's own by default.
-        batch_rows: The rows of a batch in `read_batches`, on average; more of few columns.
+        batch_rows: The rows of a batch in `read_batches`, on average.
         clock: Seconds, monotonic.
         sleep: Waits for a number of seconds.
         organizations: The organizations to read, derive and publish, see `only`; None: all.
@@ -162,8 +162,7 @@ class Warehouse:
         """
         with self._reading() as view:
             rows = max(queries.row_count(view, table) for table in columns)
-            wide = max(1, BATCH_COLUMNS // sum(map(len, columns.values())))
-            for batch in batches(key, rows, self.batch_rows * wide):
+            for batch in batches(key, rows, self.batch_rows):
                 yield [view.read(table, names, batch) for table, names in columns.items()]
 
     def row_counts(self, table: Table) -> Mapping[str, int]:

@@ -53,8 +53,9 @@ def local_times(ticks: np.ndarray[Any, Any], offsets: np.ndarray[Any, Any]) -> l
     """`date_time` of many instants without its offset, given as ticks and offsets in minutes."""
     local = ((ticks + offsets * (60 * TICKS_A_SECOND)) * 100).view("datetime64[ns]")
     # Characters of four bytes, of which the last two, below 100 ns, are left out.
-    texts = np.datetime_as_string(local).view(np.uint32).reshape(len(ticks), -1)
-    texts = texts[:, :27].astype(np.uint8)
+    written = np.datetime_as_string(local)
+    characters = written.view(np.uint32).reshape(-1, written.itemsize // 4)
+    texts = characters[:, :27].astype(np.uint8)
     fractions = texts[:, 19:]
     is_digit = (fractions != ord("0")) & (fractions != ord("."))
     # Zeros at the end, and a point before them, become NUL, which ends a text of numpy.

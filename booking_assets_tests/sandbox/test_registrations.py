@@ -48,6 +48,20 @@ def test_the_pages_together_are_the_count(client: httpx.Client) -> None:
     assert seen == sorted(seen, key=lambda one: wire.identifier_order(UUID(one)))
 
 
+@pytest.mark.parametrize(
+    "sort", ["RegistrationIdentifier", "LastChangeTime desc", "ApprovalStatus"]
+)
+@pytest.mark.parametrize("operation", ["collect", "search"])
+def test_a_page_beyond_the_end_is_empty_and_its_total_right(
+    client: httpx.Client, operation: str, sort: str
+) -> None:
+    body = {"Filter": {"Page": 1000, "PageSize": 20, "Sort": sort}}
+    answer = client.post(f"{BASE}/{operation}", json=body)
+    assert (answer.status_code, answer.json()) == (200, [])
+    total = json.loads(answer.headers["x-query-pagination"])["TotalCount"]
+    assert total == len(everything(client))
+
+
 def test_a_collect_without_a_filter_gives_the_first_twenty(client: httpx.Client) -> None:
     assert client.post(f"{BASE}/collect", json={}).json() == everything(client)[:20]
 
@@ -150,6 +164,14 @@ def asked(server: SandboxServer, number: int, method: str, path: str) -> httpx.R
     content = b"{}" if method == "POST" else None
     headers["Content-Type"] = "application/json"
     return httpx.request(method, f"{server.base_url}{path}", headers=headers, content=content)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_organization_without_events_has_no_registrations(operation: str) -> None:
+    with SandboxServer(generated_world(1, 0, seed=7)) as server:
+        answer = asked(server, 0, "POST", f"{BASE}/{operation}")
+    nothing = {"Count": 0} if operation == "count" else []
+    assert (answer.status_code, answer.json()) == (200, nothing)
 
 
 @pytest.mark.parametrize(

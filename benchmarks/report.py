@@ -22,7 +22,7 @@ _PACKAGES = ("booking-assets", "dagster", "duckdb", "polars", "httpx", "msgspec"
 _REQUIREMENTS = Path(__file__).resolve().parent / "peer" / "requirements.txt"
 _FIGURES = ("seconds", "cpu_seconds", "peak_mib")
 WHY = {
-    "count": "before the pages, which follow from it, and after them: was it all?",
+    "count": "before the pages, which follow from it, and after several: was it all?",
     "collect": "the pages of rows",
     "search": "every identifier, where the rows took several pages: they may have moved between",
 }

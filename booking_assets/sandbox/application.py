@@ -58,7 +58,7 @@ def application(
         *(route for resource in world.resources for route in _routes(prefix, resource)),
         Route(f"{prefix}/security/tokens/generate", _generate_token, methods=["POST"]),
         *(
-            Route(f"{prefix}/{path}", partial(responses.json, body=body))
+            Route(f"{prefix}/{path}", partial(_constant, body))
             for path, body in _DIAGNOSTICS.items()
         ),
     ]
@@ -92,6 +92,10 @@ def _routes(prefix: str, resource: Resource) -> list[Route]:
         Route(f"{base}/download", partial(_download, resource), methods=["POST"]),
         Route(f"{base}/{{row:uuid}}", partial(_retrieve, resource), methods=["GET", "HEAD"]),
     ]
+
+
+async def _constant(body: bytes, request: Request) -> Response:
+    return responses.json(request, body)  # Starlette would call it in a thread of its own
 
 
 async def _page(write: Write, resource: Resource, request: Request) -> Response:

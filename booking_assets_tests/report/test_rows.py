@@ -11,7 +11,7 @@ import pytest
 
 from booking_assets.report import writing
 from booking_assets.report.rows import BOOKING, Frames, ShownRows
-from booking_assets.report.scope import BOOKINGS, is_long, is_room_event
+from booking_assets.report.scope import BOOKINGS, COLUMNS, is_long, is_room_event
 from booking_assets.tables.capacity import ATTENDANCE_BY_EVENT, CAPACITY_BY_EVENT
 from booking_assets.tables.marts import EVENT_CHANGES
 from booking_assets.tables.raw import EVENTS
@@ -93,3 +93,47 @@ def test_a_page_is_the_same_from_all_rows_and_from_those_that_it_shows(
     expected = written(world, tmp_path / "shown")
     arrange(monkeypatch)
     assert written(world, tmp_path / "other") == expected
+
+
+TWINS = """
+    CREATE TEMP TABLE twins AS SELECT organization, event_identifier, md5(row_number() OVER (
+        PARTITION BY organization ORDER BY event_identifier)::VARCHAR)::UUID AS twin
+    FROM marts.capacity_by_event
+"""
+TWIN = """
+    UPDATE {table} AS rows SET event_identifier = twin FROM twins
+    WHERE rows.organization = twins.organization
+        AND rows.event_identifier = twins.event_identifier
+"""
+SAME_PLACES = """
+    UPDATE {table} SET {column} = md5((hash({column}) % 2)::VARCHAR)::UUID
+    WHERE {column} IS NOT NULL
+"""
+
+SAME_ROOM = """
+    UPDATE marts.capacity_by_event SET venue_room = 'A',
+        event_scheduled_start = date_trunc('week', event_scheduled_start) + INTERVAL 10 HOURS,
+        event_scheduled_end = date_trunc('week', event_scheduled_start) + INTERVAL 12 HOURS
+    WHERE venue_room IS NOT NULL
+"""
+
+
+def test_organizations_with_the_same_identifiers_share_a_batch_and_no_row(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"venue_location_identifier", "achievement_identifier"}
+    world.change(
+        TWINS,
+        *(TWIN.format(table=one.name) for one in COLUMNS if "event_identifier" in one.column_names),
+        *(
+            SAME_PLACES.format(table=one.name, column=column)
+            for one in COLUMNS
+            for column in places.intersection(one.column_names)
+        ),
+        SAME_ROOM,
+    )
+    shared = "SELECT count(DISTINCT event_identifier) < count(*) FROM marts.capacity_by_event"
+    assert world.ask(shared) == [(True,)]
+    together = written(world, tmp_path / "together")
+    monkeypatch.setattr(writing, "_batches", lambda rows: [[slug] for slug in rows])
+    assert written(world, tmp_path / "alone") == together

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -74,17 +76,17 @@ def free_port() -> int:
     return port
 
 
+def answers(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{url}/server_info").status_code == 200
+    return False
+
+
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     where = shell(tmp_path_factory.mktemp("ui"))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        with suppress(httpx.TransportError):
-            return httpx.get(f"{url}/server_info").status_code == 200
-        return False
-
     # A checkout has one, for `dagster dev`.
     (where.folder / "dagster.yaml").write_text("", encoding="utf-8")
     log = where.home.with_name("ui.log")
@@ -93,7 +95,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         where.started("booking-assets", "ui", "--port", str(port), output=output) as process,
     ):
         try:
-            assert eventually(lambda: answers() or process.poll() is not None)
+            assert eventually(lambda: answers(url) or process.poll() is not None)
             assert process.poll() is None, log.read_text(encoding="utf-8")
             said = log.read_text(encoding="utf-8")
             assert "Warning" not in said
@@ -103,7 +105,26 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
             # As Ctrl-C does: the daemon and the code server are its children, and end with it.
             process.send_signal(signal.SIGINT)
             process.wait(SECONDS)
-    assert not answers()
+    assert not answers(url)
+
+
+def test_a_ui_that_a_script_started_in_the_background_ends_on_sigterm(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    where = shell(tmp_path)
+    # As a shell starts commands in the background of a script.
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        command = where.started(
+            "booking-assets", "ui", "--port", str(port), output=subprocess.DEVNULL
+        )
+        with command as process:
+            assert eventually(lambda: answers(url))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SECONDS) == 0
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert not answers(url)
 
 
 def run_in_ui(ui: Ui, job: str, tags: Mapping[str, str]) -> str:

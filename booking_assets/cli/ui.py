@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import runpy
+import signal
 import socket
 import sys
 import warnings
@@ -45,6 +46,9 @@ def ui(host: str, port: int) -> None:
     logging.getLogger("dagster").addFilter(
         lambda record: not record.getMessage().startswith(OTHER_INSTANCE)
     )
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a script starts it in the background, and Dagster then ignores SIGTERM as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv[1:] = ["dev", "-w", workspace, "-h", host, "-p", str(port)]
     # As `python -m dagster`, but in this process, which has imported Dagster.
     runpy.run_module("dagster", run_name="__main__", alter_sys=True)

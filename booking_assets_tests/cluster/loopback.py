@@ -66,12 +66,12 @@ class Loopback:
         command: Sequence[str],
         environment: Mapping[str, str] | None = None,
         *,
-        port: int | None = None,
+        is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Start a process in a folder of its own, and wait until it listens on the port.
+        """Start a process in a folder of its own, and wait until it is ready, at a restart as well.
 
         Raises:
-            RuntimeError: it ended, or does not listen.
+            RuntimeError: it ended, or is not ready in time.
         """
         folder = self.folder / name
         home = folder / "dagster"
@@ -96,8 +96,7 @@ class Loopback:
                     stderr=log,
                     start_new_session=True,
                 )
-            if port:
-                self._wait_for(name, lambda: _listens(port))
+            self._wait_for(name, is_ready)
 
         self.commands[name] = run
         run()
@@ -173,7 +172,7 @@ class Loopback:
         port = _free_port()
         code = [program("dagster"), "api", "grpc", "-m", "booking_assets.definitions"]
         options = ["-h", "127.0.0.1", "-p", str(port), "--location-name", "booking_assets"]
-        self.start("code", [*code, *options], port=port)
+        self.start("code", [*code, *options], is_ready=_listens(port))
         workspace = self.folder / "workspace.yaml"
         text = (DEPLOY / "workspace.yaml").read_text("utf-8").replace("4000", str(port))
         workspace.write_text(text, "utf-8")
@@ -186,7 +185,8 @@ class Loopback:
             port = _free_port()
             self.environment["UI"] = f"http://127.0.0.1:{port}"
             server = [program("dagster-webserver"), "-w", str(workspace)]
-            self.start("webserver", [*server, "-h", "127.0.0.1", "-p", str(port)], port=port)
+            options = ["-h", "127.0.0.1", "-p", str(port)]
+            self.start("webserver", [*server, *options], is_ready=_listens(port))
 
     def stop_all(self) -> None:
         """Kill what still runs, the workers' children too."""
@@ -225,21 +225,17 @@ class Loopback:
         words.unlink()
         server = [str(programs / "postgres"), "-D", str(data), "-p", str(port)]
         options = ["-k", str(data.parent), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-        self.start(
-            "postgres",
-            [*as_postgres, *server, *options],
-            port=port,
-        )
         url = f"postgresql+psycopg2://dagster:{password}@127.0.0.1:{port}/postgres"
+        # It listens before it answers.
+        self.start("postgres", [*as_postgres, *server, *options], is_ready=lambda: _answers(url))
         self.environment["DAGSTER_POSTGRES_URL"] = url
-        self._wait_for("postgres", lambda: _answers(url))
 
     def _start_redis(self) -> None:
         password, port = secrets.token_hex(16), _free_port()
         self.secrets["Redis"] = password
         options = ["--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes"]
         server = ["redis-server", *options, "--requirepass", password]
-        self.start("redis", server, port=port)
+        self.start("redis", server, is_ready=_listens(port))
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         self.environment["DAGSTER_CELERY_BROKER_URL"] = url
 
@@ -255,9 +251,12 @@ class Loopback:
         config = self.folder / "config"
         config.mkdir()
         command = [program("booking-assets"), "sandbox", *self.sandbox]
-        self.start("sandbox", [*command, "--write-config", str(config)])
         toml, tokens = config / "booking.toml", config / ".env"
-        self._wait_for("sandbox", lambda: tokens.exists() and toml.exists())
+        self.start(
+            "sandbox",
+            [*command, "--write-config", str(config)],
+            is_ready=lambda: tokens.exists() and toml.exists(),
+        )
         self.environment["BOOKING_CONFIG"] = str(toml)
         with toml.open("a", encoding="utf-8") as file:
             file.write(self.settings)
@@ -297,9 +296,12 @@ def _free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0
+def _listens(port: int) -> Callable[[], bool]:
+    def listens() -> bool:
+        with socket.socket() as asking:
+            return asking.connect_ex(("127.0.0.1", port)) == 0
+
+    return listens
 
 
 def _answers(url: str) -> bool:

@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -152,6 +154,14 @@ class View:
     def fetch(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """The result of a query as a frame."""
         return pl.DataFrame(ArrowStream(self.con.sql(query, params=dict(parameters or {}))))
+
+    def release_memory(self) -> None:
+        """Return to the system what DuckDB and the C library keep of earlier reads."""
+        (limit,) = self.con.sql("SELECT current_setting('memory_limit')").fetchall()[0]
+        with suppress(duckdb.OutOfMemoryException):  # temporary tables stay, and so the limit
+            self.con.execute(f"SET memory_limit = '1MB'; SET memory_limit = {literal(limit)}")
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # the GNU C library's alone
+            trim(0)
 
     def counts(self, query: str) -> dict[str, int]:
         """The result of a query for organizations and their numbers of rows."""

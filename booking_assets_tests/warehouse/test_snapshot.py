@@ -7,6 +7,7 @@ import errno
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import duckdb
 import polars as pl
@@ -18,6 +19,7 @@ from booking_assets.tables.marts import DISTRIBUTION_STATUS
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REJECTED_ROWS
 from booking_assets.warehouse.errors import SnapshotFailed, StaleMarts
 from booking_assets.warehouse.publication import point
+from booking_assets.warehouse.published import open_published
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import (
     collection,
@@ -280,6 +282,28 @@ def test_a_link_with_another_name_is_warned_of(
     elsewhere = landing / name
     dataclasses.replace(warehouse, snapshot=elsewhere).publish()
     assert ("is not named booking.*" in caplog.text) is warned
+
+
+@pytest.mark.parametrize("temporary_rows", [0, 300_000])
+def test_memory_of_reading_is_released_and_rows_can_be_read_again(
+    warehouse: Warehouse, landing: Path, temporary_rows: int
+) -> None:
+    titles = pl.Series([Random(key).randbytes(1_000).hex() for key in range(2_000)])
+    rows = events("acme", range(2_000)).with_columns(event_title=titles)
+    warehouse.store([slice_load(landing, "acme", rows)])
+    published = warehouse.publish()
+    with open_published(published.path, memory_limit="64MB", threads=1) as view:
+        view.con.execute(f"CREATE TEMP TABLE kept AS FROM range({temporary_rows})")
+        before = view.read(EVENTS, EVENTS.column_names).sort("event_identifier")
+        cached = "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
+        limit = "SELECT current_setting('memory_limit')"
+        assert view.con.sql(cached).fetchall()[0][0] > 1_000_000
+        for _ in range(2):
+            view.release_memory()
+            assert view.con.sql(cached).fetchall()[0][0] <= 1_000_000
+            assert view.con.sql(limit).fetchall() == [("61.0 MiB",)]
+        after = view.read(EVENTS, EVENTS.column_names).sort("event_identifier")
+    assert after.equals(before)
 
 
 def test_versions_of_an_earlier_release_are_replaced(warehouse: Warehouse, landing: Path) -> None:

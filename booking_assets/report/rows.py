@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from io import BytesIO
 from typing import TypeVar
 
 import polars as pl
@@ -53,27 +54,35 @@ class ShownRows:
 
     pages: pl.DataFrame
     facts: dict[str, Facts] = field(default_factory=dict)
-    _parts: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    _parts: dict[str, list[bytes]] = field(default_factory=dict)
+    _bookings: list[pl.DataFrame] = field(default_factory=list)
 
     def add(self, part: Frames) -> None:
         """Add a part, reduced to what the pages show."""
         for slug, facts in _facts(part).items():
             self.facts[slug] = _added(self.facts.get(slug, Facts()), facts)
-        for name, frame in self.reduced(part).items():
-            # Texts of a filtered frame hold those of the whole one; new texts do not.
-            own = frame.with_columns(pl.col(pl.String) + "")
-            self._parts.setdefault(name, []).append(own)
+        reduced = self.reduced(part)
+        # Texts of a filtered frame hold those of the whole one; new texts do not.
+        bookings = reduced.pop(BOOKINGS).with_columns(pl.col(pl.String) + "")
         # As many as there are hours in the rooms, however many events there are.
-        self._parts[BOOKINGS] = [pl.concat(self._parts[BOOKINGS]).unique()]
+        self._bookings = [pl.concat([*self._bookings, bookings]).unique()]
+        for name, frame in reduced.items():
+            # Frames that lie among what is freed between them take twice their size.
+            packed = BytesIO()
+            frame.write_ipc_stream(packed, compression="lz4")
+            self._parts.setdefault(name, []).append(packed.getvalue())
 
     def frames(self) -> dict[str, pl.DataFrame]:
         """What the pages are made from, by the table's name; the parts are dropped."""
-        frames = {name: pl.concat(self._parts.pop(name)) for name in [*self._parts]}
+        frames = {
+            name: pl.concat(map(pl.read_ipc_stream, self._parts.pop(name)), rechunk=True)
+            for name in [*self._parts]
+        }
         # The same for any parts: the digest of the page is made of them.
         shown = self._shown(frames[CAPACITY_BY_EVENT.name], frames[EVENT_CHANGES.name])
         return frames | {
             CAPACITY_BY_EVENT.name: shown,
-            BOOKINGS: self._of_the_room_weeks(frames[BOOKINGS]),
+            BOOKINGS: self._of_the_room_weeks(self._bookings.pop()),
             ATTENDANCE_BY_EVENT.name: by_day(
                 frames[ATTENDANCE_BY_EVENT.name], pl.col("events").sum()
             ),

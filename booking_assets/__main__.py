@@ -6,6 +6,7 @@ Commands are in `booking_assets.cli`; here is what must happen before it is impo
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import os
 import sys
@@ -20,6 +21,10 @@ GARBAGE_COLLECTION_THRESHOLD = 100_000
 """Allocations between two collections of garbage. Python's 700 to 2,000 visit all that Dagster
 imports again and again: a refresh of the default sandbox takes 9 % less CPU time with this."""
 
+_M_ARENA_MAX = -8
+"""The C library's number for how many heaps threads share. With one, a refresh of the default
+sandbox takes 10 MiB less, and no more CPU time: DuckDB and polars have allocators of their own."""
+
 
 def main() -> None:
     """Runs a command, or says why no command can run on this system."""
@@ -28,6 +33,8 @@ def main() -> None:
         sys.exit(UNUSABLE)
     _replace_closed_streams()
     gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
+    with suppress(AttributeError):  # has the GNU C library alone
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     from booking_assets.cli import main as cli  # noqa: PLC0415 - needs a known system
 
     cli.receive_signals()

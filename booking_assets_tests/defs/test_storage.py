@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -350,3 +351,40 @@ def test_events_of_many_partitions_are_stored_together_and_read_as_each_by_itsel
             result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
         ).records
         assert len(planned) == 40
+
+
+def test_checks_that_a_run_plans_are_stored_together_and_read_as_each_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"c{number}" for number in range(9)]
+    specs = [dg.AssetCheckSpec(name, asset="rooms") for name in names]
+
+    @dg.asset(check_specs=specs)
+    def rooms() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        yield dg.MaterializeResult()
+        yield dg.AssetCheckResult(passed=True, check_name="c0")
+        raise RuntimeError
+
+    def planned_and_evaluated(folder: str, settings: str) -> list[tuple[object, ...]]:
+        state = tmp_path / folder
+        with opened(tmp_path / "home", state, settings) as instance:
+            run = dg.materialize([rooms], instance=instance, raise_on_error=False).run_id
+            planned = instance.get_records_for_run(
+                run, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
+            )
+            assert len(planned.records) == len(names)
+        with closing(sqlite3.connect(state / "history/runs/index.db")) as index:
+            return index.execute(
+                "SELECT check_name, execution_status, dagster_event_type, event_logs.asset_key"
+                " FROM asset_check_executions"
+                " JOIN event_logs ON event_logs.id = evaluation_event_storage_id ORDER BY 1"
+            ).fetchall()
+
+    def fail(instance: PooledSqliteEventLogStorage, event: EventLogEntry) -> None:
+        if event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            pytest.fail("stored by itself")
+        store_event(instance, event)
+
+    store_event = PooledSqliteEventLogStorage.store_event
+    monkeypatch.setattr(PooledSqliteEventLogStorage, "store_event", fail)
+    assert planned_and_evaluated("pooled", POOLED) == planned_and_evaluated("own", DAGSTERS_OWN)

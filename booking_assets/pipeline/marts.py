@@ -54,7 +54,8 @@ from booking_assets.transforms import (
     seats,
 )
 from booking_assets.transforms.rules import NO_TIMEZONES
-from booking_assets.warehouse.warehouse import Replaced, Warehouse
+from booking_assets.warehouse.figures import Replaced
+from booking_assets.warehouse.warehouse import Warehouse
 
 EVENT = ("event_identifier",)
 """The key by which rows of one event come in the same batch."""

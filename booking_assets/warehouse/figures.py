@@ -9,6 +9,7 @@ columns mean is in `tables`; figures for the summary of a command are in `publis
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -18,6 +19,15 @@ from booking_assets.warehouse.ddl import column_list, literal, quoted
 from booking_assets.warehouse.view import View
 
 PREVIEW_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """The new content of a replaced table: its figures and its preview."""
+
+    figures: pl.DataFrame
+    preview: pl.DataFrame
+
 
 _SEATS = {
     "seats offered": "sum(seats_offered)::BIGINT",
@@ -174,3 +184,8 @@ def preview(view: View, table: Table) -> pl.DataFrame:
     ]
     query = _PREVIEWS.get(table, f"SELECT {column_list(shown or table.column_names)} FROM visible")
     return view.fetch(f"WITH visible AS ({view.select(table)}) {query} LIMIT {PREVIEW_ROWS}")
+
+
+def replaced(view: View, table: Table) -> Replaced:
+    """The figures and the preview of a table that was just replaced."""
+    return Replaced(figures(view, table), preview(view, table))

@@ -195,18 +195,24 @@ def referred_rows(view: View, name: NameColumn) -> pl.DataFrame:
     return rows.cast({column: source.dtypes[column] for column in own})
 
 
+_COUNTS = (
+    *("mode", "count_before", "count_after", "count_lowest", "count_highest"),
+    *("rows_received", "rows_loaded", "rows_rejected", "duplicates_dropped"),
+)
+
+
 def reconciliation(view: View, table: Table = EVENTS) -> pl.DataFrame:
     """The stored rows of a resource beside the log row of its newest complete collection."""
     rejected = view.select(raw.REJECTED_ROWS, ["organization", "resource"])
+    newest = newest_complete(view, columns=("organization", *_COUNTS))
     return view.fetch(
         f"""
         SELECT
             organization,
             coalesce(loaded.stored, 0) AS stored_loaded,
             coalesce(rejected.stored, 0) AS stored_rejected,
-            mode, count_before, count_after, count_lowest, count_highest,
-            rows_received, rows_loaded, rows_rejected, duplicates_dropped
-        FROM ({newest_complete(view)}) AS newest
+            {column_list(_COUNTS)}
+        FROM ({newest}) AS newest
         FULL JOIN (
             SELECT organization, count(*) AS stored
             FROM ({view.select(table, ["organization"])}) GROUP BY organization

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
 
 import duckdb
@@ -46,27 +46,27 @@ REBUILD_BATCH = 50
 """Loads stored in one transaction while a warehouse is rebuilt."""
 
 
-@dataclass(frozen=True)
-class Replaced:
-    """The new content of a replaced table: its figures and its preview, see `figures`."""
-
-    figures: pl.DataFrame
-    preview: pl.DataFrame
-
-
 def _reads(
-    query: Callable[Concatenate[View, P], T], absent: Callable[[], T] | None = None
+    query: Callable[Concatenate[View, P], T],
+    absent: Callable[[], T] | None = None,
+    *,
+    once: bool = False,
 ) -> Callable[Concatenate[Warehouse, P], T]:
     """A method that opens the warehouse and runs a query, with its signature and docstring.
 
-    Where a table was never written, it returns what `absent` makes, or raises without it.
+    Where a table was never written, it returns what `absent` makes, or raises without it. Of raw
+    tables, which no session changes, it may read `once` a session.
     """
 
     @wraps(query)
     def method(self: Warehouse, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        answers = self._answers if once and self._answers is not None else {}
+        asked = (query, self.organizations, args, *kwargs.items()) if once else None
         try:
-            with self._reading() as view:
-                return query(view, *args, **kwargs)
+            if asked not in answers:
+                with self._reading() as view:
+                    answers[asked] = query(view, *args, **kwargs)
+            return cast("T", answers[asked])
         except TableNotFound:
             if absent is None:
                 raise
@@ -100,6 +100,7 @@ class Warehouse:
         organizations: The organizations to read, derive and publish, see `only`; None: all.
         _view: The open warehouse; see `session` and `replace`.
         _connection: That of `writing_session`.
+        _answers: Of a session, what it read `once`.
     """
 
     path: Path
@@ -115,6 +116,7 @@ class Warehouse:
     organizations: frozenset[str] | None = None
     _view: View | None = field(default=None, repr=False)
     _connection: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+    _answers: dict[object, object] | None = field(default=None, repr=False, hash=False)
 
     def only(self, organizations: Iterable[str]) -> Self:
         """This warehouse, but rows of other organizations are not read, derived or published.
@@ -131,13 +133,13 @@ class Warehouse:
         The reads are consistent: writers wait until the block ends. Do not write in the block.
         """
         with self._file.reading() as con:
-            yield replace(self, _view=View(con, self.organizations))
+            yield replace(self, _view=View(con, self.organizations), _answers={})
 
     @contextmanager
     def writing_session(self) -> Iterator[Self]:
         """This warehouse over one connection, for which others wait; a write is a transaction."""
         with self._file.writing(begins=False) as con:
-            yield replace(self, _connection=con)
+            yield replace(self, _connection=con, _answers={})
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A stored table, or some of its columns, typed by its contract, unordered.
@@ -182,19 +184,19 @@ class Warehouse:
     collections_of_runs = _reads(collections_log.collections_of_runs, COLLECTIONS.empty)
     newest_sequences = _reads(collections_log.newest_sequences, dict)
     stored_identifiers = _reads(queries.stored_identifiers, dict)
-    newest_collections = _reads(collections_log.newest_collections)
-    attempts = _reads(collections_log.attempts)
+    newest_collections = _reads(collections_log.newest_collections, once=True)
+    attempts = _reads(collections_log.attempts, once=True)
     unlogged = _reads(collections_log.unlogged)
-    readable_as_of = _reads(collections_log.readable_as_of)
+    readable_as_of = _reads(collections_log.readable_as_of, once=True)
     failing_before = _reads(collections_log.failing_before)
-    seats_as_of = _reads(collections_log.seats_as_of)
-    events_without_registrations = _reads(collections_log.events_without_registrations)
+    seats_as_of = _reads(collections_log.seats_as_of, once=True)
+    events_without_registrations = _reads(collections_log.events_without_registrations, once=True)
     unmatched_registrations = _reads(queries.unmatched_registrations)
     contract_breaches = _reads(queries.contract_breaches)
     foreign_rows = _reads(queries.foreign_rows)
     referred_rows = _reads(queries.referred_rows)
     unknown_members = _reads(queries.unknown_members)
-    reconciliation = _reads(queries.reconciliation)
+    reconciliation = _reads(queries.reconciliation, once=True)
 
     def store(
         self, loads: Sequence[SliceLoad], refused: pl.DataFrame | None = None
@@ -231,7 +233,7 @@ class Warehouse:
 
     def replace(
         self, table: Table, derive: Callable[[Warehouse], Iterable[pl.DataFrame]]
-    ) -> Replaced:
+    ) -> figures.Replaced:
         """Replace a whole table by derived rows: read and written in one transaction.
 
         Args:
@@ -253,7 +255,7 @@ class Warehouse:
             if repeated := queries.duplicates(view, table):
                 fault = f"{repeated} rows repeat a key ({', '.join(table.grain)})"
                 raise frames.frame_mismatch(table, fault)
-            return Replaced(figures.figures(view, table), figures.preview(view, table))
+            return figures.replaced(view, table)
 
     def extend_history(self, history: History, changed: versions.Changed) -> tuple[int, int]:
         """Extend a history and its changes: read, decided and written in one transaction.

@@ -13,7 +13,7 @@ from booking_assets.defs.metadata import (
 from booking_assets.pipeline.marts import DerivedMart
 from booking_assets.tables.catalog import TABLES
 from booking_assets.tables.contract import Table, Text
-from booking_assets.warehouse.warehouse import Replaced
+from booking_assets.warehouse.figures import Replaced
 
 CANARY = "canary of a person"
 

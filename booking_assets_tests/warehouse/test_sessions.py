@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse.connection import SPILL, DatabaseFile
+from booking_assets.warehouse.view import View
 from booking_assets.warehouse.warehouse import Warehouse
 from booking_assets_tests.warehouse.slice_loads import events, keys, slice_load
 
@@ -108,3 +111,31 @@ def test_a_session_within_a_session_has_a_duckdb_of_its_own(
         assert keys(warehouse, "acme") == {1, 2}
         assert outer.row_counts(EVENTS) == {"acme": 2}
     assert keys(warehouse, "acme") == {1, 2}
+
+
+def test_a_session_reads_the_log_once_for_the_organizations_it_shows_and_the_next_reads_anew(
+    warehouse: Warehouse, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    fetch = View.fetch
+
+    def counted(view: View, query: str, *parameters: Any) -> pl.DataFrame:
+        fetched.append(query)
+        return fetch(view, query, *parameters)
+
+    monkeypatch.setattr(View, "fetch", counted)
+    for slugs in (["a"], ["a", "b"]):
+        warehouse.store([slice_load(landing, slugs[-1], events(slugs[-1], [1]))])
+        for opened in (warehouse.session, warehouse.writing_session):
+            with opened() as session:
+                fetched.clear()
+                for shown in (session, session.only(["b"])):
+                    stored = [one for one in slugs if shown is session or one == "b"]
+                    for _ in range(2):
+                        assert [*shown.newest_collections()["organization"]] == stored
+                        assert [*shown.reconciliation()["organization"]] == stored
+                assert len(fetched) == 4
+        fetched.clear()
+        for _ in range(2):
+            assert [*warehouse.newest_collections()["organization"]] == slugs
+        assert len(fetched) == 2

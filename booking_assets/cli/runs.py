@@ -11,6 +11,8 @@ from typing import Any
 
 import dagster as dg
 
+# What the instance imports by name, with all of SQLAlchemy: here, no garbage is searched for in it.
+import booking_assets.defs.storage  # noqa: F401
 from booking_assets.definitions import build_definitions
 from booking_assets.defs.processes import process_lock
 from booking_assets.defs.rounds import round_parts, submit_round

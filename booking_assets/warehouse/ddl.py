@@ -200,7 +200,10 @@ def projection(table: Table, stored: Mapping[str, str], columns: Iterable[str]) 
     """
     values, kinds = contract_values(table, stored), types(table)
     return ", ".join(
-        "rowid" if name == "rowid" else f"CAST({values[name]} AS {kinds[name]}) AS {quoted(name)}"
+        # A stored column has its type: a cast would only be parsed and planned.
+        quoted(name)
+        if name == "rowid" or values[name] == quoted(name)
+        else f"CAST({values[name]} AS {kinds[name]}) AS {quoted(name)}"
         for name in columns
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from booking_assets_tests.cli.commands import SILENT_API
 from booking_assets_tests.commands import SECONDS, shell
 
 
@@ -100,15 +101,6 @@ logging.getLogger("sqlalchemy.pool.impl.NullPool").error("Exception closing conn
 
 # Signals, while a command waits for an answer.
 
-SILENT_API = """
-[api]
-base_url = "http://127.0.0.1:{port}"
-
-[[organizations]]
-slug = "acme"
-identifier = "123e4567-e89b-12d3-a456-426614174000"
-token_env = "PATH"
-"""
 STOPS = {
     "systemd": [signal.SIGTERM],
     "a closed terminal": [signal.SIGHUP],

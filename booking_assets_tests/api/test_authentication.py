@@ -25,6 +25,7 @@ from booking_assets.api.errors import (
 )
 from booking_assets_tests.api.conftest import ACME, ClientFactory, Clock
 from booking_assets_tests.api.server import Received, Reply, ScriptedServer, json_reply
+from booking_assets_tests.commands import SECONDS
 
 TOKENS = "/security/tokens/generate"
 COUNT = "/booking/events/count"
@@ -278,7 +279,7 @@ def test_threads_that_wait_for_an_exchange_share_its_error(
 
     def exchange() -> tuple[str, float]:
         exchanges.append("sent")
-        assert lock.all_waiting.wait(10)
+        assert lock.all_waiting.wait(SECONDS)
         raise Unauthorized("acme", "exchange of the client secret", 401, "expired")
 
     cache = TokenCache(exchange, clock=lambda: 0.0)

@@ -23,7 +23,8 @@ from booking_assets_tests.api.server import Reply, ScriptedServer, json_reply
 SEVEN = json_reply({"Count": 7})
 GZIP = {"Content-Encoding": "gzip"}
 ONCE = RetryPolicy(attempts=1)
-SECONDS = 0.3
+SECONDS = 1
+"""The timeout: short, and long enough for a good answer on a busy machine."""
 EVENT = "0b2a5d5e-0000-4000-8000-000000000001"
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -70,7 +71,7 @@ def test_a_response_that_never_ends_is_given_up_at_the_deadline(
         started = time.monotonic()
         with pytest.raises(Unavailable, match=f"the response was not complete after {SECONDS} s"):
             client.count()
-        assert SECONDS <= time.monotonic() - started < 5 * SECONDS
+        assert SECONDS <= time.monotonic() - started < 60 * SECONDS
         assert client.count() == 7  # on a new connection
 
 
@@ -88,8 +89,8 @@ def test_a_reused_connection_has_the_deadline_too(
 def test_a_download_may_take_longer_than_a_response(
     make_client: ClientFactory, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.script(Reply(200, b"[" + b" " * 28 + b"]", drip_seconds=0.02))
-    with open_http(timeout_seconds=0.2) as http:
+    server.script(Reply(200, b"[" + b" " * 28 + b"]", drip_seconds=0.06))
+    with open_http(timeout_seconds=SECONDS) as http:
         client = make_client(http=http, retry=ONCE)
         assert client.download(tmp_path / "events.json", "json").stat().st_size == 30
 

@@ -18,6 +18,7 @@ from booking_assets.api.http_client import HttpClient
 from booking_assets.api.retry import RetryableError, RetryPolicy
 from booking_assets_tests.api.conftest import ClientFactory, Clock
 from booking_assets_tests.api.server import Reply, ScriptedServer, json_reply
+from booking_assets_tests.commands import SECONDS
 
 CLOSED_PORT = "http://127.0.0.1:1"
 SEVEN = json_reply({"Count": 7})
@@ -184,7 +185,7 @@ def test_while_a_probe_runs_the_others_wait_for_its_result(clock: Clock) -> None
     def probe() -> str:
         with breaker.request("globex"):
             probing.set()
-            assert release.wait(10)
+            assert release.wait(SECONDS)
         return "sent"
 
     def wait() -> str:
@@ -193,12 +194,12 @@ def test_while_a_probe_runs_the_others_wait_for_its_result(clock: Clock) -> None
 
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(probe)
-        assert probing.wait(10)
+        assert probing.wait(SECONDS)
         others = [pool.submit(wait) for _ in range(3)]
         time.sleep(0.1)
         assert not any(future.done() for future in others)
         release.set()
-        assert [future.result(10) for future in (first, *others)] == ["sent"] * 4
+        assert [future.result(SECONDS) for future in (first, *others)] == ["sent"] * 4
 
 
 def test_threads_of_many_organizations_end_together(
@@ -222,7 +223,8 @@ def test_threads_of_many_organizations_end_together(
         started = time.monotonic()
         with ThreadPoolExecutor(4) as pool:
             errors = list(pool.map(error_of, clients))
-    assert time.monotonic() - started < 10
+    # With an outage for each, four at a time take 25 s.
+    assert time.monotonic() - started < 20
     assert all(isinstance(error, Unavailable) for error in errors)
 
 

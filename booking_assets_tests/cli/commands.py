@@ -90,6 +90,16 @@ identifier = "123e4567-e89b-12d3-a456-426614174000"
 token_env = "BOOKING_TOKEN_ACME"
 
 """
+SILENT_API = """
+[api]
+base_url = "http://127.0.0.1:{port}"
+
+[[organizations]]
+slug = "acme"
+identifier = "123e4567-e89b-12d3-a456-426614174000"
+token_env = "PATH"
+"""
+"""Settings for a port that takes connections and answers none."""
 BROKEN = """
 [api]
 base_url = "no address"

@@ -24,9 +24,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
+import redis
 import sqlalchemy
 from dotenv import dotenv_values
 
+from booking_assets_tests.commands import SECONDS
 from booking_assets_tests.storage.seaweed import BUCKET, SECRET_KEY, Seaweed
 
 PROJECT = Path(__file__).parents[2]
@@ -104,12 +106,11 @@ class Loopback:
     def end(self, name: str, number: int = signal.SIGTERM) -> None:
         """Send a signal to a process and those that it started, and wait for its end."""
         process = self.processes[name]
-        with_children = signal.SIGKILL if number == signal.SIGKILL else None
-        if with_children:
-            os.killpg(process.pid, with_children)
+        if number == signal.SIGKILL:
+            os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        process.wait(60)
+        process.wait(SECONDS)
 
     def restart(self, name: str, number: int = signal.SIGTERM) -> None:
         """End a process and start it again."""
@@ -151,8 +152,8 @@ class Loopback:
             stdout=subprocess.PIPE,
         ).stdout
 
-    def _wait_for(self, name: str, is_ready: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
+    def _wait_for(self, name: str, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + SECONDS
         while not is_ready():
             if self.processes[name].poll() is not None or time.monotonic() > deadline:
                 log = (self.folder / name / "log").read_text("utf-8", "replace")
@@ -235,8 +236,9 @@ class Loopback:
         self.secrets["Redis"] = password
         options = ["--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes"]
         server = ["redis-server", *options, "--requirepass", password]
-        self.start("redis", server, is_ready=_listens(port))
         url = f"redis://:{password}@127.0.0.1:{port}/0"
+        # It, too, listens before it answers: it reads its file.
+        self.start("redis", server, is_ready=lambda: _redis_answers(url))
         self.environment["DAGSTER_CELERY_BROKER_URL"] = url
 
     def _start_object_store(self) -> None:
@@ -311,6 +313,14 @@ def _answers(url: str) -> bool:
     except sqlalchemy.exc.SQLAlchemyError:
         return False
     return True
+
+
+def _redis_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
 
 
 def main() -> None:

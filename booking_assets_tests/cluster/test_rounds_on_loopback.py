@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from booking_assets.cluster.session_locks import is_free, session_lock
 from booking_assets.defs.rounds import DERIVED_TAG, FAILED_PARTS_TAG, PART_TAG, ROUND_TAG
 from booking_assets_tests.cluster.loopback import Loopback, program, running
+from booking_assets_tests.commands import SECONDS
 
 pytestmark = [
     pytest.mark.skipif(
@@ -64,7 +65,7 @@ def cluster() -> Iterator[Loopback]:
 
 def wait_until(is_so: Callable[[], Any]) -> Any:
     """The first true answer."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         if answer := is_so():
             return answer

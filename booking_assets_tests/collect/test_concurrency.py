@@ -26,6 +26,7 @@ from booking_assets_tests.collect.booking import Answer, Booking, Request
 from booking_assets_tests.collect.conftest import MakeCollection
 from booking_assets_tests.collect.events import OTHER, STARTED, event
 from booking_assets_tests.collect.outcomes import folder_of, left_on_disk
+from booking_assets_tests.commands import SECONDS
 
 Start = Callable[[], Booking]
 Change = Callable[[Booking, Collection], Collection]
@@ -129,7 +130,7 @@ def test_ready_organizations_are_yielded_while_others_are_collected(
 ) -> None:
     slow, quick = start(), start()
     stored = threading.Event()
-    slow.before = lambda request: stored.wait(timeout=30)
+    slow.before = lambda request: stored.wait(timeout=SECONDS)
     batches = collect_concurrently(
         [[collection_from(slow, "slow")], [collection_from(quick, "quick")]], 2
     )
@@ -165,7 +166,7 @@ def test_after_its_first_count_an_organizations_collections_run_side_by_side(
     start: Start, collection_from: MakeCollection
 ) -> None:
     servers = [start() for _ in range(3)]
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=SECONDS)
 
     def wait_for_others(request: Request) -> None:
         if request.verb == "collect":
@@ -237,15 +238,15 @@ def test_after_a_failure_the_organizations_other_collections_end_and_are_dropped
     def fail(request: Request) -> Answer | None:
         if request.verb != "collect":
             return None
-        page_of_other.wait(timeout=30)
+        page_of_other.wait(timeout=SECONDS)
         failed.set()
         return Answer(401, b"")
 
     def hold(request: Request) -> None:
         if request.verb == "collect":
             page_of_other.set()
-            failed.wait(timeout=30)
-            time.sleep(0.1)
+            failed.wait(timeout=SECONDS)
+            time.sleep(0.3)
 
     failing.instead, other.before = fail, hold
     other.rows = {n: event(n) for n in range(1, 500)}
@@ -265,7 +266,7 @@ def test_what_is_complete_before_the_first_one_fails_does_not_land(
     def fail(request: Request) -> Answer | None:
         if request.verb == "count":
             return None
-        other_is_complete.wait(timeout=30)
+        other_is_complete.wait(timeout=SECONDS)
         time.sleep(0.1)
         return Answer(401, b"")
 
@@ -340,7 +341,7 @@ def test_an_interrupt_ends_the_run_although_a_request_hangs(
     def hang(request: Request) -> None:
         if request.verb == "collect":
             signal.pthread_kill(main, signal.SIGINT)
-            released.wait(timeout=30)
+            released.wait(timeout=SECONDS)
 
     hanging.before = hang
     collections = [[collection_from(hanging, "hanging")], [collection_from(waiting, "waiting")]]
@@ -360,16 +361,19 @@ def test_closing_the_iterator_ends_each_collection_after_its_page(
     def hold(request: Request) -> None:
         if request.verb == "collect":
             first_page.set()
-            closing.wait(timeout=30)
+            closing.wait(timeout=SECONDS)
+            time.sleep(0.1)
 
     large.before = hold
     slow = collection_from(large, "large", page_size=1)
     batches = collect_concurrently(
-        [[collection_from(quick, "quick")], [slow], [collection_from(waiting, "waiting")]], 2
+        [[collection_from(quick, "quick")], [slow], [collection_from(waiting, "waiting")]],
+        2,
+        grace_seconds=SECONDS,
     )
     assert [one.organization for (one,) in next(batches)] == ["quick"]
-    first_page.wait(timeout=30)
-    threading.Timer(0.1, closing.set).start()
+    first_page.wait(timeout=SECONDS)
+    threading.Timer(1, closing.set).start()
     batches.close()
     assert len(large.requests) < 10
     assert partial_folders(folder_of(slow)) == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from booking_assets.api.client import Page
 from booking_assets.collect.pages import fetch_pages, map_concurrently
+from booking_assets_tests.commands import SECONDS
 
 
 class Shelf:
@@ -155,7 +156,7 @@ def test_pages_in_flight_are_bounded() -> None:
             in_flight += 1
             most = max(most, in_flight)
         if number in (2, 3):
-            both.wait(timeout=10)
+            both.wait(timeout=SECONDS)
         with lock:
             in_flight -= 1
         return Page(number, [number], 9)

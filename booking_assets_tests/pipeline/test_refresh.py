@@ -97,7 +97,7 @@ def test_collections_that_began_before_their_run_are_loaded_by_it(place: Place) 
         place.collector(progress=arriving) as collector,
         collector.begin(slugs, "run", mode="full", allow_shrink=False) as under_way,
     ):
-        assert arriving.first_page.wait(timeout=30)
+        assert arriving.first_page.wait(timeout=SECONDS)
         assert not place.settings.warehouse_path.exists()
         report = replace(collector, under_way=under_way).collect(slugs, "run")
     assert report.failed_organizations == ()
@@ -113,7 +113,7 @@ def test_collections_that_no_run_loads_end_and_are_collected_again_by_the_next(
         place.collector("latency=0.02", progress=arriving) as collector,
         collector.begin(slugs, "run", mode="full", allow_shrink=False),
     ):
-        assert arriving.first_page.wait(timeout=30)
+        assert arriving.first_page.wait(timeout=SECONDS)
     assert not place.settings.warehouse_path.exists()
     assert list(place.settings.landing_path.glob("*/.partial-*")) == []
     assert place.collect().failed_organizations == ()

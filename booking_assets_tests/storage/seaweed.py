@@ -15,9 +15,10 @@ from pathlib import Path
 import obstore
 from obstore.store import S3Store
 
+from booking_assets_tests.commands import SECONDS
+
 ACCESS_KEY, SECRET_KEY = "CANARYACCESSKEY", "canary/secret+key"
 BUCKET = "booking"
-SECONDS = 60
 _GRPC = 10_000
 """SeaweedFS adds this to each port, for a second one."""
 

@@ -9,6 +9,7 @@ import duckdb
 
 from booking_assets.tables.raw import COLLECTIONS, EVENTS
 from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.commands import SECONDS
 from booking_assets_tests.warehouse.slice_loads import (
     collection,
     events,
@@ -43,7 +44,7 @@ def test_reads_in_a_session_are_consistent_and_a_writer_waits(
         assert storing.is_alive()
         assert session.row_counts(EVENTS) == {"acme": 2}
         assert session.read(EVENTS)["collected_at"].unique().equals(as_of)
-    storing.join(timeout=30)
+    storing.join(timeout=SECONDS)
     assert warehouse.row_counts(EVENTS) == {"acme": 3}
 
 

@@ -17,6 +17,7 @@ from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse.connection import SPILL, DatabaseFile
 from booking_assets.warehouse.view import View
 from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.commands import SECONDS
 from booking_assets_tests.warehouse.slice_loads import events, keys, slice_load
 
 ROWS = 1_500_000
@@ -99,7 +100,7 @@ with file.reading() as con:
     print(con.execute("SELECT count(*) FROM t").fetchall())
 """
     command = [sys.executable, "-W", "error", "-c", script, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[(4,)]\n", "")
 
 

@@ -13,6 +13,7 @@ from booking_assets.tables.marts import EVENT_HISTORY
 from booking_assets.tables.raw import EVENTS
 from booking_assets.warehouse import versions
 from booking_assets.warehouse.warehouse import Warehouse
+from booking_assets_tests.commands import SECONDS
 from booking_assets_tests.warehouse.slice_loads import events, instant, slice_load
 
 KEY = list(EVENTS.grain)
@@ -126,7 +127,7 @@ def test_concurrent_extensions_of_the_history_are_serialized(
 ) -> None:
     rows = events("acme", range(20))
     warehouse.store([slice_load(landing, "acme", rows)])
-    barrier = Barrier(2, timeout=60)
+    barrier = Barrier(2, timeout=SECONDS)
 
     def inserted(
         open_versions: pl.DataFrame, events: pl.DataFrame, newest: pl.DataFrame

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 
-from booking_assets.pipeline.refresh import refresh
 from booking_assets.sandbox.world import World
 from booking_assets.tables.raw import COLLECTIONS, EVENTS, REGISTRATIONS
 from booking_assets_tests.pipeline.conftest import EVENTS_EACH, Place, still_world
@@ -48,7 +48,7 @@ def run(
         assert settings.api is not None
         api = settings.api.model_copy(update={"page_size": page_size})
         collector.settings = settings.model_copy(update={"api": api})
-        report = refresh(collector, mode=mode)
+        report = collector.collect(settings.slugs, uuid4().hex, mode=mode)
     assert not report.failed_organizations
 
 

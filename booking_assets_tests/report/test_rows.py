@@ -52,7 +52,7 @@ def of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "PART_ROWS", 7)
+    monkeypatch.setattr(writing, "PART_ROWS", 30)
 
 
 def written(world: World, folder: Path) -> dict[str, str]:

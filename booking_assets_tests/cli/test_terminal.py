@@ -149,14 +149,18 @@ MOMENTS = {
 def test_ctrl_c_ends_a_refresh_within_seconds_and_with_one_sentence(
     tmp_path: Path, moment: str, stored: str, others: str
 ) -> None:
-    where = shell(tmp_path)
     faults = ("latency=30",) if stored == "nothing stored" else ()
-    with (
-        serving(where, *faults, events=50),
-        terminal(where, "booking-assets", "refresh") as seen,
-    ):
-        seen.until(lambda shown: re.search(moment, shown))
-        assert seen.interrupt() < WITHIN_SECONDS
+    for attempt in range(5):
+        where = shell(tmp_path / str(attempt))
+        with (
+            serving(where, *faults, events=50),
+            terminal(where, "booking-assets", "refresh") as seen,
+        ):
+            seen.until(lambda shown: re.search(moment, shown))
+            assert seen.interrupt() < WITHIN_SECONDS
+        # A busy machine may end the refresh before the key is pressed.
+        if seen.process.returncode:
+            break
     assert seen.process.returncode == 130
     shown = unfolded(seen.shown()).strip()
     names = ", ".join(SLUGS)

@@ -174,13 +174,10 @@ from booking_assets_tests.warehouse.slice_loads import slice_load, events
 folder = Path(sys.argv[1])
 data = folder / "data"
 warehouse = Warehouse(path=data / "w.duckdb", snapshot=data / "s.duckdb", memory_limit="192MB")
-first = int(sys.argv[2])
-made = {n: [events(o, range(100), n) for o in ("acme", "globex")] for n in range(first, first + 6)}
-landed = [[slice_load(folder, o, rows, n) for o, rows in zip(("acme", "globex"), frames)]
-          for n, frames in made.items()]
 print("ready", flush=True)
-for batch in landed:
-    warehouse.store(batch)
+for n in count(int(sys.argv[2])):
+    made = {one: events(one, range(100), n) for one in ("acme", "globex")}
+    warehouse.store([slice_load(folder, one, rows, n) for one, rows in made.items()])
 """
 
 
@@ -190,7 +187,7 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) 
         path=folder / "w.duckdb", snapshot=folder / "s.duckdb", memory_limit="192MB"
     )
     for number, moment in enumerate((0.05, 0.2)):
-        with process(WRITER, str(tmp_path), str(number * 10)) as writer:
+        with process(WRITER, str(tmp_path), str(number * 1000)) as writer:
             with pytest.raises(subprocess.TimeoutExpired):
                 writer.wait(moment)
             writer.kill()

@@ -86,7 +86,8 @@ def _batches(
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        wait(pending, timeout=grace_seconds)
+        # `wait` would wait in vain for those that were canceled before they began.
+        wait({one for one in pending if not one.cancelled()}, timeout=grace_seconds)
 
 
 def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) -> list[Outcome]:

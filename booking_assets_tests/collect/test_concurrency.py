@@ -351,6 +351,27 @@ def test_an_interrupt_ends_the_run_although_a_request_hangs(
     assert waiting.requests == []
 
 
+def test_closing_the_iterator_does_not_wait_for_what_has_not_begun(
+    start: Start, collection_from: MakeCollection
+) -> None:
+    first, waiting = start(), start()
+    began, released = threading.Event(), threading.Event()
+
+    def hold(request: Request) -> None:
+        began.set()
+        released.wait(timeout=SECONDS)
+
+    first.before = hold
+    both = [[collection_from(first, "first")], [collection_from(waiting, "waiting")]]
+    batches = collect_concurrently(both, 1, grace_seconds=60)
+    began.wait(timeout=SECONDS)
+    threading.Timer(0.1, released.set).start()
+    started = time.monotonic()
+    batches.close()
+    assert time.monotonic() - started < 30
+    assert waiting.requests == []
+
+
 def test_closing_the_iterator_ends_each_collection_after_its_page(
     start: Start, collection_from: MakeCollection
 ) -> None:

@@ -5,7 +5,7 @@ https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -17,21 +17,17 @@ from booking_assets.warehouse.errors import FrameMismatch
 
 
 class ArrowStream:
-    """Wraps a polars frame or a DuckDB relation so that only its Arrow stream is visible.
+    """Rows of which only an Arrow stream is visible: DuckDB imports pyarrow for a polars frame."""
 
-    DuckDB imports pyarrow for a polars frame. polars caches the class of a DuckDB relation, which
-    DuckDB reports as a leak when the interpreter exits.
-    """
-
-    def __init__(self, rows: pl.DataFrame | duckdb.DuckDBPyRelation) -> None:
-        self._rows = rows
+    def __init__(self, stream: Callable[[], object]) -> None:
+        self._stream = stream
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._rows.__arrow_c_stream__(requested_schema)
+        return self._stream()
 
     def release(self) -> None:
         """Drop the reference: DuckDB keeps an unregistered object until its transaction ends."""
-        del self._rows
+        del self._stream
 
 
 @contextmanager
@@ -41,7 +37,7 @@ def registered(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -
     When the body fails, the view stays until the connection closes: DuckDB cannot drop it in an
     aborted transaction, and that error would hide the first.
     """
-    stream = ArrowStream(frame)
+    stream = ArrowStream(frame.__arrow_c_stream__)
     con.register(name, stream)
     yield
     con.unregister(name)

@@ -158,7 +158,9 @@ class View:
 
     def fetch(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """The result of a query as a frame."""
-        return pl.DataFrame(ArrowStream(self.con.sql(query, params=dict(parameters or {}))))
+        # `sql` also plans the query to know its columns: a quarter of the time of a small one.
+        result = self.con._submit(query, dict(parameters or {}), "stream")  # noqa: SLF001
+        return pl.DataFrame(ArrowStream(result.arrow_capsule))
 
     def release_memory(self) -> None:
         """Return to the system what DuckDB and the C library keep of earlier reads."""

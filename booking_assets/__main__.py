@@ -35,6 +35,8 @@ def main() -> None:
     gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
     with suppress(AttributeError):  # has the GNU C library alone
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    # numpy starts a thread for each further core as it is imported, for algebra that nobody does.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from booking_assets.cli import main as cli  # noqa: PLC0415 - needs a known system
 
     cli.receive_signals()

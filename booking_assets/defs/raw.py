@@ -8,6 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import dagster as dg
+from dagster._core.execution.context.metadata_logging import (
+    AssetMetadataHandle,
+    OutputMetadataAccumulator,
+)
 
 from booking_assets.collect.stats import Mode
 from booking_assets.defs.checks import report_raw_checks
@@ -142,14 +146,20 @@ def _record(context: dg.AssetExecutionContext, report: RunReport) -> None:
         for result in report.results
         for table, metadata in result_metadata(result).items()
     }
-    is_materialized_by_the_step = _is_partitioned(context) and not report.failed_organizations
+    if _is_partitioned(context) and not report.failed_organizations:
+        # The step materializes them. `add_asset_metadata` would copy what is known of all
+        # partitions for each: 10 ms an organization of 2,000.
+        by_partition: dict[Any, dict[str, Any]] = {
+            AssetMetadataHandle(asset_key=asset_key(table), partition_key=slug): metadata
+            for (table, slug), metadata in recorded.items()
+        }
+        step = context.get_step_execution_context()
+        step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=by_partition)  # noqa: SLF001
+        return
     for (table, slug), metadata in recorded.items():
-        if is_materialized_by_the_step:
-            context.add_asset_metadata(metadata, asset_key=asset_key(table), partition_key=slug)
-        else:
-            context.log_event(
-                dg.AssetMaterialization(asset_key(table), partition=slug, metadata=metadata)
-            )
+        context.log_event(
+            dg.AssetMaterialization(asset_key(table), partition=slug, metadata=metadata)
+        )
 
 
 def _failure(context: dg.AssetExecutionContext, report: RunReport) -> dg.Failure:

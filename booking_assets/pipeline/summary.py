@@ -5,14 +5,14 @@ The figures are those of the published snapshot, with their age; `cli.display` p
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from booking_assets.pipeline.connections import open_warehouse
-from booking_assets.pipeline.results import RunReport, report_run
+from booking_assets.pipeline.results import CollectionResult, RunReport, report_run
 from booking_assets.settings import Settings
 from booking_assets.warehouse.errors import WarehouseError
 from booking_assets.warehouse.published import published_summary, published_version
@@ -132,11 +132,15 @@ def summarize(
         threads=settings.warehouse.threads,
     )
     published = {row["organization"]: row for row in figures.to_dicts()}
+    results = defaultdict[str, list[CollectionResult]](list)
+    for result in report.results:
+        results[result.organization].append(result)
     organizations = tuple(
         _organization(
             published.get(slug, {"organization": slug}),
-            report,
+            results[slug],
             {table: counts.get(slug, 0) for table, counts in rows.items()},
+            is_unrecorded=slug in report.unrecorded,
         )
         for slug in slugs
     )
@@ -195,22 +199,28 @@ def _named(slugs: Sequence[str]) -> str:
 
 
 def _organization(
-    figures: Mapping[str, Any], report: RunReport, rows: Mapping[str, int]
+    figures: Mapping[str, Any],
+    results: Sequence[CollectionResult],
+    rows: Mapping[str, int],
+    *,
+    is_unrecorded: bool,
 ) -> OrganizationSummary:
     slug = str(figures["organization"])
     known = {name: value for name, value in figures.items() if name in _KNOWN}
-    return OrganizationSummary(slug, _status(slug, figures, report), **known, rows=rows)
+    status = _status(figures, results, is_unrecorded=is_unrecorded)
+    return OrganizationSummary(slug, status, **known, rows=rows)
 
 
 _KNOWN = frozenset({*_FIGURES, "as_of", "seats_as_of"})
 
 
-def _status(slug: str, figures: Mapping[str, Any], report: RunReport) -> str:
-    own = [one for one in report.results if one.organization == slug]
+def _status(
+    figures: Mapping[str, Any], own: Sequence[CollectionResult], *, is_unrecorded: bool
+) -> str:
     statuses = [one.status for one in own]
     failed = [one.status for one in own if one.has_failed]
     stored_at = [one.log_row["started_at"] for one in own if one.is_complete]
-    if failed or slug in report.unrecorded:
+    if failed or is_unrecorded:
         return failed[0] if failed else "failed"
     if not figures.get("is_published", True):
         return "withheld"

@@ -6,6 +6,7 @@ How an organization is collected is in `collection`; its outcome is stored by `p
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def collect_concurrently(
     with the same ticket and start. The others land after the first one. Where that fails, they end
     after their current page, and nothing of them is kept; each of them fails alone.
 
-    Those that are ready wait `together_seconds` for others, since each batch has its own cost.
+    Those that are ready wait `together_seconds` for others, and longer where many are under way,
+    since each batch has its own cost.
     The next organizations are collected while the caller stores a batch. When the caller is
     interrupted or closes the iterator, each collection ends after its current page.
     """
@@ -81,13 +83,24 @@ def _batches(
         while pending:
             done, pending = wait(pending, _POLL_SECONDS, return_when=FIRST_COMPLETED)
             if done:
-                more, pending = wait(pending, together_seconds)
-                yield [future.result() for future in done | more]
+                ends = time.monotonic() + seconds_together(together_seconds, len(pending))
+                while pending and (left := ends - time.monotonic()) > 0:
+                    more, pending = wait(pending, min(left, together_seconds))
+                    done |= more
+                yield [future.result() for future in done]
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
         # `wait` would wait in vain for those that were canceled before they began.
         wait({one for one in pending if not one.cancelled()}, timeout=grace_seconds)
+
+
+def seconds_together(together_seconds: float, under_way: int) -> float:
+    """How long the ready organizations wait for others, of which so many are under way.
+
+    A transaction costs as much as loading 50 small organizations; the last ones wait the least.
+    """
+    return together_seconds * min(max(1, under_way / 100), 5)
 
 
 def _outcomes(collections: Sequence[Collection], stopped: Callable[[], bool]) -> list[Outcome]:

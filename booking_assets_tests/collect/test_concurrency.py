@@ -15,7 +15,12 @@ import pytest
 from booking_assets.api.client import BookingClient
 from booking_assets.api.errors import MissingCredential, Unauthorized, Unavailable
 from booking_assets.collect.collection import Collected, Collection
-from booking_assets.collect.concurrency import Failed, Outcome, collect_concurrently
+from booking_assets.collect.concurrency import (
+    Failed,
+    Outcome,
+    collect_concurrently,
+    seconds_together,
+)
 from booking_assets.collect.contracts import EVENT_ROWS, GROUP_ROWS, REGISTRATION_ROWS
 from booking_assets.collect.errors import ForeignRows, Incomplete, LandingFailed, Shrunk
 from booking_assets.collect.landings import Landings
@@ -137,6 +142,12 @@ def test_ready_organizations_are_yielded_while_others_are_collected(
     assert [one.organization for (one,) in next(batches)] == ["quick"]
     stored.set()
     assert [one.organization for batch in batches for (one,) in batch] == ["slow"]
+
+
+@pytest.mark.parametrize(("under_way", "seconds"), [(0, 1), (99, 1), (250, 2.5), (2_000, 5)])
+def test_the_ready_wait_longer_where_many_are_under_way(under_way: int, seconds: float) -> None:
+    assert seconds_together(1, under_way) == seconds
+    assert seconds_together(0, under_way) == 0
 
 
 def registrations(collection: Collection) -> Collection:

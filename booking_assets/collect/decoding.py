@@ -46,7 +46,11 @@ _DATE_TIME = (
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_FIRST, _LAST = (
+    (end - _EPOCH) // timedelta(microseconds=1)
+    for end in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+)
+"""Microseconds since 1970: a literal with a time zone is computed by a query of its own."""
 _SHOWN = 3
 _DICTS = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -194,7 +198,6 @@ class Decoder:
 
     @cached_property
     def _collected_at(self) -> pl.Expr:
-        # A literal with a time zone is computed by a query of its own.
         microseconds = (self.collected_at - _EPOCH) // timedelta(microseconds=1)
         return pl.lit(microseconds).cast(self.contract.table.dtypes["collected_at"])
 
@@ -227,7 +230,7 @@ class Decoder:
             organization=pl.lit(self.organization),
             collected_at=self._collected_at,
         )
-        if typed.select(_all_in_calendar(self.contract)).item():
+        if all(_is_in_calendar(typed.get_column(name)) for name in self.contract.instants):
             return typed
         return typed.with_columns([_in_calendar(name) for name in self.contract.instants])
 
@@ -239,12 +242,15 @@ class Decoder:
         )
         faults = []
         for column, reason in reasons.items():
-            if typed[column].null_count() > wire[column].null_count():
-                lost = typed[column].is_null() & wire[column].is_not_null()
+            read, sent = typed.get_column(column), wire.get_column(column)
+            if read.null_count() > sent.null_count():
+                lost = read.is_null() & sent.is_not_null()
                 faults += [(row, member_name(column), reason) for row in lost.arg_true()]
         for column in contract.required:
-            absent = wire[column].is_null().arg_true()
-            faults += [(row, member_name(column), "is missing") for row in absent]
+            sent = wire.get_column(column)
+            if sent.null_count():
+                absent = sent.is_null().arg_true()
+                faults += [(row, member_name(column), "is missing") for row in absent]
         return faults
 
     def _page(
@@ -264,7 +270,9 @@ class Decoder:
             )
         return DecodedPage(
             rows[list(self.contract.table.column_names)],
-            pl.DataFrame([*map(self._rejected_row, rejected)], schema=REJECTED_ROWS.dtypes),
+            pl.DataFrame([*map(self._rejected_row, rejected)], schema=REJECTED_ROWS.dtypes)
+            if rejected
+            else REJECTED_ROWS.empty(),
             unknown,
         )
 
@@ -305,12 +313,6 @@ def _columns(contract: RowContract) -> list[pl.Expr]:
     ]
 
 
-@cache
-def _all_in_calendar(contract: RowContract) -> pl.Expr:
-    in_calendar = [pl.col(name).is_between(_FIRST, _LAST) for name in contract.instants]
-    return pl.all_horizontal(column.all() for column in in_calendar)
-
-
 def _uuid(name: str) -> pl.Expr:
     """In lower case, as the API mostly writes it."""
     return pl.when(pl.col(name).str.contains(UUID_PATTERN)).then(pl.col(name).str.to_lowercase())
@@ -325,9 +327,18 @@ def _instant(name: str) -> pl.Expr:
     return text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
 
 
+def _is_in_calendar(times: pl.Series) -> bool:
+    microseconds = times.to_physical()
+    first, last = microseconds.min(), microseconds.max()
+    if not (isinstance(first, int) and isinstance(last, int)):
+        return True
+    return first >= _FIRST and last <= _LAST
+
+
 def _in_calendar(name: str) -> pl.Expr:
     """Null where the offset moves the instant out of the years that DuckDB's clients can read."""
-    return pl.when(pl.col(name).is_between(_FIRST, _LAST)).then(pl.col(name)).alias(name)
+    is_within = pl.col(name).to_physical().is_between(_FIRST, _LAST)
+    return pl.when(is_within).then(pl.col(name)).alias(name)
 
 
 def _offset_minutes(name: str) -> pl.Expr:

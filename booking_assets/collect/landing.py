@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -224,7 +224,7 @@ def manifest(landing: Landing) -> str:
     document = {
         "identifier": str(landing.identifier),
         "collection": landing.log_row,
-        "starts": asdict(landing.starts),
+        "starts": vars(landing.starts),
         "files": landing.files,
         "is_foreign": landing.is_foreign,
         "content": landing.content,

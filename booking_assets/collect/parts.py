@@ -94,7 +94,8 @@ class Parts:
         for file in files:
             path = self._path(self._number)
             link(file, path)
-            self._append_keys(pl.scan_parquet(file, glob=False))
+            rows = pl.scan_parquet(file, glob=False)
+            self._append_keys(rows.select(**self._keys_of_part).collect())
         self.linked = self._number
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -148,12 +149,16 @@ class Parts:
             self._buffer, self._buffered_rows = [], 0
             _write(rows, path)
             self._written(path)
-            self._append_keys(rows.lazy())
+            self._append_keys(rows.select(**self._keys_of_part))
 
-    def _append_keys(self, rows: pl.LazyFrame) -> None:
-        """Keeps the keys of a part's rows: of a page each, they would scatter over the memory."""
+    @property
+    def _keys_of_part(self) -> dict[str, pl.Expr]:
         part, row = pl.lit(self._number, dtype=pl.Int32), pl.int_range(pl.len(), dtype=pl.Int32)
-        self._keys.append(rows.select(**self._row_keys, part=part, row=row).collect().rechunk())
+        return {**self._row_keys, "part": part, "row": row}
+
+    def _append_keys(self, keys: pl.DataFrame) -> None:
+        """Keeps the keys of a part's rows: of a page each, they would scatter over the memory."""
+        self._keys.append(keys.rechunk())
         self._number += 1
         self._distinct = None
 
@@ -175,7 +180,8 @@ def link(file: Path, path: Path) -> None:
 def _write(rows: pl.DataFrame, path: Path) -> None:
     # Through memory: polars would hide an error of the disk in an error of its own.
     buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="zstd", compression_level=1)
+    # Whoever reads it reads all its rows: statistics would be a third of a small file.
+    rows.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
     with open(path, "xb", opener=private) as file:
         file.write(buffer.getbuffer())
     sync(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -144,12 +144,12 @@ class Table:
         """The table's name within its schema."""
         return self.name.partition(".")[2]
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """The columns in their stored order."""
         return tuple(self.columns.columns())
 
-    @property
+    @cached_property
     def dtypes(self) -> dict[str, pl.DataType]:
         """The polars type of each column, in order."""
         return {name: column.dtype for name, column in self.columns.columns().items()}
@@ -166,6 +166,10 @@ class Table:
 
     def empty(self) -> pl.DataFrame:
         """A frame of this table with no rows."""
+        return self._empty.clone()
+
+    @cached_property
+    def _empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema=self.dtypes)
 
 

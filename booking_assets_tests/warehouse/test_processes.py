@@ -201,7 +201,8 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_slices(tmp_path: Path) 
             assert titles(warehouse, "acme") == titles(warehouse, "globex")
             assert not warehouse.contract_breaches(EVENTS)
     (folder / "w.duckdb.tmp-killed").mkdir()
-    warehouse.store([slice_load(tmp_path, "acme", events("acme", [1], 99), 99)])
+    last = 10_000
+    warehouse.store([slice_load(tmp_path, "acme", events("acme", [1], last), last)])
     assert keys(warehouse, "acme") == {1}
     assert {p.name for p in folder.iterdir()} == {"w.duckdb", "w.duckdb.lock"}
 

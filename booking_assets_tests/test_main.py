@@ -99,7 +99,32 @@ logging.getLogger("sqlalchemy.pool.impl.NullPool").error("Exception closing conn
     assert python("-c", program) == ""
 
 
-# Signals, while a command waits for an answer.
+# Signals.
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_within_an_import_is_handled_once_the_module_is_whole(
+    tmp_path: Path, name: str
+) -> None:
+    signaled = f"import os, signal; os.kill(os.getpid(), signal.{name}); is_whole = True"
+    (tmp_path / "signaled.py").write_text(signaled, encoding="utf-8")
+    program = f"""
+import signal, sys
+from booking_assets.cli.main import imported, receive_signals
+
+sys.path.insert(0, {str(tmp_path)!r})
+receive_signals()
+try:
+    imported("signaled")
+except KeyboardInterrupt:
+    print(sys.modules["signaled"].is_whole)
+for number in (signal.SIGINT, signal.SIGTERM):
+    print(signal.getsignal(number) is signal.default_int_handler)
+"""
+    assert python("-c", program).split() == ["True"] * 3
+
+
+# While a command waits for an answer.
 
 STOPS = {
     "systemd": [signal.SIGTERM],

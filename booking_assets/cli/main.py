@@ -7,7 +7,9 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -80,11 +82,37 @@ def imported(name: str) -> Any:
 
     What modules define stays: to search it is a fifth of the time of the imports.
     """
-    gc.disable()
-    module = import_module(name)
-    gc.freeze()
-    gc.enable()
+    with _signals_wait():
+        gc.disable()
+        module = import_module(name)
+        gc.freeze()
+        gc.enable()
     return module
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Handle a signal at the end of the block.
+
+    Python ignores an exception within the release of a module's lock, or never releases it: the
+    command would go on, and threads that import the module, too, would wait forever.
+    """
+    came: list[int] = []
+    is_possible = threading.current_thread() is threading.main_thread()
+    handlers = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM)  # SIGHUP becomes SIGTERM
+        if is_possible and callable(handler := signal.getsignal(number))
+    }
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def receive_signals() -> None:

@@ -143,7 +143,7 @@ class WarehouseSettings(_Section):
         str,
         Field(pattern=r"\A([1-9]\d{0,5}(\.\d+)?|0\.\d*[1-9]\d*)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)\z"),
     ] = "192MB"
-    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
     """How long to wait for another process that has the warehouse open."""
 

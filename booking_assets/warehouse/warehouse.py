@@ -106,7 +106,7 @@ class Warehouse:
     path: Path
     snapshot: Path
     memory_limit: str
-    threads: int = 2
+    threads: int = 1
     busy_timeout_seconds: float = 60
     snapshots_kept: int = 3
     readers_group: str | None = None

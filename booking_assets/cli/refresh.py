@@ -23,7 +23,7 @@ from booking_assets.pipeline.collector import Collector
 from booking_assets.pipeline.connections import open_warehouse
 from booking_assets.pipeline.names import name_overrides
 from booking_assets.pipeline.progress import SILENT, Progress
-from booking_assets.pipeline.summary import interruption_before_run, summarize
+from booking_assets.pipeline.summary import interruption, snapshot_version, summarize
 from booking_assets.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -126,16 +126,19 @@ def _begun(
         return
     # Whoever has the warehouse is waited for by the run.
     warehouse = replace(open_warehouse(settings), busy_timeout_seconds=0)
+    run_id, former_version = str(uuid4()), snapshot_version(settings)
     try:
         with ExitStack() as stack:
             begun = None
             try:
                 collector = stack.enter_context(open_collector(settings, warehouse, progress))
-                collecting = collector.begin(slugs, str(uuid4()), **options)
+                collecting = collector.begin(slugs, run_id, **options)
                 under_way = stack.enter_context(collecting)
                 begun = replace(collector, warehouse=open_warehouse(settings), under_way=under_way)
             except Exception as error:  # noqa: BLE001 - the run meets it again, and records it
                 _logger.debug("collecting begins with its run: %s", error)
             yield begun
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(str(error) or interruption_before_run(settings)) from None
+        # Without words: before its run, or again while the run found them.
+        said = str(error) or interruption(settings, slugs, [run_id], former_version)
+        raise KeyboardInterrupt(said) from None

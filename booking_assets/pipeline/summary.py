@@ -177,17 +177,14 @@ def interruption(
     return f"Interrupted: {said}; {published_since(settings, former_version)}. Run it again."
 
 
-def interruption_before_run(settings: Settings) -> str:
-    """The sentence for a refresh that is interrupted before its run, which stores and publishes."""
-    former_version = published_version(settings.snapshot_path)
-    return (
-        f"Interrupted: nothing stored; {published_since(settings, former_version)}. Run it again."
-    )
+def snapshot_version(settings: Settings) -> str | None:
+    """The version of the snapshot that is published now; None before the first."""
+    return published_version(settings.snapshot_path)
 
 
 def published_since(settings: Settings, former_version: str | None) -> str:
     """Whether another version than the former one is published, in words."""
-    version = published_version(settings.snapshot_path)
+    version = snapshot_version(settings)
     if version != former_version:
         return "the snapshot was published"
     return f"nothing was published{', the last snapshot stays' if version else ''}"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,3 +171,27 @@ def test_no_token_is_printed(day: Day) -> None:
     assert len(tokens) == 3
     for one in (day.checked, day.morning, day.evening):
         assert [token for token in tokens if token in one.said] == []
+
+
+def test_a_signal_while_an_interrupted_refresh_finds_its_words_takes_none_of_their_truth(
+    tmp_path: Path,
+) -> None:
+    program = """
+import sys
+from booking_assets import __main__
+from booking_assets.defs import runs
+
+def signaled(*_):
+    raise KeyboardInterrupt
+
+runs.alert_after_runs = runs.interruption = signaled
+sys.argv = ["booking-assets", "refresh"]
+__main__.main()
+"""
+    where = shell(tmp_path)
+    with serving(where, MORNING):
+        ended = where.run("python", "-c", program)
+    assert ended.returncode == 130
+    stored = ", ".join(map(slug, sorted((ACME, BETA, GAMMA))))
+    said = f"Interrupted: {stored} stored; the snapshot was published. Run it again."
+    assert ended.stderr.splitlines()[-1] == said

@@ -6,6 +6,7 @@ and its neighbors are read one by one (`rows`), so that a bad row costs only its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ _FIRST, _LAST = (
 )
 """Microseconds since 1970: a literal with a time zone is computed by a query of its own."""
 _SHOWN = 3
+_ESCAPED_LETTER = re.compile(rb"\\u00[3-7]")
+"""How JSON may write a letter or digit of a member's name."""
 _DICTS = msgspec.json.Decoder(list[dict[str, Any]])
 
 
@@ -92,32 +95,64 @@ class FieldNaming:
         Returns:
             None unless every row fits its type and every member of the JSON was kept.
         """
-        try:
-            rows = self._rows.decode(body)
-        except (ValueError, RecursionError):
-            return None
-        values = zip(*map(msgspec.structs.astuple, rows), strict=True) if rows else repeat(())
-        dtypes = self.contract.wire_dtypes
-        frame = pl.DataFrame(
-            [
-                pl.Series(column, cells, dtype=dtypes[column])
-                for column, cells in zip(self.columns.values(), values, strict=False)
-            ]
-        )
-        filled = frame.width * frame.height - sum(column.null_count() for column in frame)
+        frame = self._decoded(body, self._rows)
         # The JSON has no more members than were kept: none was lost. Otherwise a member may be null
         # in the JSON, or the bound be too high, and both sides are counted exactly.
-        if key_count_upper_bound(body) != filled:
+        if frame is not None and key_count_upper_bound(body) != sum(map(_filled, frame)):
             # A dict keeps repeated members once, null ones too.
             kept = sum(map(len, _DICTS.decode(body)))
             return frame if key_count(body) == kept else None
         return frame
 
+    def listed_frame(self, body: bytes) -> pl.DataFrame | None:
+        """The same of rows with members beyond the contract, which are not decoded.
+
+        Returns:
+            None unless every row fits its type, and the JSON has the name of each of the contract's
+            members as often as its values were kept: none was lost, such as a repeated one.
+        """
+        frame = None if _ESCAPED_LETTER.search(body) else self._decoded(body, self._listed_rows)
+        if frame is None:
+            return None
+        kept = {name: _filled(frame[column]) for name, column in self.columns.items()}
+        names = self.contract.types
+        is_whole = all(body.count(f'"{name}"'.encode()) == kept.get(name, 0) for name in names)
+        return frame if is_whole else None
+
+    def _decoded(
+        self, body: bytes, decoder: msgspec.json.Decoder[list[Any]]
+    ) -> pl.DataFrame | None:
+        try:
+            rows = decoder.decode(body)
+        except (ValueError, RecursionError):
+            return None
+        values = zip(*map(msgspec.structs.astuple, rows), strict=True) if rows else repeat(())
+        dtypes = self.contract.wire_dtypes
+        return pl.DataFrame(
+            [
+                pl.Series(column, cells, dtype=dtypes[column])
+                for column, cells in zip(self.columns.values(), values, strict=False)
+            ]
+        )
+
     @cached_property
     def _rows(self) -> msgspec.json.Decoder[list[Any]]:
+        return self._decoder(forbid_unknown_fields=True)
+
+    @cached_property
+    def _listed_rows(self) -> msgspec.json.Decoder[list[Any]]:
+        return self._decoder(forbid_unknown_fields=False)
+
+    def _decoder(self, *, forbid_unknown_fields: bool) -> msgspec.json.Decoder[list[Any]]:
         members = [(name, self.contract.types[name], None) for name in self.columns]
-        row: Any = msgspec.defstruct("Row", members, forbid_unknown_fields=True, gc=False)
+        row: Any = msgspec.defstruct(
+            "Row", members, forbid_unknown_fields=forbid_unknown_fields, gc=False
+        )
         return msgspec.json.Decoder(list[row])
+
+
+def _filled(column: pl.Series) -> int:
+    return column.len() - column.null_count()
 
 
 @cache
@@ -167,27 +202,34 @@ class Decoder:
         return {*typed, *page.rejected.get_column("identifier").drop_nulls().str.to_lowercase()}
 
     def _chunks(self, body: bytes) -> Iterator[bytes]:
-        """JSON arrays of the page's rows with their allowed members; several for a large page."""
-        if len(body) < _LARGE_PAGE and not self.contract.is_closed:
+        """JSON arrays of the page's rows; several for a large page."""
+        if len(body) < _LARGE_PAGE:
             yield body
             return
         rows = rows_of(body)
-        if self.contract.is_closed:
-            rows = drop_unlisted_members(rows, self.contract)
         for start in range(0, max(len(rows), 1), CHUNK_ROWS):
-            yield b"[" + b",".join(rows[start : start + CHUNK_ROWS]) + b"]"
+            yield _array(rows[start : start + CHUNK_ROWS])
 
     def _chunk(self, body: bytes) -> DecodedPage:
+        if self.contract.is_closed:
+            if len(body) <= MAX_ROW_BYTES:
+                page = self._whole(self._field_naming(body).listed_frame(body))
+                if page is not None:
+                    return page
+            body = _array(drop_unlisted_members(rows_of(body), self.contract))
         if len(body) > MAX_ROW_BYTES:
             rows = rows_of(body)
             if any(memoryview(row).nbytes > MAX_ROW_BYTES for row in rows):
                 return self._one_by_one(rows)
-        wire = self._field_naming(body).frame(body)
-        if wire is not None:
-            typed = self._typed(wire)
-            if not self._faults(wire, typed):
-                return self._page(typed, [], frozenset())
-        return self._one_by_one(rows_of(body))
+        page = self._whole(self._field_naming(body).frame(body))
+        return page if page is not None else self._one_by_one(rows_of(body))
+
+    def _whole(self, wire: pl.DataFrame | None) -> DecodedPage | None:
+        """The page of rows that all fit the contract; None where one does not."""
+        if wire is None:
+            return None
+        typed = self._typed(wire)
+        return None if self._faults(wire, typed) else self._page(typed, [], frozenset())
 
     def _field_naming(self, body: bytes) -> FieldNaming:
         """The naming of the first row's members; a wrong guess only costs time."""
@@ -291,6 +333,11 @@ class Decoder:
             "payload": row.payload,
             "collected_at": self.collected_at,
         }
+
+
+def _array(rows: list[msgspec.Raw]) -> bytes:
+    """The JSON array of the rows."""
+    return b"[" + b",".join(rows) + b"]"
 
 
 @cache

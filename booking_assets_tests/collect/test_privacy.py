@@ -15,9 +15,12 @@ from booking_assets.collect.decoding import DecodedPage, Decoder
 from booking_assets.collect.errors import ForeignRows
 from booking_assets.tables.raw import REGISTRATIONS
 from booking_assets_tests.collect.events import ACME, OTHER, STARTED, identifier, page_of
-from booking_assets_tests.collect.test_decoding_laws import MEMBERS, SEPARATORS, written
+from booking_assets_tests.collect.test_decoding_laws import NAMES, SEPARATORS, VALUES, written
 
 CANARY = "canary-password"
+LISTED_AND_MORE = st.lists(
+    st.tuples(st.sampled_from(list(REGISTRATION_ROWS.types)) | NAMES, VALUES), max_size=6
+)
 
 
 def registration(number: int = 1, **members: Any) -> dict[str, Any]:
@@ -78,13 +81,16 @@ def test_faults_of_unlisted_members_have_no_effect(row: str | bytes) -> None:
     assert CANARY not in seen(page)
 
 
+NO_ROW = f'"{CANARY}"'
 REJECTED = {
     "a bad identifier": registration(2, EventIdentifier="banana"),
     "a bad status": registration(2, ApprovalStatus=5),
     "no identifier": registration(2, RegistrationIdentifier=None),
     "a listed member given twice": json.dumps(registration(2))[:-1] + ', "ApprovalStatus": "x"}',
+    "a listed member given twice, once escaped": json.dumps(registration(2))[:-1]
+    + ', "Approval\\u0053tatus": "x"}',
     "a listed member with NaN": json.dumps(registration(2, LastChangeTime=float("nan"))),
-    "no row": f'"{CANARY}"',
+    "no row": NO_ROW,
     "too deep": f'{{"{CANARY}": {"[" * 900}{"]" * 900}}}',
 }
 
@@ -105,6 +111,10 @@ FOREIGN = {
     ),
     "twice, the own last": json.dumps(registration(2, OrganizationIdentifier=str(OTHER)))[:-1]
     + f', "OrganizationIdentifier": "{ACME}"}}',
+    "twice, the own last and escaped": json.dumps(
+        registration(2, OrganizationIdentifier=str(OTHER))
+    )[:-1]
+    + f', "Organization\\u0049dentifier": "{ACME}"}}',
     "by its newer name": registration(2, OrganizationIdentifier=None, OrganizationId=str(OTHER)),
 }
 
@@ -116,7 +126,7 @@ def test_a_foreign_registration_is_recognized(row: dict[str, Any] | str) -> None
 
 
 @settings(deadline=None)
-@given(MEMBERS, SEPARATORS, st.booleans())
+@given(LISTED_AND_MORE, SEPARATORS, st.booleans())
 def test_no_row_is_lost_and_no_unlisted_member_passes(
     more: list[tuple[str, Any]], separators: tuple[str, str], ascii_only: bool
 ) -> None:
@@ -129,3 +139,22 @@ def test_no_row_is_lost_and_no_unlisted_member_passes(
     assert CANARY not in seen(page)
     for payload in page.rejected["payload"].drop_nulls():
         assert json.loads(payload).keys() <= REGISTRATION_ROWS.types.keys()
+
+
+@settings(deadline=None)
+@given(LISTED_AND_MORE, SEPARATORS, st.booleans())
+def test_a_row_is_read_alike_with_its_page_and_alone(
+    more: list[tuple[str, Any]], separators: tuple[str, str], ascii_only: bool
+) -> None:
+    row = written([*registration().items(), *more], separators, ascii_only)
+    try:
+        page = decoded(row)
+    except ForeignRows:
+        with pytest.raises(ForeignRows):
+            decoded(row, NO_ROW)
+        return
+    # A page with a row that does not fit is read row by row.
+    alone = decoded(row, NO_ROW)
+    assert alone.rows.equals(page.rows)
+    assert alone.rejected[: page.rejected.height].equals(page.rejected)
+    assert alone.received == page.received + 1

@@ -6,7 +6,7 @@ A value of None is an unknown figure, and is shown as `unknown`; what does not a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -45,10 +45,6 @@ class Table:
     total: int | None = None
     is_behind: bool = False
     """Whether it is behind a disclosure, such as the table of a chart."""
-
-    def by_kind(self, row: Sequence[object]) -> Iterator[tuple[str, object]]:
-        """The cells of a row, each with the kind of its column."""
-        return zip((column.kind for column in self.columns), row, strict=True)
 
     @property
     def hidden_rows(self) -> int:

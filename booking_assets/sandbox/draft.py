@@ -20,6 +20,8 @@ DAY = 1440 * MINUTE
 AWARDS, OFFICES, TEAMS = 14, 5, 5
 """How many achievements, invigilating offices and teams events refer to; see `Draft.reference`."""
 _VENUES = 9
+_EVENTS_A_VENUE = 2_500
+"""Beyond them an organization has further venues: a room has about one event a day at most."""
 _ROOMS_A_VENUE = 5
 _SUMMER = range(4, 11)
 
@@ -47,12 +49,15 @@ class Venue:
         return Instant(ticks - offset * MINUTE, offset)
 
 
-def venues_of(organization: UUID) -> tuple[Venue, ...]:
-    """The venues of an organization: the same in every process."""
+def venues_of(organization: UUID, events: int = 0) -> tuple[Venue, ...]:
+    """The venues of an organization with so many events: the same in every process."""
     chance = Random(f"campus/{organization}")  # noqa: S311 - repeatable, no secret
     home = chance.choice(vocabulary.ZONES)
     venues = []
-    for number, name in enumerate(chance.sample(vocabulary.VENUES, _VENUES)):
+    names = chance.sample(vocabulary.VENUES, _VENUES)
+    for number in range(max(_VENUES, events // _EVENTS_A_VENUE)):
+        again, place = divmod(number, _VENUES)
+        name = f"{names[place]} {again + 1}" if again else names[place]
         zone = home if chance.random() < 2 / 3 else chance.choice(vocabulary.ZONES)
         rooms = tuple(chance.sample(vocabulary.ROOMS, _ROOMS_A_VENUE))
         venues.append(Venue(uuid5(organization, f"venue/{number}"), name, rooms, *zone))

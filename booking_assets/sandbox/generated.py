@@ -104,7 +104,7 @@ class GeneratedOrganization:
         self, organization: UUID, slots: int, seed: int, now: int, *, leaves_orphans: bool = False
     ) -> None:
         self._organization = organization
-        self._venues = venues_of(organization)
+        self._venues = venues_of(organization, slots)
         self._seed = seed
         self._leaves_orphans = leaves_orphans
         self._rhythms = [rhythm_of(seed, organization, slot) for slot in range(slots)]

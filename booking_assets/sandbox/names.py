@@ -28,9 +28,9 @@ _CONTACTS = (
 """The members of a group that are about people."""
 
 
-def named_rows(organization: UUID) -> dict[Resource, Rows]:
-    """The groups and achievements of an organization: the same in every process."""
-    members = {GROUPS: _groups(organization), ACHIEVEMENTS: _awards(organization)}
+def named_rows(organization: UUID, events: int) -> dict[Resource, Rows]:
+    """The groups and achievements of an organization with so many events, in every process."""
+    members = {GROUPS: _groups(organization, events), ACHIEVEMENTS: _awards(organization)}
     owner = {"OrganizationIdentifier": organization}
     return {
         resource: Rows(resource, (Row.made(resource, values | owner) for values in own))
@@ -38,10 +38,10 @@ def named_rows(organization: UUID) -> dict[Resource, Rows]:
     }
 
 
-def _groups(organization: UUID) -> Iterator[dict[str, Any]]:
+def _groups(organization: UUID, events: int) -> Iterator[dict[str, Any]]:
     region = uuid5(organization, "region")
     yield _group(region, "District", "Main District")
-    for number, venue in enumerate(venues_of(organization)):
+    for number, venue in enumerate(venues_of(organization, events)):
         if number != LOST_VENUE:
             yield _group(venue.identifier, "Venue", venue.name) | {
                 "ParentGroupIdentifier": region,

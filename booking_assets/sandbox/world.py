@@ -72,7 +72,7 @@ def generated_world(
             tenant.identifier, events, seed, now, leaves_orphans=number == ORPHANED_TENANT
         )
         sources[EVENTS][tenant], sources[REGISTRATIONS][tenant] = own.events, own.registrations
-        for resource, rows in named_rows(tenant.identifier).items():
+        for resource, rows in named_rows(tenant.identifier, events).items():
             sources[resource][tenant] = _at_any_time(rows)
     return World(sources, (lambda: moment) if still else clock)
 

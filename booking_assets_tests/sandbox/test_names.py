@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from booking_assets.sandbox.draft import venues_of
-from booking_assets.sandbox.names import EXPIRED_VENUE, LOST_VENUE
+from booking_assets.sandbox.names import EXPIRED_VENUE, LOST_VENUE, named_rows
 from booking_assets.sandbox.registration_texts import CANARY
 from booking_assets.sandbox.resources import ACHIEVEMENTS, EVENTS, GROUPS, Resource
 from booking_assets.sandbox.rows import members_of
@@ -67,6 +68,15 @@ def test_events_refer_to_named_venues_and_to_one_that_is_not_served(tenant: Tena
     assert offices <= groups.keys()
     granted = {event.get("AchievementIdentifier") for event in events} - {None}
     assert granted == awards
+
+
+def test_a_large_organization_has_further_venues() -> None:
+    owner = UUID("123e4567-e89b-12d3-a456-426614174000")
+    usual, many = venues_of(owner), venues_of(owner, events=100_000)
+    assert usual == venues_of(owner, events=22_500) == many[: len(usual)]
+    assert len({venue.identifier for venue in many}) == len({venue.name for venue in many}) == 40
+    named = {row.identifier for row in named_rows(owner, 100_000)[GROUPS]}
+    assert {str(venue.identifier) for venue in many} - named == {str(many[LOST_VENUE].identifier)}
 
 
 def test_what_is_about_people_is_a_canary_and_nothing_else_is(client: httpx.Client) -> None:

@@ -164,8 +164,7 @@ class Warehouse:
         """
         with self._reading() as view:
             rows = max(queries.row_count(view, table) for table in columns)
-            for batch in batches(key, rows, self.batch_rows):
-                yield [view.read(table, names, batch) for table, names in columns.items()]
+            yield from view.read_batches(columns, [*batches(key, rows, self.batch_rows)])
 
     def row_counts(self, table: Table) -> Mapping[str, int]:
         """The number of rows of each organization; empty where the table was never written."""

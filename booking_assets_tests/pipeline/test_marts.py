@@ -191,12 +191,12 @@ def test_a_room_that_is_left_out_of_conflicts_is_named() -> None:
 
 
 @laws
-@given(events=all_events, rows=batch_rows)
-def test_each_row_comes_in_one_batch(events: pl.DataFrame, rows: int) -> None:
+@given(events=all_events, rows=batch_rows, key=st.sampled_from([EVENT, bookings.ROOM_COLUMNS]))
+def test_each_row_comes_in_one_batch(events: pl.DataFrame, rows: int, key: tuple[str, ...]) -> None:
     with new_warehouse() as warehouse:
         put(warehouse, EVENTS, events)
         batches = replace(warehouse, batch_rows=rows).read_batches(
-            EVENT, {EVENTS: EVENTS.column_names}
+            key, {EVENTS: EVENTS.column_names}
         )
         frames = [frame for (frame,) in batches]
     assert len(frames) == max(1, -(-events.height // rows))

@@ -8,6 +8,7 @@ another's registrations forbidden.
 from __future__ import annotations
 
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -80,6 +81,16 @@ def test_the_log_of_an_earlier_release_is_read_without_a_write(upgraded: Warehou
         ("river-college", "failed"),
     ]
     assert upgraded.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("key", [("sequence",), ("organization", "reason")])
+def test_the_log_of_an_earlier_release_is_read_in_batches(
+    upgraded: Warehouse, key: tuple[str, ...]
+) -> None:
+    whole = upgraded.read(COLLECTIONS, ["run_id", *key])
+    batches = replace(upgraded, batch_rows=2).read_batches(key, {COLLECTIONS: whole.columns})
+    read = pl.concat(frame for (frame,) in batches)
+    assert read.sort(whole.columns).equals(whole.sort(whole.columns))
 
 
 def test_the_first_write_migrates_the_tables(upgraded: Warehouse) -> None:

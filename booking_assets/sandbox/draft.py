@@ -21,7 +21,7 @@ AWARDS, OFFICES, TEAMS = 14, 5, 5
 """How many achievements, invigilating offices and teams events refer to; see `Draft.reference`."""
 _VENUES = 9
 _EVENTS_A_VENUE = 2_500
-"""Beyond them an organization has further venues: a room has about one event a day at most."""
+"""Events for each venue of a large organization: a room has about one a day."""
 _ROOMS_A_VENUE = 5
 _SUMMER = range(4, 11)
 

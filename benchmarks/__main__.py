@@ -14,9 +14,10 @@ from benchmarks.comparison import Network, beside_peer, beside_requests
 from benchmarks.growth import points
 from benchmarks.report import Findings, picture, written
 from benchmarks.sandbox import Case
+from benchmarks.waiting import answering, unchanged
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("peer", "network", "growth")
+PARTS = ("peer", "network", "incremental", "ui", "growth")
 SCALE = ("collecting", "storing")
 """They need services that the other parts do not, so they are measured where they are named."""
 CASES = ("3x400+", "1x10000+", "5x20000", "50x200+")
@@ -29,6 +30,7 @@ GROWTH = {
 QUICK: dict[str, Any] = {
     "cases": (Case(3, 40, registrations=True),),
     "network_cases": (Case(3, 100, registrations=True),),
+    "incremental_cases": (Case(3, 40, registrations=True),),
     "repeats": 1,
     "events": (1_000, 2_000),
     "organizations": (1, 3),
@@ -83,6 +85,17 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.option("--latency", default=0.15, help="Seconds before each response of the network cases.")
 @click.option("--bandwidth", default=10.0, help="MB a second of the network cases.")
 @click.option(
+    "--incremental-case",
+    "incremental_cases",
+    multiple=True,
+    type=_Case(),
+    default=("200x50+",),
+    help="Refreshed again when nothing changed.",
+)
+@click.option(
+    "--ui-case", type=_Case(), default="3x400+", help="What was refreshed before the UI starts."
+)
+@click.option(
     "--collect-case",
     type=_Case(),
     default="2000x200",
@@ -121,7 +134,9 @@ def _sizes(axis: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.option("--scratch", type=_FOLDER, default=HERE / "scratch", help="A folder on a real disk.")
 @click.option("--output", type=_FOLDER, default=HERE, help="Where the documents go.")
 def main(parts: Sequence[str], output: Path, note: str, *, quick: bool, **options: Any) -> None:
-    """Measure a refresh: beside the peer, on a slow network, and as data grows; all by default.
+    """Measure a refresh: beside the peer, on a slow network, when nothing changed, as data grows.
+
+    The UI's start, too; all of these by default.
 
     `collecting` measures clusters of several workers, `storing` many rows of many organizations;
     both only where they are named.
@@ -171,6 +186,13 @@ def _answers(parts: Sequence[str], findings: Findings, **asked: Any) -> Iterator
         ):
             findings.on_network.append(found)
             yield
+    if "incremental" in parts:
+        for found in unchanged(asked["incremental_cases"], asked["repeats"], **each):
+            findings.unchanged.append(found)
+            yield
+    if "ui" in parts:
+        findings.ui = answering(asked["ui_case"], asked["repeats"], **each)
+        yield
     if "growth" in parts:
         for point in points({axis: asked[axis] for axis in GROWTH}, **each):
             findings.points.append(point)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.comparison import OURS, PEER, REQUESTS, Compared, Network
 from benchmarks.growth import EVENTS_AN_ORGANIZATION, HISTORY_CASE, Point
+from benchmarks.waiting import FULL, INCREMENTAL, NO_ASSETS
 
 if TYPE_CHECKING:
     from benchmarks.scale.collecting import Round
@@ -39,6 +40,8 @@ class Findings:
     load: tuple[float, float, float] = field(default_factory=os.getloadavg)
     compared: list[Compared] = field(default_factory=list)
     on_network: list[Compared] = field(default_factory=list)
+    unchanged: list[Compared] = field(default_factory=list)
+    ui: Compared | None = None
     points: list[Point] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
@@ -46,7 +49,7 @@ class Findings:
     @property
     def is_of_refresh(self) -> bool:
         """Whether there are any of a refresh: they share a document."""
-        return bool(self.compared or self.on_network or self.points)
+        return bool(self.compared or self.on_network or self.unchanged or self.ui or self.points)
 
     def by_axis(self) -> dict[str, list[Point]]:
         """The points of each axis of growth."""
@@ -63,6 +66,8 @@ def written(findings: Findings) -> str:
         findings.note,
         *_beside_peer(findings),
         *_on_network(findings),
+        *_unchanged(findings),
+        *_ui(findings),
         *_growth(findings),
         *machine(findings),
     ]
@@ -142,6 +147,29 @@ def _on_network(findings: Findings) -> Iterator[str]:
                 for (resource, operation), number in sorted(one.operations.items())
             ),
         )
+
+
+def _unchanged(findings: Findings) -> Iterator[str]:
+    if not findings.unchanged:
+        return
+    yield "## When nothing changed"
+    yield (
+        f"`{FULL}` into an empty warehouse, then `{INCREMENTAL}`, before which nothing changed:"
+        " changed events are asked for, registrations are read in full and compared, marts are"
+        " derived as of the new instant, the report is drawn."
+    )
+    yield table(_RUN_COLUMNS, _run_rows(findings.unchanged))
+
+
+def _ui(findings: Findings) -> Iterator[str]:
+    if findings.ui is None:
+        return
+    yield "## The UI"
+    yield (
+        f"Seconds until `booking-assets ui` answers for its code location after a refresh;"
+        f" `{NO_ASSETS}`: Dagster's own UI, without this project. CPU seconds until it has ended."
+    )
+    yield table(_RUN_COLUMNS, _run_rows([findings.ui]))
 
 
 def _growth(findings: Findings) -> Iterator[str]:

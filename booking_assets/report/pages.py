@@ -1,6 +1,7 @@
 """Renders pages with Jinja2, which escapes every value; charts and styles are in `templates`.
 
-The cells of tables are written here, a row at once: Jinja2 takes several times as long for each.
+The cells of tables are written here, a row at once, and the bars of a chart: Jinja2 takes several
+times as long for each.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from booking_assets.report.content import Column, Curve, HeatMap, Page
+from booking_assets.report.content import BarChart, Column, Curve, HeatMap, Page
 from booking_assets.report.scope import Clock
 
 TEXT_CHARACTERS = 160
@@ -23,6 +24,9 @@ TEXT_CHARACTERS = 160
 _UNKNOWN = Markup('<span class="unknown">unknown</span>')
 _DRAWN = ("bar", "curve")
 _WIDTH, _HEIGHT, _DAYS = 150, 34, 60
+_BARS_LEFT, _BARS_WIDTH = 36, 322
+_NOVEMBER = 11
+"""A chart that begins in it or later names no year there: that of January is too close."""
 
 
 def organization_html(page: Page, clock: Clock) -> str:
@@ -57,6 +61,7 @@ def _environment() -> jinja2.Environment:
         "shown": _shown,
         "cells": _cells,
         "heat_cells": _heat_cells,
+        "bars": _bars,
         "curve_path": curve_path,
         "curve_y": curve_y,
         "age": age,
@@ -98,6 +103,30 @@ def _heat_cells(values: Sequence[float], heat_map: HeatMap) -> Markup:
         for value in values
     )
     return Markup("".join(cells))  # noqa: S704 - numbers
+
+
+def _bars(chart: BarChart) -> Markup:
+    """The bars of a chart from left to right, each with the first letter of its month."""
+    width = _BARS_WIDTH / len(chart.bars)
+    base = chart.y(0)
+    written = []
+    for place, bar in enumerate(chart.bars):
+        x = _BARS_LEFT + place * width
+        middle = f'<text class="tick mid" x="{x + width / 2:.1f}"'
+        if bar.ratio is not None:
+            y = chart.y(bar.ratio)
+            written.append(
+                f'<rect class="{"open" if bar.is_open else "fill"}" x="{x + 1.5:.1f}" y="{y:.1f}"'
+                f' width="{width - 3:.1f}" height="{max(base - y, 1):.1f}">'
+                f"<title>{bar.month:%b %Y}: {_number(bar.ratio, 'percent')}</title></rect>"
+            )
+        elif bar.is_unknown:
+            written.append(f'{middle} y="{base - 4}">?</text>')
+        written.append(f'{middle} y="124">{f"{bar.month:%b}"[0]}</text>')
+        if bar.month.month == 1 or (not place and bar.month.month < _NOVEMBER):
+            year = bar.month.year
+            written.append(f'<text class="tick year" x="{x + 2:.1f}" y="137">{year}</text>')
+    return Markup("\n".join(written))  # noqa: S704 - numbers and months
 
 
 def _html(clock: Clock, value: object, kind: str) -> str:

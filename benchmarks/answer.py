@@ -1,7 +1,7 @@
 """Starts the Dagster UI by a command, prints the seconds until it answers, and ends it.
 
 `python -m benchmarks.answer COMMAND...`; a port is added to the command. It answers once GraphQL
-lists a code location's assets and jobs.
+lists the repository of a code location: its assets and jobs can be asked for.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def _answers(port: int) -> bool:
         {"Content-Type": "application/json"},
     )
     with suppress(OSError, ValueError), urlopen(query, timeout=10) as response:
-        return bool(json.load(response)["data"]["repositoriesOrError"]["nodes"])
+        found = json.load(response).get("data") or {}
+        return bool(found.get("repositoriesOrError", {}).get("nodes"))
     return False
 
 
